@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine.h - the delivery engine: it decides, and does nothing else.
+ *
+ * One engine a bus, on one loop thread. It has no clock, no socket, no thread, no file: facts come in as calls (arrivals, results,
+ * store completions, time), decisions go out as commands, pulled one by one. The real host and the simulator carry them out alike,
+ * so what is simulated is what runs. Same inputs, same seed: same commands, bit for bit. Arithmetic is in integers.
+ *
+ * One turn of the loop: tick, any inputs, then next() until it answers false, then sleep until deadline() or the next fact.
+ * No call calls back. Four rules hold everywhere:
+ *   (1) Only admission can be refused (offer, move, reload): what was admitted needs no further allocation to reach its end.
+ *   (2) Each START gets exactly one result, each STORE one completion, each SCAN one page, each position one answer (an ACK, a
+ *       RELEASE, or its stream's end).
+ *   (3) What a command points to is frozen until its answer comes (START: the result; STORE: the completion; SCAN: the page); for all
+ *       other commands until the next call of next(). Any thread may read it until then.
+ *   (4) Within a stream, and among batches, things come in order; between channels any order may happen.
+ *
+ * A delivery's states (delivery-semantics section 2):
+ *
+ *   offer --> PENDING --START--> INFLIGHT --DELIVERED--> settled
+ *               ^  ^                | RETRY/THROTTLED     REJECTED, exhausted, missing resource
+ *               |  '---- due ---- BACKOFF                      |
+ *               |                   | too far away             v
+ *   due scan ---'     PARKED <-- PARKING                    BURYING --> DEAD (settled)
+ *
+ * Counting (promise 4): a retryable failure is durable before that delivery's next attempt starts: in its row if it has one (journal,
+ * parked), else in a TRIED row written during the backoff. Settlement drops the row.
+ */
+#ifndef TURNOUT_ENGINE_H
+#define TURNOUT_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "turnout/alloc.h"
+#include "turnout/event.h"
+#include "turnout/id.h"
+#include "turnout/outcome.h"
+#include "turnout/position.h"
+#include "turnout/ruleset.h"
+#include "turnout/status.h"
+#include "turnout/store.h"
+
+struct tn_engine;
+
+/* --- Targets, as far as the engine needs them --- */
+
+enum tn_on_park_full { TN_PARK_FULL_PAUSE, TN_PARK_FULL_DEAD_LETTER };
+enum tn_on_config_error { TN_CONFIG_HOLD, TN_CONFIG_DEAD_LETTER };
+
+struct tn_target_limits {
+	struct tn_str name;               /* copied */
+	uint32_t target_no;               /* 1 and up; the same name has the same number for ever */
+	bool removed;                     /* no longer configured, rows may remain: after removal_grace they go DEAD NO_TARGET */
+	uint32_t max_in_flight;           /* [64] */
+	int64_t timeout_ms;               /* of one attempt; the engine's deadline */
+	uint32_t park_rows;               /* park cap [100,000] */
+	enum tn_on_park_full on_park_full;
+	enum tn_on_config_error on_credential_error; /* [hold]: the target is tried again every 30 s, doubling to 300 s */
+	enum tn_on_config_error on_missing;          /* [dead_letter] */
+	int64_t retry_after_max_ms;       /* [3,600,000]; 0: Retry-After is ignored */
+	uint32_t dead_letter_no;          /* target number of its dead-letter sink, or 0: the store */
+};
+struct tn_target_table {
+	const struct tn_target_limits *targets;
+	uint32_t count;
+	int64_t removal_grace_ms;         /* [600,000] */
+};
+
+/* --- Facts that come in --- */
+
+/* When may the source forget? SETTLED: it keeps a copy (a broker, a waiting client). JOURNALED: nobody else has it (HTTP durable), so we
+ * must have it on disk before we answer. */
+enum tn_ack_when { TN_ACK_SETTLED, TN_ACK_JOURNALED };
+
+struct tn_offer {                         /* one event with its matches; all copied or referenced by the engine */
+	struct tn_event *event;           /* the engine takes a ref of its own */
+	struct tn_ruleset *ruleset;       /* likewise: held until the last delivery ends */
+	struct tn_id dedup_key;           /* zero: none (always, until dedup comes) */
+	uint64_t fingerprint;
+	const struct tn_match *matches;
+	uint32_t match_count;             /* 0: no rule matched; settled at once, counted unmatched */
+	struct tn_str origin;             /* the position as its connector describes it (JSON), for rows; may be empty */
+};
+struct tn_arrival {                       /* one message or request: one position, one answer, 0..n events (a batch is one arrival) */
+	struct tn_position position;
+	enum tn_ack_when ack_when;
+	const struct tn_offer *offers;
+	uint32_t count;
+};
+
+struct tn_result {
+	uint64_t token;
+	uint32_t count;                   /* 1: the outcome of all items; or one an item, in order */
+	const struct tn_outcome *outcomes;
+};
+
+enum tn_stream_event {
+	TN_STREAM_OPENED,                 /* credit follows */
+	TN_STREAM_REVOKED,                /* give up within grace_ms; STREAM_DONE follows the last ACK */
+	TN_STREAM_LOST,                   /* gone: no ack can be sent; unjournaled pending work is released, journaled work goes on */
+};
+
+enum tn_move { TN_MOVE_REDRIVE, TN_MOVE_PURGE };
+struct tn_move_item {
+	struct tn_row_key key;
+	uint32_t target_no;               /* REDRIVE: where it will be due */
+};
+
+/* --- Decisions that go out --- */
+
+enum tn_purpose { TN_TO_TARGET, TN_TO_DEAD_LETTER }; /* a sink is a target: same limits, same verdicts */
+
+struct tn_item {
+	struct tn_event *event;
+	const struct tn_route *route;     /* TO_DEAD_LETTER: the route that died, not the sink's */
+	struct tn_id id;
+	struct tn_tries tries;            /* before this attempt: attempt number = system + function + 1 */
+	const struct tn_outcome *last;    /* the failure before, or NULL. TO_DEAD_LETTER: why it died */
+	enum tn_condition condition;      /* TO_DEAD_LETTER */
+	struct tn_str origin;
+};
+struct tn_attempt {
+	uint64_t token;
+	uint32_t target_no;               /* where it goes (the sink, when TO_DEAD_LETTER) */
+	uint32_t waiting;                 /* how many stand behind these */
+	enum tn_purpose purpose;
+	int64_t timeout_ms;
+	const struct tn_item *items;
+	uint32_t count;                   /* 1, until batch targets come */
+};
+
+enum tn_answer {
+	TN_ANSWER_SETTLED,                /* every delivery settled: the counts below say how */
+	TN_ANSWER_JOURNALED,              /* durable; the rest is our business */
+	TN_ANSWER_UNAVAILABLE,            /* refused by the store: nothing was kept, retry_after_ms says when to come again.
+	                                     Only for ACK_JOURNALED arrivals, before any attempt */
+};
+struct tn_settlement {
+	enum tn_answer answer;
+	uint32_t delivered, parked, dead, dropped;
+	int64_t retry_after_ms;
+	const char *code;                 /* of the worst outcome: constant text, or NULL. "TIMEOUT" tells 504 from 502 */
+};
+
+enum tn_command_kind {
+	TN_START,        /* attempt. Answer: tn_engine_result */
+	TN_CANCEL,       /* token: its time is up; hurry the one result (it still must come) */
+	TN_ACK,          /* position, settlement: the source may forget it */
+	TN_EXTEND,       /* position: still at work (leases; not used by HTTP) */
+	TN_RELEASE,      /* position, delay_ms: give it back, undone */
+	TN_CREDIT,       /* position's source and stream, credit: it may hand over so many more */
+	TN_STREAM_DONE,  /* position's stream and epoch: the last ACK was sent */
+	TN_STORE,        /* batch. Answer: tn_engine_stored. At most one outstanding batch is required; more are in order */
+	TN_SCAN,         /* scan. Answer: tn_engine_page */
+	TN_ROOM,         /* offers that were TN_FULL may be tried again */
+	TN_DRAINED,      /* drain is complete (timed_out says how) */
+};
+struct tn_command {
+	enum tn_command_kind kind;
+	uint64_t token;
+	struct tn_position position;
+	uint32_t credit;
+	int64_t delay_ms;
+	bool timed_out;
+	const struct tn_attempt *attempt;
+	const struct tn_settlement *settlement;
+	const struct tn_batch *batch;
+	const struct tn_scan *scan;
+};
+
+/* --- Notes: decisions told to whoever writes logs and traces --- */
+
+enum tn_note_kind { TN_NOTE_RETRY, TN_NOTE_PARKED, TN_NOTE_DEAD, TN_NOTE_DROPPED, TN_NOTE_TIMEOUT, TN_NOTE_LATE_SUCCESS, TN_NOTE_ORPHAN,
+	TN_NOTE_COMMIT_UNKNOWN, TN_NOTE_COMMIT_REFUSED, TN_NOTE_TARGET_PAUSED, TN_NOTE_PARK_FULL, TN_NOTE_NO_TARGET, TN_NOTE_MEMORY_FULL,
+	TN_NOTE_STALE_ACK };
+struct tn_note {
+	enum tn_note_kind kind;
+	const char *code;                 /* constant text */
+	struct tn_str rule, target;
+	struct tn_id id;
+	uint32_t attempts;
+	int64_t due_ms;                   /* engine time of the next try, or 0 */
+	int32_t status;
+	struct tn_str message;
+};
+
+struct tn_engine_config {
+	uint32_t max_in_flight;           /* over all targets [4,096] */
+	size_t memory_bytes;              /* events and deliveries in hand [64 MiB]; credit stops at 100%, resumes at 50% */
+	uint32_t window;                  /* unsettled positions of one stream [1,000] */
+	int64_t park_after_ms;            /* [10,000] */
+	int64_t settle_deadline_ms;       /* [15,000] */
+	int64_t recover_window_ms;        /* [600,000] */
+	int64_t revoke_grace_ms;          /* [5,000] */
+	uint32_t page_rows;               /* [256] */
+	size_t page_bytes;                /* [1 MiB] */
+	uint64_t next_seq;                /* from the store: first event sequence not yet used */
+	bool recover;                     /* there is a store with possible rows: scan OPEN, TRIED and due PARKED rows first */
+	uint64_t store_rows;              /* rows found at start, all states: bounds recovery */
+	void (*note)(void *arg, const struct tn_note *note); /* must not call the engine; strings live for the call; NULL: none */
+	void *note_arg;
+};
+/* The bracketed defaults above. */
+extern const struct tn_engine_config tn_engine_config_default;
+
+/* --- The books (promise 2). Counters only grow; gauges say now. --- */
+
+struct tn_books {
+	uint64_t matched, recovered, redriven;            /* left side */
+	uint64_t delivered, dead, dropped, released;      /* right side, with: */
+	uint64_t parked;                                  /* gauge: deliveries in PARKED rows */
+	uint64_t pending, backoff, inflight, staged, parking, burying; /* gauges: in hand */
+	uint64_t accepted, unmatched, retried, parks, late_success, orphaned_attempts, commit_unknown, commit_refused, ack_sent,
+		stale_acks, poison, no_target, attempts, refused_full;
+	uint64_t tried_rows, open_rows;                   /* gauges: rows in the store that belong to deliveries in hand */
+	uint64_t memory_bytes;                            /* gauge */
+	int64_t oldest_accepted_ms;                       /* engine time of the oldest event in hand, or INT64_MAX */
+};
+/* matched + recovered + redriven == delivered + dead + dropped + released + parked + in hand */
+bool tn_books_closed(const struct tn_books *books);
+
+struct tn_target_view {                   /* one target for status and metrics */
+	struct tn_str name;
+	uint32_t target_no;
+	bool removed;
+	uint32_t in_flight, max_in_flight;
+	uint64_t pending, backoff, parked;
+	uint64_t delivered, retried, dead, dropped, parks;
+	int64_t paused_until_ms;          /* Retry-After or credential hold; 0: not paused */
+	const char *pause_code;
+};
+
+/* --- The engine. Loop thread, all of them. --- */
+
+/* Returns owned. now_ms: engine time at start. TN_NO_MEMORY. */
+enum tn_status tn_engine_new(const struct tn_engine_config *config, struct tn_alloc alloc, uint64_t seed, int64_t now_ms,
+	struct tn_engine **out_engine) TN_MUST_CHECK;
+/* Drops everything in hand, unrefs events. Nothing outstanding is answered. NULL is fine. */
+void tn_engine_free(struct tn_engine *engine);
+
+/* Engine milliseconds; never backwards (an earlier now is taken as the latest one). */
+void tn_engine_tick(struct tn_engine *engine, int64_t now_ms);
+/* TN_OK: admitted. TN_FULL: nothing changed; offer again after TN_ROOM. TN_NO_MEMORY: nothing changed. TN_CLOSED: draining. */
+enum tn_status tn_engine_offer(struct tn_engine *engine, const struct tn_arrival *arrival) TN_MUST_CHECK;
+/* A token that is not current is ignored; a late success is counted and noted. Copies what it keeps (message and sample are cut to
+ * fit the room set aside for them). */
+void tn_engine_result(struct tn_engine *engine, const struct tn_result *result);
+/* Ends a TN_HOLD: room more attempts fit now. */
+void tn_engine_ready(struct tn_engine *engine, uint32_t target_no, uint32_t room);
+/* UNKNOWN: the engine submits the same batch again (a STORE command with the same number). REFUSED: nothing was written. */
+void tn_engine_stored(struct tn_engine *engine, uint64_t batch, enum tn_commit commit);
+void tn_engine_page(struct tn_engine *engine, const struct tn_page *page);
+void tn_engine_stream(struct tn_engine *engine, struct tn_position stream, enum tn_stream_event event, int64_t grace_ms);
+/* All or nothing; by number: new ones are added, known ones changed, those not in the table count as removed. TN_NO_MEMORY. */
+enum tn_status tn_engine_reload(struct tn_engine *engine, const struct tn_target_table *table) TN_MUST_CHECK;
+/* Rows DEAD -> PARKED, due now (REDRIVE), or gone (PURGE). TN_FULL: a batch's worth is under way, come again. The rows were just read
+ * from the store; a row that is no longer DEAD is left alone. */
+enum tn_status tn_engine_move(struct tn_engine *engine, enum tn_move move, const struct tn_move_item *items, uint32_t count)
+	TN_MUST_CHECK;
+/* No more credit or new work; attempts end or are given up at timeout; backoff parks; DRAINED comes last. Repeating it shortens the
+ * timeout only. */
+void tn_engine_drain(struct tn_engine *engine, int64_t timeout_ms);
+/* The next decision, or false. */
+bool tn_engine_next(struct tn_engine *engine, struct tn_command *out_command);
+/* Engine milliseconds of the next thing it wants to do by itself; INT64_MAX: nothing. A value not above now means: tick at once. */
+int64_t tn_engine_deadline(const struct tn_engine *engine);
+/* True once the first scans (OPEN, TRIED, first page of due rows) are through: sources may be opened. */
+bool tn_engine_recovered(const struct tn_engine *engine);
+const struct tn_books *tn_engine_books(const struct tn_engine *engine);
+uint32_t tn_engine_target_count(const struct tn_engine *engine);
+bool tn_engine_target_view(const struct tn_engine *engine, uint32_t index, struct tn_target_view *out_view);
+/* False: this target's park cap is reached and its policy is to pause: HTTP answers 503 to events that match it. */
+bool tn_engine_target_open(const struct tn_engine *engine, uint32_t target_no);
+
+#endif

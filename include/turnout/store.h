@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * store.h - what must outlive the process: one row a delivery, whose state says where it is, and the event's bytes beside it.
+ *
+ * Journal, park, dead letter and redrive are one put each, so a delivery is in one place by construction. Event bytes lie under
+ * event_seq and go, in the same transaction, with the last row of that event: there are no reference counts on disk. Every operation
+ * may be done twice; so a commit whose outcome is unknown is answered by submitting the same batch again, and nothing is acked
+ * meanwhile. While an engine runs it is the only author of batches. One process owns the store, under a lock file that names its
+ * admin socket. LMDB, default sync (delivery-semantics section 17).
+ */
+#ifndef TURNOUT_STORE_H
+#define TURNOUT_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "turnout/error.h"
+#include "turnout/event.h"
+#include "turnout/id.h"
+#include "turnout/outcome.h"
+#include "turnout/position.h"
+#include "turnout/ruleset.h"
+#include "turnout/status.h"
+
+/* OPEN: the journal, with event bytes and counters. TRIED: counters only, no event bytes (the source has them). PARKED: waiting, with
+ * event bytes. DEAD: a dead letter, with event bytes. */
+enum tn_row_state { TN_ROW_OPEN = 1, TN_ROW_TRIED, TN_ROW_PARKED, TN_ROW_DEAD };
+
+struct tn_row_key {
+	uint64_t event_seq;               /* chosen by the engine, ascending, never reused */
+	uint32_t route_no;                /* index of the delivery within its event */
+};
+static inline int tn_row_key_compare(const struct tn_row_key *a, const struct tn_row_key *b)
+{
+	if (a->event_seq != b->event_seq)
+		return a->event_seq < b->event_seq ? -1 : 1;
+	return a->route_no < b->route_no ? -1 : a->route_no > b->route_no;
+}
+
+enum tn_condition {                       /* exhausted_retry_condition of the dead-letter record (section 8) */
+	TN_CONDITION_NONE,                /* sent there without retries */
+	TN_CONDITION_MAX_RETRIES, TN_CONDITION_MAX_AGE, TN_CONDITION_DECLINED
+};
+
+struct tn_row {
+	struct tn_row_key key;
+	enum tn_row_state state;
+	struct tn_id id, lane;
+	struct tn_tries tries;            /* engine milliseconds */
+	struct tn_str rule, target;
+	uint32_t target_no;               /* the number of `target`; see tn_store_number */
+	uint64_t rule_revision;
+	struct tn_str origin;             /* the position as the connector describes it: JSON text, or empty */
+	const struct tn_outcome *last;    /* the last failure, or NULL. Read back: `code` points into the page */
+	/* DEAD only */
+	int64_t dead_ms;                  /* engine milliseconds */
+	enum tn_condition condition;
+	uint32_t redrives;                /* kept through PARKED again */
+};
+
+enum tn_op_kind {
+	TN_PUT_EVENT,                     /* event under row->key.event_seq */
+	TN_PUT_ROW,                       /* insert or replace by key */
+	TN_DROP_ROW,                      /* by key; the last row of its event takes the event bytes along. Absent: fine */
+	TN_REDRIVE_ROW,                   /* by key: DEAD -> PARKED with fresh counters and age, due at batch now_ms, redrives + 1; any
+	                                     other state, or absent: left alone (so twice is fine) */
+	TN_PURGE_ROW,                     /* by key: drops it if DEAD, else left alone */
+};
+struct tn_op {
+	enum tn_op_kind kind;
+	struct tn_row_key key;
+	const struct tn_row *row;         /* PUT_ROW */
+	struct tn_event *event;           /* PUT_EVENT */
+};
+struct tn_batch {
+	uint64_t number;                  /* 1, 2, ...; the same number again is the same batch again */
+	uint64_t next_seq;                /* persisted with it */
+	int64_t now_ms;                   /* engine time, persisted with it */
+	const struct tn_op *ops;
+	uint32_t count;
+};
+/* OK: durable. REFUSED: certainly nothing of it was written (no room). UNKNOWN: one or the other. */
+enum tn_commit { TN_COMMIT_OK, TN_COMMIT_REFUSED, TN_COMMIT_UNKNOWN };
+
+enum tn_scan_order {
+	TN_SCAN_BY_KEY,                   /* rows of `state`, by key, after `after` */
+	TN_SCAN_DUE,                      /* PARKED rows of target_no with not_before_ms <= until_ms, by (not_before, key) */
+};
+struct tn_scan {
+	uint64_t token;
+	enum tn_scan_order order;
+	enum tn_row_state state;
+	uint32_t target_no;               /* BY_KEY: 0 is any target */
+	int64_t until_ms;
+	struct tn_row_key after;          /* BY_KEY: exclusive; zero: from the start */
+	int64_t after_due_ms;             /* DUE: exclusive with `after`, in (due, key) order; INT64_MIN: from the start */
+	uint32_t max_rows;
+	size_t max_bytes;                 /* of events and rows; one row always fits */
+};
+struct tn_page {
+	uint64_t token;
+	const struct tn_row *rows;
+	struct tn_event *const *events;   /* by row; NULL for TRIED rows. The page holds one ref each */
+	uint32_t count;
+	bool last;                        /* nothing behind this page, as of now */
+	bool failed;                      /* the store could not be read: no rows; ask again later */
+	int64_t next_due_ms;              /* DUE: earliest not_before behind this page, or INT64_MAX */
+	struct tn_ruleset *ruleset;       /* filled in by the host: today's rules, one ref held by the page */
+	const struct tn_route *const *routes; /* by the host, by row; NULL: rule or target is gone */
+};
+
+struct tn_store;
+
+struct tn_store_options {
+	const char *path;                 /* folder; made with 0700 when missing (its parent must exist) */
+	uint64_t max_size_bytes;          /* [4 GiB] map size; intake stops at 90% */
+	uint32_t commit_wait_us;          /* [0..2000] how long a batch waits for company */
+	const char *admin_socket;         /* written into the lock file; may be NULL (a tool) */
+	/* Posted from the writer thread, in order; must not block, may only enqueue. */
+	void (*completed)(void *arg, uint64_t batch, enum tn_commit commit);
+	void *arg;
+};
+struct tn_store_facts {                   /* as found at open, and as of the last commit */
+	uint64_t next_seq;
+	int64_t engine_ms;                /* last persisted engine time; 0: a new store */
+	uint64_t rows[5];                 /* by enum tn_row_state; [0] unused */
+	uint64_t used_bytes, max_bytes, free_disk_bytes;
+	bool nearly_full;                 /* over 90% of the map, or too little disk: intake must stop */
+	uint64_t bad_records, commits, commit_unknown, commit_refused, batches;
+};
+
+/* Returns owned. TN_BUSY: another process has it, and the error names that process and its admin socket. TN_INVALID: written by a newer
+ * version, or not a store. TN_IO. Starts the writer thread. */
+enum tn_status tn_store_open(const struct tn_store_options *options, struct tn_store **out_store, struct tn_error *error) TN_MUST_CHECK;
+/* The admin socket named in the lock file of a store that is in use; "" if none. TN_NOT_FOUND: nobody has it. */
+enum tn_status tn_store_holder(const char *path, char *out_socket, size_t size) TN_MUST_CHECK;
+/* Waits for the batches submitted so far; then stops the writer and unlocks. NULL is fine. */
+void tn_store_close(struct tn_store *store);
+
+/* Any thread. The persistent number of a target name: the same for ever, 1 and up. Writes (and syncs) when the name is new: call at
+ * start and reload only. */
+enum tn_status tn_store_number(struct tn_store *store, struct tn_str target, uint32_t *out_number, struct tn_error *error) TN_MUST_CHECK;
+/* Any thread. Calls back for each known target name, with how many of its rows are PARKED. */
+enum tn_status tn_store_each_number(struct tn_store *store, void (*each)(void *arg, struct tn_str name, uint32_t number,
+	uint64_t parked), void *arg) TN_MUST_CHECK;
+
+/* Any thread. Borrows batch until its completion is posted. Completions come in order of submission. Several submitted batches may share
+ * one commit. Strings and events in it are read on the writer thread. */
+void tn_store_submit(struct tn_store *store, const struct tn_batch *batch);
+/* Any thread. One read transaction, ended before it returns. out_page is filled in (token, rows, events, last, next_due_ms) and given
+ * back with tn_page_fini. Bad records are moved aside and counted, never returned. */
+enum tn_status tn_store_scan(struct tn_store *store, const struct tn_scan *scan, struct tn_page *out_page, struct tn_error *error)
+	TN_MUST_CHECK;
+/* Any thread. One row by key, as a page of one; TN_NOT_FOUND. */
+enum tn_status tn_store_get(struct tn_store *store, struct tn_row_key key, struct tn_page *out_page, struct tn_error *error) TN_MUST_CHECK;
+/* Frees rows and strings, unrefs events (and ruleset, if set). */
+void tn_page_fini(struct tn_page *page);
+/* Any thread. */
+void tn_store_facts(struct tn_store *store, struct tn_store_facts *out_facts);
+
+/* --- Without an engine: a tool that took the lock itself. --- */
+
+/* Applies one batch and waits for its end. */
+enum tn_commit tn_store_apply(struct tn_store *store, const struct tn_batch *batch);
+
+#endif

@@ -2,9 +2,9 @@
  *
  * doc.h - one small tree for everything people write: configuration and rule files, YAML or JSON, with the place of every node.
  *
- * YAML comes through libyaml's events, JSON through our scanner (by the file's first character: `{` or `[` is JSON). Scalars keep their
- * text: nothing goes through a double. Duplicate names, anchors with more than one use, merge keys and tags are refused by name.
- * A tree lives in one arena. One thread.
+ * YAML comes through libyaml's events, JSON through our scanner (by the first character that is no white space: `{` or `[` is JSON).
+ * Scalars keep their text: nothing goes through a double. Duplicate names, anchors, aliases, merge keys, tags and several documents in
+ * one file are refused by name. A tree lives in one arena. One thread.
  */
 #ifndef TURNOUT_DOC_H
 #define TURNOUT_DOC_H
@@ -16,12 +16,15 @@
 #include "turnout/status.h"
 #include "turnout/str.h"
 
+enum { TN_DOC_NODE_LIMIT = 100000, TN_DOC_DEPTH_LIMIT = 100 };
+
 enum tn_doc_kind { TN_DOC_NULL, TN_DOC_BOOL, TN_DOC_NUMBER, TN_DOC_STRING, TN_DOC_LIST, TN_DOC_MAP };
 
 struct tn_doc_node {
 	enum tn_doc_kind kind;
 	uint32_t line, column;            /* 1-based; columns in code points */
-	struct tn_str text;               /* scalar: its text (strings unescaped). JSON map or list: its source text, as it stands */
+	struct tn_str text;               /* scalar: its text (strings unescaped). JSON map or list: its source text, as it stands; of YAML
+	                                     ones {NULL, 0} */
 	bool truth;                       /* BOOL */
 	struct tn_str name;               /* as a member of a map: its name */
 	uint32_t name_line, name_column;
@@ -30,13 +33,13 @@ struct tn_doc_node {
 };
 struct tn_doc {                           /* {0}; give back with tn_doc_fini */
 	struct tn_arena arena;
-	struct tn_doc_node *root;         /* several YAML documents in one file are refused */
+	struct tn_doc_node *root;         /* never NULL once parsed; of an empty YAML file a NULL node at 1:1 */
 	char file[256];
 };
 
 void tn_doc_fini(struct tn_doc *doc);
-/* name: the file, for errors. Only plain true/false are booleans, only plain null/~/empty is null, only RFC 8259 numbers are numbers. At
- * most 100,000 nodes and depth 100. TN_INVALID with the place. */
+/* name: the file, for errors. Only plain true/false are booleans, only plain null/~/empty is null, only RFC 8259 numbers are numbers.
+ * TN_INVALID with the place. */
 enum tn_status tn_doc_parse(struct tn_str text, const char *name, struct tn_doc *out_doc, struct tn_error *error) TN_MUST_CHECK;
 /* Reads a file of at most limit bytes. TN_NOT_FOUND, TN_IO, TN_TOO_LARGE, TN_INVALID. */
 enum tn_status tn_doc_read(const char *path, size_t limit, struct tn_doc *out_doc, struct tn_error *error) TN_MUST_CHECK;
@@ -59,10 +62,10 @@ struct tn_doc_text {                      /* {0}; fini frees */
 };
 void tn_doc_to_json(const struct tn_doc_node *node, struct tn_doc_text *out);
 void tn_doc_text_fini(struct tn_doc_text *text);
-/* The place of the node that covers offset at. */
+/* The place of the name or value that covers offset at; a closing bracket's is that of its opening one. */
 void tn_doc_text_place(const struct tn_doc_text *text, size_t at, uint32_t *out_line, uint32_t *out_column);
 
-/* The whole file as bytes. TN_NOT_FOUND, TN_IO, TN_TOO_LARGE. */
+/* Appends the whole file's bytes. Regular files only, so that nothing waits. TN_NOT_FOUND, TN_IO, TN_TOO_LARGE. */
 enum tn_status tn_file_read(const char *path, size_t limit, struct tn_buf *out, struct tn_error *error) TN_MUST_CHECK;
 
 #endif

@@ -115,7 +115,7 @@ static const struct {
 	{"a: 1\n---\nb: 2\n", "f:2:1: several documents in one file are not supported"},
 	{"? [a]\n: 1\n", "f:1:3: a name must be a plain or quoted word"},
 	{"?\n: 1\n", "f:1:2: a name is missing before ':'"},
-	{"a: [1, 2\nb: 3\n", "f:2:1: not valid YAML: "},
+	{"a: [1, 2\nb: 3\n", "f:2:2: not valid YAML: "},
 	{"a: 'x\n", "f:2:1: not valid YAML: "},
 	{"a:\n\tb: 1\n", "f:2:1: not valid YAML: "},
 	{"a: b\nc: \x01\n", "f:2:4: not valid YAML: "},

@@ -31,23 +31,35 @@ enum tn_core { TN_CORE_ID, TN_CORE_SOURCE, TN_CORE_TYPE, TN_CORE_SUBJECT, TN_COR
 /* What data is, judged by datacontenttype and, for JSON, by the bytes themselves (section 3, "Writing data into JSON"). */
 enum tn_data_kind {
 	TN_DATA_NONE,   /* the event has no data; not the same as data of length 0 */
-	TN_DATA_JSON,   /* JSON media type and the bytes are one JSON text */
+	TN_DATA_JSON,   /* JSON media type and the bytes are one JSON text, no deeper than TN_EVENT_DATA_DEPTH */
 	TN_DATA_TEXT,   /* text or XML media type, UTF-8 */
 	TN_DATA_BINARY, /* everything else */
 };
 
+/* JSON data is never nested deeper than this; whoever scans an event's CloudEvents JSON form needs one level more. */
+#define TN_EVENT_DATA_DEPTH 256
+
+/* What a reader already knows about the data it hands over. */
+enum tn_data_form {
+	TN_FORM_OPAQUE, /* bytes: datacontenttype and the bytes themselves decide what they are */
+	TN_FORM_JSON,   /* the scanner has accepted them as one JSON value: they are not looked at again */
+	TN_FORM_BASE64, /* `data_base64`: BINARY whatever its media type, and written as data_base64 again */
+};
+
 /* Parts to make an event from; everything is copied. specversion is implied (1.0) and is not among the attributes. */
 struct tn_event_parts {
-	const struct tn_attribute *attributes; /* each name once; core ones in any place */
+	/* Each name once, of a-z0-9; core ones in any place. Values are UTF-8 and in the canonical form of their type, never OTHER. */
+	const struct tn_attribute *attributes;
 	size_t attribute_count;
 	bool has_data;
 	struct tn_str data;                    /* the payload's own bytes: base64 undone, a JSON value as its text */
+	enum tn_data_form data_form;
 	int64_t accepted_ms;                   /* wall clock; stands in where `time` is missing */
 };
 
 /* Returns owned. Never NULL: aborts without memory, as sizes were limited before. Does not validate: decoders do. Any thread. */
 struct tn_event *tn_event_new(const struct tn_event_parts *parts);
-/* Returns owned a raw event: bytes that could not be read as a CloudEvent, and one sentence why. Any thread. */
+/* Returns owned a raw event: bytes that could not be read as a CloudEvent, and one sentence why (UTF-8). Any thread. */
 struct tn_event *tn_event_new_raw(struct tn_str bytes, struct tn_str reason, int64_t accepted_ms);
 
 struct tn_event *tn_event_ref(struct tn_event *event); /* Any thread. Returns event. */
@@ -58,6 +70,8 @@ size_t tn_event_cost(const struct tn_event *event);
 bool tn_event_is_raw(const struct tn_event *event);
 struct tn_str tn_event_raw_reason(const struct tn_event *event); /* {NULL, 0} unless raw */
 int64_t tn_event_accepted_ms(const struct tn_event *event);
+/* "id", "source", and so on. */
+struct tn_str tn_event_core_name(enum tn_core which);
 /* A core attribute's canonical text; bytes NULL when absent. Constant time. */
 struct tn_str tn_event_core(const struct tn_event *event, enum tn_core which);
 /* Any attribute by name, "specversion" too; NULL when absent. */
@@ -67,6 +81,7 @@ const struct tn_attribute *tn_event_attributes(const struct tn_event *event, siz
 bool tn_event_has_data(const struct tn_event *event);
 struct tn_str tn_event_data(const struct tn_event *event); /* raw event: its bytes */
 enum tn_data_kind tn_event_data_kind(const struct tn_event *event); /* decided once, when the event is made */
+bool tn_event_data_was_base64(const struct tn_event *event); /* it came as `data_base64` */
 
 /* --- The event in the store: our own record, versioned, independent of any wire form. Any thread. --- */
 

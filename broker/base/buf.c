@@ -6,6 +6,7 @@
  */
 #include "turnout/str.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -60,6 +61,7 @@ void tn_buf_add_byte(struct tn_buf *buf, char byte)
 void tn_buf_vaddf(struct tn_buf *buf, const char *format, va_list args)
 {
 	va_list again;
+	assert(format); /* with sanitizers gcc warns of a NULL that nobody passes */
 	va_copy(again, args);
 	int len = vsnprintf(NULL, 0, format, args);
 	if (len > 0) {

@@ -88,7 +88,7 @@ static inline void loopback_on_read(struct bufferevent *connection, void *arg)
 	struct evbuffer *input = bufferevent_get_input(connection);
 	size_t len = evbuffer_get_length(input);
 	const char *text = (const char *)evbuffer_pullup(input, -1);
-	size_t whole = len ? loopback_request_len(text, len) : 0;
+	size_t whole = text ? loopback_request_len(text, len) : 0;
 	if (whole == 0)
 		return;
 	tn_buf_clear(&loopback->request);

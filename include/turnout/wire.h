@@ -14,7 +14,9 @@
 
 struct tn_header { /* a header as the wire had it; nobody has looked inside yet */
 	struct tn_str name, value;
-	enum tn_value_type type; /* AMQP tables are typed (BOOLEAN, INTEGER: decimal text; TIMESTAMP: seconds as text); else TN_STRING */
+	/* AMQP tables are typed: BOOLEAN is "true" or "false", INTEGER decimal text, TIMESTAMP seconds since 1970 as text, BYTES bytes,
+	 * OTHER anything CloudEvents has no type for. Elsewhere TN_STRING. */
+	enum tn_value_type type;
 };
 
 enum tn_mode { TN_MODE_BINARY, TN_MODE_STRUCTURED, TN_MODE_BATCHED, TN_MODE_PLAIN };
@@ -43,10 +45,10 @@ struct tn_wire_input {
 	int64_t accepted_ms;                /* wall clock */
 };
 
-struct tn_wire_limits {                     /* zero: no limit of this kind */
+struct tn_wire_limits {                     /* zero, or no limits at all: no limit of this kind, but for json_depth */
 	size_t event_bytes;                 /* of one event's data and attributes */
 	uint32_t batch_events;              /* [1000] */
-	uint32_t json_depth;                /* [256] */
+	uint32_t json_depth;                /* [256] of `data`; never above TN_EVENT_DATA_DEPTH, which is also what 0 means */
 };
 
 enum tn_wire_fault { TN_FAULT_NONE, TN_FAULT_MISSING_ATTRIBUTE, TN_FAULT_INVALID_ATTRIBUTE_NAME, TN_FAULT_INVALID_ATTRIBUTE_VALUE,
@@ -63,7 +65,7 @@ int tn_wire_fault_status(enum tn_wire_fault fault);
 struct tn_wire_error {
 	enum tn_wire_fault fault;
 	char attribute[64];                 /* "" when it is not about one; longer names are cut */
-	int32_t index;                      /* member of a batch, or -1 */
+	int32_t index;                      /* member of a batch, or -1; broken JSON is a fault of the whole body */
 	int64_t offset;                     /* byte of the body, for JSON faults; or -1 */
 	char message[256];                  /* one sentence for a person */
 };
@@ -75,7 +77,7 @@ struct tn_decoded {                         /* {0}; give back with tn_decoded_fi
 };
 void tn_decoded_fini(struct tn_decoded *decoded);
 
-/* The mode alone, by media type and headers, without looking at the rest. */
+/* The mode alone, by media type and headers; where the dialect sniffs, by the body too. */
 enum tn_mode tn_wire_mode(const struct tn_wire *wire, const struct tn_wire_input *input);
 /* TN_OK with one event, with a batch's events (none for []), or with mode plain and none; or TN_INVALID with the error. A batch is
  * all or nothing. out is untouched on failure. */

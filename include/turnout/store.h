@@ -7,6 +7,22 @@
  * may be done twice; so a commit whose outcome is unknown is answered by submitting the same batch again, and nothing is acked
  * meanwhile. While an engine runs it is the only author of batches. One process owns the store, under a lock file that names its
  * admin socket. LMDB, default sync (delivery-semantics section 17).
+ *
+ * Who may use the reserve. Space is judged before a batch is written, by its most demanding operation; a batch is refused whole, so
+ * what frees space belongs in a batch of its own while the store is nearly full:
+ *
+ *   the batch holds                                   is refused when the map is used to   or free disk is below
+ *   an event with an OPEN row (intake)                90%                                  the disk reserve
+ *   an event without one (a park, a burial)           94%                                  3/4 of it
+ *   rows or redrives, no event bytes                  97%                                  1/2 of it
+ *   only drops and purges, or nothing                 never (but see below)
+ *
+ * The disk reserve is 1/16 of the map, at most 64 MiB. Space that was freed comes back two commits later; the store makes these small
+ * commits itself before it refuses a batch that met a full map. Only then even drops may be REFUSED: they are worth another try.
+ *
+ * After UNKNOWN the order must hold: batches submitted behind the unknown one are answered UNKNOWN too, untried, until the unknown one
+ * was submitted again; then each in its turn. Failing commits are paced by the store (10 ms, doubling to 1 s), so the answer to UNKNOWN
+ * is to submit again at once, each with the number it had; numbers ascend one by one. A batch whose outcome was UNKNOWN is REFUSED only when it is certain that its earlier try left nothing.
  */
 #ifndef TURNOUT_STORE_H
 #define TURNOUT_STORE_H
@@ -104,8 +120,9 @@ struct tn_page {
 	bool last;                        /* nothing behind this page, as of now */
 	bool failed;                      /* the store could not be read: no rows; ask again later */
 	int64_t next_due_ms;              /* DUE: earliest not_before behind this page, or INT64_MAX */
-	struct tn_ruleset *ruleset;       /* filled in by the host: today's rules, one ref held by the page */
+	struct tn_ruleset *ruleset;       /* filled in by the host: today's rules; its ref is given back by the host */
 	const struct tn_route *const *routes; /* by the host, by row; NULL: rule or target is gone */
+	struct tn_page_memory *memory;    /* private to the store; NULL in a page made by hand */
 };
 
 struct tn_store;
@@ -123,9 +140,14 @@ struct tn_store_facts {                   /* as found at open, and as of the las
 	uint64_t next_seq;
 	int64_t engine_ms;                /* last persisted engine time; 0: a new store */
 	uint64_t rows[5];                 /* by enum tn_row_state; [0] unused */
-	uint64_t used_bytes, max_bytes, free_disk_bytes;
+	uint64_t used_bytes, max_bytes;   /* of the map: pages in use, and all */
+	uint64_t free_disk_bytes;         /* asked for anew with each call */
 	bool nearly_full;                 /* over 90% of the map, or too little disk: intake must stop */
-	uint64_t bad_records, commits, commit_unknown, commit_refused, batches;
+	uint64_t bad_records;             /* moved aside since the store was made: read or bear the loss, `bad` database */
+	uint64_t commits, batches;        /* since open */
+	uint64_t commit_unknown, commit_refused; /* batches so answered, since open */
+	uint64_t reopened;                /* how often LMDB gave the environment up and it was opened anew (twice in 60 s: leave) */
+	char failure[160];                /* what last went wrong with a write; "" when nothing did */
 };
 
 /* Returns owned. TN_BUSY: another process has it, and the error names that process and its admin socket. TN_INVALID: written by a newer
@@ -133,11 +155,11 @@ struct tn_store_facts {                   /* as found at open, and as of the las
 enum tn_status tn_store_open(const struct tn_store_options *options, struct tn_store **out_store, struct tn_error *error) TN_MUST_CHECK;
 /* The admin socket named in the lock file of a store that is in use; "" if none. TN_NOT_FOUND: nobody has it. */
 enum tn_status tn_store_holder(const char *path, char *out_socket, size_t size) TN_MUST_CHECK;
-/* Waits for the batches submitted so far; then stops the writer and unlocks. NULL is fine. */
+/* Waits for the batches submitted so far; then stops the writer and unlocks. No other call is under way. NULL is fine. */
 void tn_store_close(struct tn_store *store);
 
-/* Any thread. The persistent number of a target name: the same for ever, 1 and up. Writes (and syncs) when the name is new: call at
- * start and reload only. */
+/* Any thread but the one that runs `completed`. The persistent number of a target name (1 to 1024 bytes): the same for ever, 1 and up.
+ * Writes, syncs and waits for it when the name is new: call at start and reload only. TN_FULL, TN_IO: a new name could not be kept. */
 enum tn_status tn_store_number(struct tn_store *store, struct tn_str target, uint32_t *out_number, struct tn_error *error) TN_MUST_CHECK;
 /* Any thread. Calls back for each known target name, with how many of its rows are PARKED. */
 enum tn_status tn_store_each_number(struct tn_store *store, void (*each)(void *arg, struct tn_str name, uint32_t number,
@@ -147,19 +169,19 @@ enum tn_status tn_store_each_number(struct tn_store *store, void (*each)(void *a
  * one commit. Strings and events in it are read on the writer thread. */
 void tn_store_submit(struct tn_store *store, const struct tn_batch *batch);
 /* Any thread. One read transaction, ended before it returns. out_page is filled in (token, rows, events, last, next_due_ms) and given
- * back with tn_page_fini. Bad records are moved aside and counted, never returned. */
+ * back with tn_page_fini; on failure it has its token and `failed`. Bad records are passed over, moved aside soon after, and counted. */
 enum tn_status tn_store_scan(struct tn_store *store, const struct tn_scan *scan, struct tn_page *out_page, struct tn_error *error)
 	TN_MUST_CHECK;
-/* Any thread. One row by key, as a page of one; TN_NOT_FOUND. */
+/* Any thread. One row by key, as a page of one; TN_NOT_FOUND: absent, or a bad record. */
 enum tn_status tn_store_get(struct tn_store *store, struct tn_row_key key, struct tn_page *out_page, struct tn_error *error) TN_MUST_CHECK;
-/* Frees rows and strings, unrefs events (and ruleset, if set). */
+/* Frees rows and strings, unrefs events. ruleset and routes are the host's. */
 void tn_page_fini(struct tn_page *page);
 /* Any thread. */
 void tn_store_facts(struct tn_store *store, struct tn_store_facts *out_facts);
 
 /* --- Without an engine: a tool that took the lock itself. --- */
 
-/* Applies one batch and waits for its end. */
+/* Applies one batch and waits for its end; `completed` is not called for it. */
 enum tn_commit tn_store_apply(struct tn_store *store, const struct tn_batch *batch);
 
 #endif

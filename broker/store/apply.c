@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply.c - a batch's operations, inside one write transaction.
+ *
+ * Called by writer.c. Each operation first looks at what is there, and brings rows, indexes and counters from that to what is wanted;
+ * so doing it twice is doing it once, and the counters equal the rows by construction. Writer thread only.
+ *
+ *   operation      rows          states          due              parked, meta.rows     events
+ *   PUT_EVENT                                                                           put
+ *   PUT_ROW        put           old -> new      old -> new       old -1, new +1
+ *   DROP_ROW       delete        delete          delete           -1                    deleted with the last row
+ *   REDRIVE_ROW    a PUT_ROW of what was read, if that is DEAD
+ *   PURGE_ROW      a DROP_ROW, if the row is DEAD
+ */
+#include "apply.h"
+
+#include "aside.h"
+#include "event_record.h"
+#include "record.h"
+
+/* --- Databases --- */
+
+static int put(struct tn_apply *apply, enum tn_db db, const void *key, size_t key_len, const void *value, size_t value_len,
+	unsigned flags)
+{
+	MDB_val mdb_key = tn_val(key, key_len), mdb_value = tn_val(value, value_len);
+	return mdb_put(apply->txn, apply->environment->dbi[db], &mdb_key, &mdb_value, flags);
+}
+
+/* Appending keeps pages full; it is allowed only above the last key. */
+static int put_ascending(struct tn_apply *apply, enum tn_db db, const uint8_t *key, size_t key_len, uint8_t *last)
+{
+	unsigned flags = 0;
+	if (memcmp(key, last, key_len) > 0) {
+		memcpy(last, key, key_len);
+		flags = MDB_APPEND;
+	}
+	return put(apply, db, key, key_len, apply->record.bytes, apply->record.len, flags);
+}
+
+int tn_apply_delete(struct tn_apply *apply, enum tn_db db, const void *key, size_t len)
+{
+	MDB_val mdb_key = tn_val(key, len);
+	int rc = mdb_del(apply->txn, apply->environment->dbi[db], &mdb_key, NULL);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int read_last_key(struct tn_apply *apply, MDB_cursor *cursor, uint8_t *out, size_t len)
+{
+	MDB_val key, value;
+	int rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	memset(out, 0, len);
+	if (rc == 0 && key.mv_size == len)
+		memcpy(out, key.mv_data, len);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* --- Indexes and counters --- */
+
+int tn_apply_count_parked(struct tn_apply *apply, uint32_t target_no, int change)
+{
+	uint8_t key[TN_KEY_TARGET], number[8];
+	tn_bytes_put32(key, target_no);
+	MDB_val mdb_key = tn_val(key, sizeof key), value;
+	int rc = mdb_get(apply->txn, apply->environment->dbi[TN_DB_PARKED], &mdb_key, &value);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		return rc;
+	uint64_t count = rc == 0 && value.mv_size == 8 ? tn_bytes_get64(value.mv_data) : 0;
+	if (change < 0 && count == 0)
+		return 0;
+	count = change < 0 ? count - 1 : count + 1;
+	if (count == 0)
+		return tn_apply_delete(apply, TN_DB_PARKED, key, sizeof key);
+	tn_bytes_put64(number, count);
+	return put(apply, TN_DB_PARKED, key, sizeof key, number, sizeof number, 0);
+}
+
+static int index_due(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head)
+{
+	uint8_t key[TN_KEY_DUE];
+	tn_key_put_due(key, &(struct tn_due){head->target_no, head->not_before_ms, row});
+	int rc = put(apply, TN_DB_DUE, key, sizeof key, "", 0, 0);
+	return rc == 0 ? tn_apply_count_parked(apply, head->target_no, 1) : rc;
+}
+
+static int unindex_due(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head)
+{
+	uint8_t key[TN_KEY_DUE];
+	tn_key_put_due(key, &(struct tn_due){head->target_no, head->not_before_ms, row});
+	int rc = tn_apply_delete(apply, TN_DB_DUE, key, sizeof key);
+	return rc == 0 ? tn_apply_count_parked(apply, head->target_no, -1) : rc;
+}
+
+static int index_row(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head)
+{
+	uint8_t key[TN_KEY_STATE], target_no[TN_KEY_TARGET];
+	tn_key_put_state(key, head->state, row);
+	tn_bytes_put32(target_no, head->target_no);
+	int rc = put(apply, TN_DB_STATES, key, sizeof key, target_no, sizeof target_no, 0);
+	if (rc == 0 && head->state == TN_ROW_PARKED)
+		rc = index_due(apply, row, head);
+	apply->meta.rows[head->state]++;
+	return rc;
+}
+
+int tn_apply_unindex(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head)
+{
+	uint8_t key[TN_KEY_STATE];
+	tn_key_put_state(key, head->state, row);
+	int rc = tn_apply_delete(apply, TN_DB_STATES, key, sizeof key);
+	if (rc == 0 && head->state == TN_ROW_PARKED)
+		rc = unindex_due(apply, row, head);
+	if (apply->meta.rows[head->state] > 0)
+		apply->meta.rows[head->state]--;
+	return rc;
+}
+
+/* --- Rows --- */
+
+enum found { ABSENT, PRESENT };
+
+/* What is there now; a damaged row is moved aside and absent from then on. out_record lives until the next write. */
+static int find_row(struct tn_apply *apply, struct tn_row_key row, enum found *out_found, struct tn_row_head *out_head,
+	struct tn_str *out_record)
+{
+	uint8_t key[TN_KEY_ROW];
+	tn_key_put_row(key, row);
+	MDB_val mdb_key = tn_val(key, sizeof key), value;
+	int rc = mdb_get(apply->txn, apply->environment->dbi[TN_DB_ROWS], &mdb_key, &value);
+	*out_found = rc == 0 ? PRESENT : ABSENT;
+	if (rc != 0)
+		return rc == MDB_NOTFOUND ? 0 : rc;
+	*out_record = tn_val_str(value);
+	if (tn_row_record_head(*out_record, row, out_head))
+		return 0;
+	*out_found = ABSENT;
+	return tn_aside_row(apply, row);
+}
+
+static bool same_index(const struct tn_row_head *a, const struct tn_row_head *b)
+{
+	return a->state == b->state && a->target_no == b->target_no &&
+		(a->state != TN_ROW_PARKED || a->not_before_ms == b->not_before_ms);
+}
+
+static int put_row(struct tn_apply *apply, const struct tn_row *row)
+{
+	enum found found;
+	struct tn_str old_record;
+	struct tn_row_head old, head = {row->state, row->target_no, row->tries.not_before_ms};
+	int rc = find_row(apply, row->key, &found, &old, &old_record);
+	if (rc != 0)
+		return rc;
+
+	uint8_t key[TN_KEY_ROW];
+	tn_key_put_row(key, row->key);
+	tn_row_record_write(&apply->record, row);
+	rc = put_ascending(apply, TN_DB_ROWS, key, sizeof key, apply->last_row);
+	if (found == PRESENT && same_index(&old, &head))
+		return rc;
+	if (rc == 0 && found == PRESENT)
+		rc = tn_apply_unindex(apply, row->key, &old);
+	if (rc == 0)
+		rc = index_row(apply, row->key, &head);
+	return rc;
+}
+
+int tn_apply_has_rows(struct tn_apply *apply, uint64_t event_seq, bool *out_has)
+{
+	uint8_t first[TN_KEY_ROW];
+	tn_key_put_row(first, (struct tn_row_key){event_seq, 0});
+	MDB_val key = tn_val(first, sizeof first), value;
+	int rc = mdb_cursor_get(apply->rows, &key, &value, MDB_SET_RANGE);
+	*out_has = rc == 0 && tn_bytes_get64(key.mv_data) == event_seq;
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int delete_row(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head)
+{
+	uint8_t key[TN_KEY_ROW];
+	tn_key_put_row(key, row);
+	int rc = tn_apply_delete(apply, TN_DB_ROWS, key, sizeof key);
+	return rc == 0 ? tn_apply_unindex(apply, row, head) : rc;
+}
+
+/* The last row of its event takes the bytes along. */
+static int delete_event_without_rows(struct tn_apply *apply, uint64_t event_seq)
+{
+	bool has_rows;
+	uint8_t key[TN_KEY_EVENT];
+	int rc = tn_apply_has_rows(apply, event_seq, &has_rows);
+	if (rc != 0 || has_rows)
+		return rc;
+	tn_bytes_put64(key, event_seq);
+	return tn_apply_delete(apply, TN_DB_EVENTS, key, sizeof key);
+}
+
+/* --- Operations --- */
+
+static int put_event(struct tn_apply *apply, uint64_t event_seq, const struct tn_event *event)
+{
+	uint8_t key[TN_KEY_EVENT];
+	tn_bytes_put64(key, event_seq);
+	tn_event_record_write(&apply->record, event_seq, event);
+	return put_ascending(apply, TN_DB_EVENTS, key, sizeof key, apply->last_event);
+}
+
+static int drop_row(struct tn_apply *apply, struct tn_row_key row, bool only_dead)
+{
+	enum found found;
+	struct tn_row_head head;
+	struct tn_str record;
+	int rc = find_row(apply, row, &found, &head, &record);
+	if (rc != 0)
+		return rc;
+	if (only_dead && (found == ABSENT || head.state != TN_ROW_DEAD))
+		return 0;
+	if (found == PRESENT)
+		rc = delete_row(apply, row, &head);
+	return rc == 0 ? delete_event_without_rows(apply, row.event_seq) : rc;
+}
+
+static int redrive_row(struct tn_apply *apply, struct tn_row_key key, int64_t now_ms)
+{
+	enum found found;
+	struct tn_row_head head;
+	struct tn_str record;
+	struct tn_row row;
+	int rc = find_row(apply, key, &found, &head, &record);
+	if (rc != 0 || found == ABSENT || head.state != TN_ROW_DEAD)
+		return rc;
+	tn_arena_reset(&apply->arena);
+	if (!tn_row_record_read(record, key, &apply->arena, &row))
+		return tn_aside_row(apply, key);
+	row.state = TN_ROW_PARKED;
+	row.tries = (struct tn_tries){.accepted_ms = now_ms, .not_before_ms = now_ms};
+	row.last = NULL;
+	row.dead_ms = 0;
+	row.condition = TN_CONDITION_NONE;
+	row.redrives++;
+	return put_row(apply, &row);
+}
+
+static int apply_op(struct tn_apply *apply, const struct tn_op *op, int64_t now_ms)
+{
+	switch (op->kind) {
+	case TN_PUT_EVENT:
+		return put_event(apply, op->key.event_seq, op->event);
+	case TN_PUT_ROW:
+		return put_row(apply, op->row);
+	case TN_DROP_ROW:
+		return drop_row(apply, op->key, false);
+	case TN_REDRIVE_ROW:
+		return redrive_row(apply, op->key, now_ms);
+	case TN_PURGE_ROW:
+		return drop_row(apply, op->key, true);
+	}
+	return MDB_BAD_VALSIZE;
+}
+
+/* --- A transaction --- */
+
+int tn_apply_begin(struct tn_apply *apply, const struct tn_environment *environment, MDB_txn *txn)
+{
+	MDB_cursor *events = NULL;
+	*apply = (struct tn_apply){.environment = environment, .txn = txn};
+
+	int rc = tn_meta_load(environment, txn, &apply->meta);
+	if (rc == MDB_CORRUPTED)
+		rc = tn_meta_rebuild(environment, txn, &apply->meta);
+	if (rc == 0)
+		rc = mdb_cursor_open(txn, environment->dbi[TN_DB_ROWS], &apply->rows);
+	if (rc == 0)
+		rc = read_last_key(apply, apply->rows, apply->last_row, sizeof apply->last_row);
+	if (rc == 0)
+		rc = mdb_cursor_open(txn, environment->dbi[TN_DB_EVENTS], &events);
+	if (rc == 0)
+		rc = read_last_key(apply, events, apply->last_event, sizeof apply->last_event);
+	if (events)
+		mdb_cursor_close(events);
+	return rc;
+}
+
+int tn_apply_batch(struct tn_apply *apply, const struct tn_batch *batch)
+{
+	for (uint32_t i = 0; i < batch->count; i++) {
+		int rc = apply_op(apply, &batch->ops[i], batch->now_ms);
+		if (rc != 0)
+			return rc;
+	}
+	if (apply->meta.next_seq < batch->next_seq)
+		apply->meta.next_seq = batch->next_seq;
+	if (apply->meta.engine_ms < batch->now_ms)
+		apply->meta.engine_ms = batch->now_ms;
+	return 0;
+}
+
+int tn_apply_end(struct tn_apply *apply)
+{
+	return tn_meta_save(apply->environment, apply->txn, &apply->meta);
+}
+
+void tn_apply_fini(struct tn_apply *apply)
+{
+	if (apply->rows)
+		mdb_cursor_close(apply->rows);
+	apply->rows = NULL;
+	tn_buf_fini(&apply->record);
+	tn_arena_fini(&apply->arena);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply.h - a batch's operations, inside one write transaction.
+ */
+#ifndef STORE_APPLY_H
+#define STORE_APPLY_H
+
+#include "environment.h"
+#include "key.h"
+#include "meta.h"
+#include "row_record.h"
+
+struct tn_apply { /* one write transaction's worth of work */
+	const struct tn_environment *environment;
+	MDB_txn *txn;
+	struct tn_meta meta;              /* as it will be written by tn_apply_end */
+	MDB_cursor *rows;
+	uint8_t last_row[TN_KEY_ROW], last_event[TN_KEY_EVENT]; /* no key above these stands in the database */
+	struct tn_buf record;
+	struct tn_arena arena;
+};
+
+/* All answer an LMDB code; after any but 0 the transaction is to be aborted. tn_apply_fini is due in every case, before that. */
+int tn_apply_begin(struct tn_apply *apply, const struct tn_environment *environment, MDB_txn *txn);
+int tn_apply_batch(struct tn_apply *apply, const struct tn_batch *batch);
+/* Writes the counters. */
+int tn_apply_end(struct tn_apply *apply);
+void tn_apply_fini(struct tn_apply *apply);
+
+/* --- Parts that aside.c shares. --- */
+
+/* Takes a row that is in state out of the indexes and the counters. */
+int tn_apply_unindex(struct tn_apply *apply, struct tn_row_key key, const struct tn_row_head *head);
+int tn_apply_count_parked(struct tn_apply *apply, uint32_t target_no, int change);
+/* Is there any row of that event? */
+int tn_apply_has_rows(struct tn_apply *apply, uint64_t event_seq, bool *out_has);
+/* Deletes; absent is fine. */
+int tn_apply_delete(struct tn_apply *apply, enum tn_db db, const void *key, size_t len);
+
+#endif

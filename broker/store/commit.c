@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * commit.c - a run of requests, made durable: together if they fit, one by one if not.
+ *
+ * Called by writer.c. What goes wrong before mdb_txn_commit leaves nothing behind: REFUSED. When mdb_txn_commit itself fails, nobody
+ * knows: UNKNOWN, and doubt.c keeps the order and the certainty from then on. A transaction shared by several requests in which one finds
+ * no room is given up and each is tried alone, so that nobody is refused for a neighbour. Writer thread only.
+ *
+ * Freed pages can be written again from the second transaction after the one that freed them: a batch that met a full map is
+ * tried once more after two commits of nothing but the counters.
+ */
+#include "commit.h"
+
+#include <stdio.h>
+#include "apply.h"
+#include "aside.h"
+#include "space.h"
+#include "store_private.h"
+
+enum { COMMITS_UNTIL_FREED_PAGES_RETURN = 2 };
+
+struct transaction {
+	MDB_txn *txn;
+	struct tn_apply apply;
+	struct tn_space space;
+	uint64_t first, last;             /* batches in it; 0: none */
+	bool worth_it;                    /* something in it wants to be committed */
+};
+
+enum attempt {
+	DONE,
+	NO_ROOM,                          /* something failed before the commit: certainly nothing was written */
+	COMMIT_FAILED,
+};
+
+/* --- Facts --- */
+
+static void note_failure(struct tn_store *store, const char *what, int rc)
+{
+	pthread_mutex_lock(&store->facts_lock);
+	snprintf(store->facts.failure, sizeof store->facts.failure, "%s: %s", what, mdb_strerror(rc));
+	pthread_mutex_unlock(&store->facts_lock);
+}
+
+static void note_commit(struct tn_store *store, const struct transaction *transaction)
+{
+	const struct tn_meta *meta = &transaction->apply.meta;
+	pthread_mutex_lock(&store->facts_lock);
+	store->facts.next_seq = meta->next_seq;
+	store->facts.engine_ms = meta->engine_ms;
+	memcpy(store->facts.rows, meta->rows, sizeof meta->rows);
+	store->facts.bad_records = meta->bad_records;
+	store->facts.used_bytes = transaction->space.used_bytes;
+	store->facts.commits++;
+	pthread_mutex_unlock(&store->facts_lock);
+}
+
+static void note_answers(struct tn_store *store, const struct tn_work *work, size_t count)
+{
+	pthread_mutex_lock(&store->facts_lock);
+	for (size_t i = 0; i < count; i++)
+		if (work[i].request->kind == TN_REQUEST_BATCH) {
+			store->facts.batches++;
+			store->facts.commit_unknown += work[i].commit == TN_COMMIT_UNKNOWN;
+			store->facts.commit_refused += work[i].commit == TN_COMMIT_REFUSED;
+		}
+	pthread_mutex_unlock(&store->facts_lock);
+}
+
+/* --- A transaction --- */
+
+static int reopen(struct tn_store *store)
+{
+	struct tn_error error;
+	pthread_rwlock_wrlock(&store->environment_lock);
+	tn_environment_close(&store->environment);
+	enum tn_status status = tn_environment_open(&store->environment, store->path, store->environment.map_bytes, &error);
+	pthread_rwlock_unlock(&store->environment_lock);
+	pthread_mutex_lock(&store->facts_lock);
+	store->facts.reopened++;
+	if (status != TN_OK)
+		snprintf(store->facts.failure, sizeof store->facts.failure, "%.150s", error.message);
+	pthread_mutex_unlock(&store->facts_lock);
+	return status == TN_OK ? 0 : MDB_PANIC;
+}
+
+/* After a failed write of its meta page LMDB answers MDB_PANIC to everything until the environment is opened anew. */
+static int begin_txn(struct tn_store *store, MDB_txn **out_txn)
+{
+	int rc = store->environment.env ? mdb_txn_begin(store->environment.env, NULL, 0, out_txn) : MDB_PANIC;
+	if (rc != MDB_PANIC)
+		return rc;
+	rc = reopen(store);
+	return rc == 0 ? mdb_txn_begin(store->environment.env, NULL, 0, out_txn) : rc;
+}
+
+static void abandon(struct transaction *transaction)
+{
+	tn_apply_fini(&transaction->apply);
+	if (transaction->txn)
+		mdb_txn_abort(transaction->txn);
+	transaction->txn = NULL;
+}
+
+static int begin(struct tn_store *store, struct transaction *transaction)
+{
+	*transaction = (struct transaction){0};
+	int rc = begin_txn(store, &transaction->txn);
+	if (rc != 0)
+		return rc;
+	tn_doubt_began(&store->writer.doubt, mdb_txn_id(transaction->txn));
+	rc = tn_apply_begin(&transaction->apply, &store->environment, transaction->txn);
+	if (rc == 0)
+		rc = tn_environment_used(&store->environment, transaction->txn, &transaction->space.used_bytes);
+	if (rc != 0)
+		abandon(transaction);
+	transaction->space.max_bytes = store->environment.map_bytes;
+	transaction->space.free_disk_bytes = tn_space_free_disk(store->path);
+	return rc;
+}
+
+static enum attempt finish(struct tn_store *store, struct transaction *transaction)
+{
+	struct tn_doubt *doubt = &store->writer.doubt;
+	size_t txn_id = mdb_txn_id(transaction->txn);
+	int rc = tn_apply_end(&transaction->apply);
+	if (rc == 0)
+		rc = tn_environment_used(&store->environment, transaction->txn, &transaction->space.used_bytes);
+	if (rc != 0) {
+		note_failure(store, "cannot write", rc);
+		abandon(transaction);
+		return NO_ROOM;
+	}
+	tn_apply_fini(&transaction->apply);
+	rc = mdb_txn_commit(transaction->txn);
+	transaction->txn = NULL;
+	if (rc == 0) {
+		tn_doubt_committed(doubt);
+		note_commit(store, transaction);
+		return DONE;
+	}
+	note_failure(store, "a commit failed", rc);
+	if (transaction->first > 0)
+		tn_doubt_failed(doubt, transaction->first, transaction->last, txn_id);
+	else if (doubt->awaited > 0)
+		tn_doubt_failed(doubt, doubt->awaited, doubt->last, txn_id);
+	return COMMIT_FAILED;
+}
+
+/* --- Requests in a transaction --- */
+
+static void settle(struct tn_work *work, enum tn_commit commit)
+{
+	work->answered = true;
+	work->commit = commit;
+}
+
+/* Refuses now; or leaves it to the commit of this transaction, where an earlier try may have left something, or where a batch in front of
+ * it may become unknown (and then this one has to come again behind it). */
+static void refuse(struct tn_store *store, struct transaction *transaction, struct tn_work *work)
+{
+	uint64_t number = work->request->batch->number;
+	if (transaction->first == 0 && !tn_doubt_holds(&store->writer.doubt, number)) {
+		settle(work, TN_COMMIT_REFUSED);
+		return;
+	}
+	work->refused_on_commit = true;
+	if (transaction->first == 0)
+		transaction->first = number;
+	transaction->last = number;
+	transaction->worth_it = true;
+}
+
+static bool has_room(struct tn_store *store, const struct transaction *transaction, const struct tn_batch *batch)
+{
+	const struct tn_doubt *doubt = &store->writer.doubt;
+	if (tn_space_allows(&transaction->space, tn_space_need(batch)))
+		return true;
+	/* It is there already, as far as anybody can see: putting it again takes no room to speak of. */
+	return tn_doubt_holds(doubt, batch->number) && doubt->seen == TN_DOUBT_VISIBLE;
+}
+
+static int apply_batch(struct tn_store *store, struct transaction *transaction, struct tn_work *work, uint64_t *next)
+{
+	const struct tn_batch *batch = work->request->batch;
+	work->refused_on_commit = false;
+	if (!tn_doubt_in_turn(&store->writer.doubt, batch->number, next)) {
+		settle(work, TN_COMMIT_UNKNOWN);
+		return 0;
+	}
+	if (!has_room(store, transaction, batch)) {
+		pthread_mutex_lock(&store->facts_lock);
+		snprintf(store->facts.failure, sizeof store->facts.failure, "the store is nearly full");
+		pthread_mutex_unlock(&store->facts_lock);
+		refuse(store, transaction, work);
+		return 0;
+	}
+	if (transaction->first == 0)
+		transaction->first = batch->number;
+	transaction->last = batch->number;
+	transaction->worth_it = true;
+	return tn_apply_batch(&transaction->apply, batch);
+}
+
+static int apply_name(struct tn_store *store, struct transaction *transaction, struct tn_work *work)
+{
+	uint32_t number;
+	if (tn_names_find(&store->names, work->request->name, &number)) {
+		settle(work, TN_COMMIT_OK);
+		work->number = number;
+		return 0;
+	}
+	transaction->worth_it = true;
+	work->number = tn_names_next(&store->names);
+	return tn_names_put(&transaction->apply, work->request->name, work->number);
+}
+
+static int apply_request(struct tn_store *store, struct transaction *transaction, struct tn_work *work, uint64_t *next)
+{
+	switch (work->request->kind) {
+	case TN_REQUEST_BATCH:
+		return apply_batch(store, transaction, work, next);
+	case TN_REQUEST_NAME:
+		return apply_name(store, transaction, work);
+	case TN_REQUEST_ASIDE_ROW:
+		transaction->worth_it = true;
+		return tn_aside_row(&transaction->apply, work->request->due.row);
+	case TN_REQUEST_ASIDE_DUE:
+		transaction->worth_it = true;
+		return tn_aside_due(&transaction->apply, &work->request->due);
+	}
+	return 0;
+}
+
+/* --- Runs --- */
+
+static void settle_all(struct tn_store *store, struct tn_work *work, size_t count, bool committed)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct tn_work *item = &work[i];
+		if (item->answered)
+			continue;
+		settle(item, !committed ? TN_COMMIT_UNKNOWN : item->refused_on_commit ? TN_COMMIT_REFUSED : TN_COMMIT_OK);
+		if (committed && item->request->kind == TN_REQUEST_NAME)
+			tn_names_add(&store->names, item->request->name, item->number);
+	}
+}
+
+/* All that is not answered yet, in one transaction. NO_ROOM: nothing was written, and nothing of this attempt is answered but what had to
+ * wait for its turn. */
+static enum attempt try_all(struct tn_store *store, struct tn_work *work, size_t count)
+{
+	struct transaction transaction;
+	uint64_t next = tn_doubt_next(&store->writer.doubt);
+	int rc = begin(store, &transaction);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		if (!work[i].answered)
+			rc = apply_request(store, &transaction, &work[i], &next);
+	if (rc != 0) {
+		note_failure(store, "cannot write", rc);
+		abandon(&transaction);
+		return NO_ROOM;
+	}
+	if (!transaction.worth_it) {
+		abandon(&transaction);
+		return DONE;
+	}
+	enum attempt attempt = finish(store, &transaction);
+	if (attempt != NO_ROOM)
+		settle_all(store, work, count, attempt == DONE);
+	return attempt;
+}
+
+/* Commits the counters only. */
+static enum attempt touch(struct tn_store *store)
+{
+	struct transaction transaction;
+	int rc = begin(store, &transaction);
+	if (rc != 0) {
+		note_failure(store, "cannot write", rc);
+		return NO_ROOM;
+	}
+	return finish(store, &transaction);
+}
+
+/* It found no room even alone. REFUSED, unless it is not certain that an earlier try left nothing. */
+static void give_up(struct tn_store *store, struct tn_work *work)
+{
+	const struct tn_doubt *doubt = &store->writer.doubt;
+	bool certain = work->request->kind != TN_REQUEST_BATCH || !tn_doubt_holds(doubt, work->request->batch->number) ||
+		(doubt->seen == TN_DOUBT_ABSENT && doubt->settled);
+	settle(work, certain ? TN_COMMIT_REFUSED : TN_COMMIT_UNKNOWN);
+}
+
+static enum attempt try_alone(struct tn_store *store, struct tn_work *work)
+{
+	enum attempt attempt = try_all(store, work, 1);
+	for (unsigned i = 0; i < COMMITS_UNTIL_FREED_PAGES_RETURN && attempt == NO_ROOM; i++)
+		if (touch(store) == COMMIT_FAILED)
+			attempt = COMMIT_FAILED;
+	if (attempt == NO_ROOM)
+		attempt = try_all(store, work, 1);
+	if (!work->answered)
+		give_up(store, work);
+	return attempt;
+}
+
+static void tell_doubt(struct tn_doubt *doubt, const struct tn_work *work)
+{
+	if (work->request->kind == TN_REQUEST_BATCH && work->commit != TN_COMMIT_UNKNOWN)
+		tn_doubt_answered(doubt, work->request->batch->number);
+}
+
+bool tn_commit_run(struct tn_store *store, struct tn_work *work, size_t count)
+{
+	struct tn_doubt *doubt = &store->writer.doubt;
+	enum attempt attempt = try_all(store, work, count);
+	bool failed = attempt == COMMIT_FAILED;
+	for (size_t i = 0; i < count; i++) {
+		if (!work[i].answered && try_alone(store, &work[i]) == COMMIT_FAILED)
+			failed = true;
+		tell_doubt(doubt, &work[i]);
+	}
+	note_answers(store, work, count);
+	return !failed;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * environment.h - the LMDB environment of one store, and its databases.
+ */
+#ifndef STORE_ENVIRONMENT_H
+#define STORE_ENVIRONMENT_H
+
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "turnout/error.h"
+#include "turnout/str.h"
+
+enum tn_db { TN_DB_META, TN_DB_EVENTS, TN_DB_ROWS, TN_DB_STATES, TN_DB_DUE, TN_DB_PARKED, TN_DB_NAMES, TN_DB_BAD, TN_DB_COUNT };
+
+struct tn_environment {
+	MDB_env *env;                     /* NULL: not open */
+	MDB_dbi dbi[TN_DB_COUNT];
+	uint64_t map_bytes;
+	uint32_t page_bytes;
+};
+
+/* Opens, makes what is missing, checks the format, clears the slots of readers that died. TN_INVALID: not ours, or a newer format. */
+enum tn_status tn_environment_open(struct tn_environment *environment, const char *path, uint64_t map_bytes, struct tn_error *error)
+	TN_MUST_CHECK;
+/* No transaction is open. Not open is fine. */
+void tn_environment_close(struct tn_environment *environment);
+/* Bytes in pages that hold something, of all databases and LMDB's own. LMDB code. */
+int tn_environment_used(const struct tn_environment *environment, MDB_txn *txn, uint64_t *out_bytes);
+
+static inline MDB_val tn_val(const void *bytes, size_t len)
+{
+	union {
+		const void *in;
+		void *out;
+	} cast = {bytes}; /* LMDB's one type for both directions; what goes in is not written to */
+	return (MDB_val){len, cast.out};
+}
+static inline struct tn_str tn_val_str(MDB_val val)
+{
+	return tn_str_make(val.mv_data, val.mv_size);
+}
+
+#endif

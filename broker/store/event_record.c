@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * event_record.c - an event as the store keeps it: its frozen form under a seal.
+ *
+ * Called by apply.c (write) and scan.c (read). The frozen form has its own version (event.h). Any thread.
+ */
+#include "event_record.h"
+
+#include "key.h"
+#include "record.h"
+
+enum { EVENT_VERSION = 1 }; /* to change it: as in row_record.c */
+
+void tn_event_record_write(struct tn_buf *out, uint64_t event_seq, const struct tn_event *event)
+{
+	uint8_t key[TN_KEY_EVENT];
+	tn_bytes_put64(key, event_seq);
+	tn_record_begin(out);
+	tn_event_freeze(event, out);
+	tn_record_seal(out, EVENT_VERSION, tn_str_make((char *)key, sizeof key));
+}
+
+struct tn_event *tn_event_record_read(struct tn_str record, uint64_t event_seq)
+{
+	uint8_t key[TN_KEY_EVENT], version;
+	struct tn_str content;
+	struct tn_event *event;
+	tn_bytes_put64(key, event_seq);
+	if (!tn_record_open(record, tn_str_make((char *)key, sizeof key), EVENT_VERSION, &version, &content))
+		return NULL;
+	return tn_event_thaw(content, &event, NULL) == TN_OK ? event : NULL;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * scan.c - pages of rows: by key within a state, and by due time within a target.
+ *
+ * Called from any thread; each call is one read transaction that ends before it returns, for a reader that stays open keeps LMDB from
+ * using freed pages again. A record that cannot be read is passed over, and the writer is asked to move it aside.
+ */
+#include <errno.h>
+#include "page.h"
+#include "store_private.h"
+
+enum { REPAIRS_A_SCAN = 256 }; /* the rest is met again by the next scan */
+
+struct reading {                          /* one read transaction */
+	struct tn_store *store;
+	const struct tn_environment *environment;
+	MDB_txn *txn;
+	struct tn_page_memory *memory;
+	uint32_t repairs;
+};
+
+static int begin(struct reading *reading, struct tn_store *store, uint32_t max_rows, size_t max_bytes)
+{
+	*reading = (struct reading){.store = store, .environment = &store->environment};
+	reading->memory = tn_page_memory_new(max_rows, max_bytes);
+	pthread_rwlock_rdlock(&store->environment_lock);
+	return store->environment.env ? mdb_txn_begin(store->environment.env, NULL, MDB_RDONLY, &reading->txn) : MDB_PANIC;
+}
+
+static void end(struct reading *reading)
+{
+	if (reading->txn)
+		mdb_txn_abort(reading->txn);
+	pthread_rwlock_unlock(&reading->store->environment_lock);
+}
+
+static void ask_repair(struct reading *reading, enum tn_request_kind kind, struct tn_due due)
+{
+	if (reading->repairs++ < REPAIRS_A_SCAN)
+		tn_writer_ask(reading->store, &(struct tn_request){.kind = kind, .due = due});
+}
+
+/* Hands the rows over to page, or tells why there are none. */
+static enum tn_status hand_over(struct reading *reading, int rc, struct tn_page *page, struct tn_error *error)
+{
+	struct tn_page_memory *memory = reading->memory;
+	page->rows = memory->rows;
+	page->events = memory->events;
+	page->count = memory->count;
+	page->memory = memory;
+	if (rc == 0)
+		return TN_OK;
+	uint64_t token = page->token;
+	tn_page_fini(page);
+	page->token = token;
+	page->failed = true;
+	page->next_due_ms = INT64_MAX;
+	tn_error_set(error, "cannot read the store %s: %s", reading->store->path, mdb_strerror(rc));
+	return TN_IO;
+}
+
+/* --- By key --- */
+
+static int seek_state(MDB_cursor *cursor, const struct tn_scan *scan, MDB_val *key, MDB_val *value)
+{
+	uint8_t from[TN_KEY_STATE];
+	tn_key_put_state(from, scan->state, scan->after);
+	*key = tn_val(from, sizeof from);
+	int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+	bool from_start = scan->after.event_seq == 0 && scan->after.route_no == 0;
+	if (rc == 0 && !from_start && key->mv_size == sizeof from && memcmp(key->mv_data, from, sizeof from) == 0)
+		rc = mdb_cursor_get(cursor, key, value, MDB_NEXT);
+	return rc;
+}
+
+static bool wants(const struct tn_scan *scan, MDB_val value)
+{
+	return scan->target_no == 0 || (value.mv_size == TN_KEY_TARGET && tn_bytes_get32(value.mv_data) == scan->target_no);
+}
+
+static int scan_by_key(struct reading *reading, const struct tn_scan *scan, struct tn_page *page)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc = mdb_cursor_open(reading->txn, reading->environment->dbi[TN_DB_STATES], &cursor);
+	if (rc != 0)
+		return rc;
+	page->last = true;
+	for (rc = seek_state(cursor, scan, &key, &value); rc == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+		const uint8_t *bytes = key.mv_data;
+		enum tn_page_add add = TN_PAGE_ABSENT;
+		if (key.mv_size != TN_KEY_STATE || bytes[0] != scan->state)
+			break;
+		struct tn_row_key row = tn_key_get_row(bytes + 1);
+		if (wants(scan, value))
+			rc = tn_page_add_row(reading->memory, reading->environment, reading->txn, row, &add);
+		if (rc != 0)
+			break;
+		if (add == TN_PAGE_BAD)
+			ask_repair(reading, TN_REQUEST_ASIDE_ROW, (struct tn_due){.row = row});
+		if (add == TN_PAGE_FULL) {
+			page->last = false;
+			break;
+		}
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* --- By due time --- */
+
+static int seek_due(MDB_cursor *cursor, const struct tn_scan *scan, MDB_val *key, MDB_val *value)
+{
+	uint8_t from[TN_KEY_DUE];
+	bool from_start = scan->after_due_ms == INT64_MIN;
+	struct tn_due due = {scan->target_no, scan->after_due_ms, from_start ? (struct tn_row_key){0} : scan->after};
+	tn_key_put_due(from, &due);
+	*key = tn_val(from, sizeof from);
+	int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+	if (rc == 0 && !from_start && key->mv_size == sizeof from && memcmp(key->mv_data, from, sizeof from) == 0)
+		rc = mdb_cursor_get(cursor, key, value, MDB_NEXT);
+	return rc;
+}
+
+/* Adds the row of an entry, unless the row says something else: then the entry is what was left of a row that was moved aside. */
+static int add_due_row(struct reading *reading, const struct tn_due *due, enum tn_page_add *out_add)
+{
+	struct tn_page_memory *memory = reading->memory;
+	int rc = tn_page_add_row(memory, reading->environment, reading->txn, due->row, out_add);
+	if (rc != 0)
+		return rc;
+	if (*out_add == TN_PAGE_BAD)
+		ask_repair(reading, TN_REQUEST_ASIDE_ROW, *due);
+	if (*out_add == TN_PAGE_ADDED) {
+		const struct tn_row *row = &memory->rows[memory->count - 1];
+		if (row->state == TN_ROW_PARKED && row->target_no == due->target_no &&
+			row->tries.not_before_ms == due->not_before_ms)
+			return 0;
+		tn_event_unref(memory->events[--memory->count]);
+		*out_add = TN_PAGE_ABSENT;
+	}
+	if (*out_add == TN_PAGE_ABSENT)
+		ask_repair(reading, TN_REQUEST_ASIDE_DUE, *due);
+	return 0;
+}
+
+static int scan_due(struct reading *reading, const struct tn_scan *scan, struct tn_page *page)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc = mdb_cursor_open(reading->txn, reading->environment->dbi[TN_DB_DUE], &cursor);
+	if (rc != 0)
+		return rc;
+	page->last = true;
+	for (rc = seek_due(cursor, scan, &key, &value); rc == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+		enum tn_page_add add = TN_PAGE_FULL;
+		if (key.mv_size != TN_KEY_DUE)
+			continue;
+		struct tn_due due = tn_key_get_due(key.mv_data);
+		if (due.target_no != scan->target_no)
+			break;
+		page->next_due_ms = due.not_before_ms;
+		if (due.not_before_ms > scan->until_ms)
+			break;
+		rc = add_due_row(reading, &due, &add);
+		page->last = add != TN_PAGE_FULL;
+		if (rc != 0 || add == TN_PAGE_FULL)
+			break;
+		page->next_due_ms = INT64_MAX;
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* --- Public --- */
+
+enum tn_status tn_store_scan(struct tn_store *store, const struct tn_scan *scan, struct tn_page *out_page, struct tn_error *error)
+{
+	struct reading reading;
+	*out_page = (struct tn_page){.token = scan->token, .next_due_ms = INT64_MAX};
+	int rc = begin(&reading, store, scan->max_rows, scan->max_bytes);
+	if (rc == 0)
+		rc = scan->order == TN_SCAN_DUE ? scan_due(&reading, scan, out_page) : scan_by_key(&reading, scan, out_page);
+	end(&reading);
+	return hand_over(&reading, rc, out_page, error);
+}
+
+enum tn_status tn_store_get(struct tn_store *store, struct tn_row_key key, struct tn_page *out_page, struct tn_error *error)
+{
+	struct reading reading;
+	enum tn_page_add add = TN_PAGE_ABSENT;
+	*out_page = (struct tn_page){.last = true, .next_due_ms = INT64_MAX};
+	int rc = begin(&reading, store, 1, SIZE_MAX);
+	if (rc == 0)
+		rc = tn_page_add_row(reading.memory, reading.environment, reading.txn, key, &add);
+	if (rc == 0 && add == TN_PAGE_BAD)
+		ask_repair(&reading, TN_REQUEST_ASIDE_ROW, (struct tn_due){.row = key});
+	end(&reading);
+	enum tn_status status = hand_over(&reading, rc, out_page, error);
+	if (status != TN_OK || add == TN_PAGE_ADDED)
+		return status;
+	tn_error_set(error, "the store has no such row");
+	return TN_NOT_FOUND;
+}
+
+/* --- Target names --- */
+
+static int read_parked(struct reading *reading, uint32_t target_no, uint64_t *out_count)
+{
+	uint8_t bytes[TN_KEY_TARGET];
+	tn_bytes_put32(bytes, target_no);
+	MDB_val key = tn_val(bytes, sizeof bytes), value;
+	int rc = mdb_get(reading->txn, reading->environment->dbi[TN_DB_PARKED], &key, &value);
+	*out_count = rc == 0 && value.mv_size == 8 ? tn_bytes_get64(value.mv_data) : 0;
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+enum tn_status tn_store_each_number(struct tn_store *store, void (*each)(void *arg, struct tn_str name, uint32_t number,
+	uint64_t parked), void *arg)
+{
+	struct reading reading;
+	int rc = begin(&reading, store, 1, 0);
+	struct tn_names *names = &store->names;
+	struct tn_arena *arena = &reading.memory->arena;
+
+	pthread_mutex_lock(&names->lock);
+	uint32_t count = names->count;
+	struct tn_name *copies = tn_arena_array(arena, struct tn_name, count);
+	for (uint32_t i = 0; i < count; i++)
+		copies[i] = (struct tn_name){tn_arena_copy(arena, names->names[i].name), names->names[i].number};
+	pthread_mutex_unlock(&names->lock);
+
+	uint64_t *parked = tn_arena_array(arena, uint64_t, count);
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		rc = read_parked(&reading, copies[i].number, &parked[i]);
+	end(&reading);
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		each(arg, copies[i].name, copies[i].number, parked[i]);
+	tn_page_memory_free(reading.memory);
+	return rc == 0 ? TN_OK : TN_IO;
+}

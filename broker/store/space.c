@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * space.c - is there room for this batch? The rule stands at the top of turnout/store.h.
+ *
+ * Called by writer.c before it writes, and by store.c for the facts. Judged by map use and free disk, never by errno: at the full point
+ * LMDB shows EIO, ENOSPC or MDB_MAP_FULL, and then even a delete can fail. Any thread.
+ */
+#include "space.h"
+
+#include <sys/statvfs.h>
+
+enum { DISK_RESERVE_LIMIT = 64 * 1024 * 1024, DISK_RESERVE_PART = 16 };
+
+static const struct {
+	unsigned map_percent;     /* of the map may be in use */
+	unsigned reserve_quarters; /* of the disk reserve must be free */
+} limits[] = {
+	[TN_SPACE_SETTLE] = {100, 0},
+	[TN_SPACE_ROWS] = {97, 2},
+	[TN_SPACE_KEEP] = {94, 3},
+	[TN_SPACE_INTAKE] = {90, 4},
+};
+
+static enum tn_space_need need_of(const struct tn_op *op)
+{
+	switch (op->kind) {
+	case TN_PUT_EVENT:
+		return TN_SPACE_KEEP;
+	case TN_PUT_ROW:
+	case TN_REDRIVE_ROW:
+		return TN_SPACE_ROWS;
+	case TN_DROP_ROW:
+	case TN_PURGE_ROW:
+		break;
+	}
+	return TN_SPACE_SETTLE;
+}
+
+enum tn_space_need tn_space_need(const struct tn_batch *batch)
+{
+	enum tn_space_need most = TN_SPACE_SETTLE;
+	bool journals = false;
+	for (uint32_t i = 0; i < batch->count; i++) {
+		const struct tn_op *op = &batch->ops[i];
+		enum tn_space_need need = need_of(op);
+		if (need > most)
+			most = need;
+		journals = journals || (op->kind == TN_PUT_ROW && op->row->state == TN_ROW_OPEN);
+	}
+	return most == TN_SPACE_KEEP && journals ? TN_SPACE_INTAKE : most;
+}
+
+bool tn_space_allows(const struct tn_space *space, enum tn_space_need need)
+{
+	if (need == TN_SPACE_SETTLE)
+		return true;
+	uint64_t reserve = space->max_bytes / DISK_RESERVE_PART;
+	if (reserve > DISK_RESERVE_LIMIT)
+		reserve = DISK_RESERVE_LIMIT;
+	return space->used_bytes <= space->max_bytes / 100 * limits[need].map_percent &&
+		space->free_disk_bytes >= reserve / 4 * limits[need].reserve_quarters;
+}
+
+uint64_t tn_space_free_disk(const char *path)
+{
+	struct statvfs disk;
+	if (statvfs(path, &disk) != 0)
+		return UINT64_MAX;
+	return (uint64_t)disk.f_bavail * disk.f_frsize;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * space.h - is there room for this batch? The rule stands at the top of turnout/store.h.
+ */
+#ifndef STORE_SPACE_H
+#define STORE_SPACE_H
+
+#include <stdbool.h>
+#include "turnout/store.h"
+
+enum tn_space_need { TN_SPACE_SETTLE, TN_SPACE_ROWS, TN_SPACE_KEEP, TN_SPACE_INTAKE };
+
+struct tn_space {
+	uint64_t used_bytes, max_bytes;   /* of the map */
+	uint64_t free_disk_bytes;
+};
+
+/* The most demanding thing in batch. */
+enum tn_space_need tn_space_need(const struct tn_batch *batch);
+bool tn_space_allows(const struct tn_space *space, enum tn_space_need need);
+/* Free bytes for unprivileged writers where path is; UINT64_MAX when the system does not say. */
+uint64_t tn_space_free_disk(const char *path);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * writer.h - the one thread that writes: what was asked of it meanwhile goes into one commit.
+ */
+#ifndef STORE_WRITER_H
+#define STORE_WRITER_H
+
+#include <pthread.h>
+#include "doubt.h"
+#include "key.h"
+#include "turnout/store.h"
+
+enum tn_request_kind { TN_REQUEST_BATCH, TN_REQUEST_NAME, TN_REQUEST_ASIDE_ROW, TN_REQUEST_ASIDE_DUE };
+
+struct tn_waiter {                        /* of a caller that stays until its request was answered */
+	bool done;
+	enum tn_commit commit;
+	uint32_t number;                  /* NAME */
+};
+struct tn_request {
+	enum tn_request_kind kind;
+	const struct tn_batch *batch;     /* borrowed until answered */
+	struct tn_str name;               /* likewise */
+	struct tn_due due;                /* ASIDE_ROW: its row only */
+	struct tn_waiter *waiter;         /* NULL: a batch is answered through options.completed, the others not at all */
+};
+struct tn_requests {
+	struct tn_request *items;
+	size_t count, capacity;
+};
+
+struct tn_writer {
+	pthread_t thread;
+	bool started, stopping;           /* stopping: under lock, as all down to incoming */
+	pthread_mutex_t lock;
+	pthread_cond_t asked, answered;
+	struct tn_requests incoming;
+	uint32_t incoming_ops;
+	/* The thread's own. */
+	struct tn_requests taken;
+	struct tn_doubt doubt;
+	unsigned failures;                /* failed commits in a row: they are paced */
+};
+
+/* Starts the thread, which blocks all signals. */
+enum tn_status tn_writer_start(struct tn_store *store, struct tn_error *error) TN_MUST_CHECK;
+/* Answers what was asked so far, ends the thread. A writer that was not started is fine. */
+void tn_writer_stop(struct tn_store *store);
+/* Any thread. Copies request. */
+void tn_writer_ask(struct tn_store *store, const struct tn_request *request);
+/* Any thread but the writer's. Fills in waiter. */
+void tn_writer_ask_and_wait(struct tn_store *store, struct tn_request *request, struct tn_waiter *waiter);
+
+#endif

@@ -33,18 +33,13 @@ static struct tn_mail *take_all(struct tn_mailbox *mailbox)
 	return first;
 }
 
-static void open_all(struct tn_mailbox *mailbox)
+static void open_all(struct tn_mail *mail, void *reader_arg)
 {
-	struct tn_mail *mail = take_all(mailbox);
-	if (!mail)
-		return;
 	while (mail) {
 		struct tn_mail *next = mail->next;
-		mail->open(mail, mailbox->reader_arg);
+		mail->open(mail, reader_arg);
 		mail = next;
 	}
-	if (mailbox->after)
-		mailbox->after(mailbox->reader_arg);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -52,7 +47,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	uint64_t count;
 	if (read(fd, &count, sizeof count) < 0)
 		return; /* somebody else's wake-up was already consumed: nothing to do */
-	open_all(arg);
+	struct tn_mailbox *mailbox = arg;
+	struct tn_mail *mail = take_all(mailbox);
+	if (!mail)
+		return;
+	open_all(mail, mailbox->reader_arg);
+	if (mailbox->after)
+		mailbox->after(mailbox->reader_arg);
 }
 
 struct tn_mailbox *tn_mailbox_new(struct event_base *base, void *reader_arg, void (*after)(void *reader_arg))
@@ -79,7 +80,7 @@ void tn_mailbox_free(struct tn_mailbox *mailbox)
 {
 	if (!mailbox)
 		return;
-	open_all(mailbox);
+	open_all(take_all(mailbox), NULL);
 	event_free(mailbox->readable);
 	close(mailbox->fd);
 	pthread_mutex_destroy(&mailbox->lock);

@@ -15,13 +15,14 @@ struct tn_mailbox;
 
 struct tn_mail {                    /* embedded first in what is posted; the reader frees or recycles it */
 	struct tn_mail *next;
-	void (*open)(struct tn_mail *mail, void *reader_arg); /* runs on the reader's loop, once; owns mail from then on */
+	/* Runs on the reader's loop, once; owns mail from then on. reader_arg NULL: the reader is gone, only free it. */
+	void (*open)(struct tn_mail *mail, void *reader_arg);
 };
 
 /* Reader's thread. Returns owned; NULL when the system has no descriptor left. reader_arg is handed to every open. after: called once
  * after each run of letters; may be NULL. */
 struct tn_mailbox *tn_mailbox_new(struct event_base *base, void *reader_arg, void (*after)(void *reader_arg));
-/* Reader's thread. Opens what is left, then frees. NULL is fine. */
+/* Reader's thread. What is left is opened with reader_arg NULL. NULL is fine. */
 void tn_mailbox_free(struct tn_mailbox *mailbox);
 /* Any thread. Takes mail. */
 void tn_mailbox_post(struct tn_mailbox *mailbox, struct tn_mail *mail);

@@ -63,6 +63,8 @@ enum tn_status tn_ruleset_match(const struct tn_ruleset *ruleset, struct tn_matc
 /* The delivery id of one route, for whoever has a route and an event but no match at hand. */
 struct tn_id tn_route_delivery_id(const struct tn_identity *identity, struct tn_str rule, struct tn_str target,
 	const struct tn_event *event);
+/* True when some rule names that target. */
+bool tn_ruleset_uses_target(const struct tn_ruleset *ruleset, struct tn_str target);
 /* Today's route of those names, for rows read back from the store; NULL: rule or target is gone. */
 const struct tn_route *tn_ruleset_find_route(const struct tn_ruleset *ruleset, struct tn_str rule, struct tn_str target);
 const struct tn_route *tn_ruleset_poison_route(const struct tn_ruleset *ruleset);

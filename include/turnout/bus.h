@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bus.h - one bus in the real world: the engine's loop, the workers, the store, the connectors, and their life from start to drain.
+ *
+ * No global state: two buses in one process never meet. All functions: the thread that runs the bus (it carries the engine and worker
+ * 0), unless said otherwise. Used by `turnout run` and by the admin room.
+ *
+ *   tn_bus_new: config, rules, lock, store, clock anchor, targets      (nothing accepted yet; health can be served)
+ *   tn_bus_run: workers, recovery, sources last, ready; returns after the drain
+ */
+#ifndef TURNOUT_BUS_H
+#define TURNOUT_BUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "turnout/clock.h"
+#include "turnout/config.h"
+#include "turnout/engine.h"
+#include "turnout/error.h"
+#include "turnout/log.h"
+#include "turnout/store.h"
+
+struct event_base;
+struct tn_bus;
+
+struct tn_bus_options {
+	const char *config_file;
+	const struct tn_clock *clock;     /* NULL: the system's */
+	int log_fd;                       /* [2] */
+};
+
+/* Returns owned. Every failure comes with an error a person can act on. TN_BUSY: another process has the store. */
+enum tn_status tn_bus_new(const struct tn_bus_options *options, struct tn_bus **out_bus, struct tn_error *error) TN_MUST_CHECK;
+/* Runs until drained. 0: drained; 3: the drain timed out (what was left is in the journal or unacked); 2: a source or worker could not
+ * start, with the error. */
+int tn_bus_run(struct tn_bus *bus, struct tn_error *error);
+void tn_bus_free(struct tn_bus *bus);
+
+/* SIGHUP: reads the configuration and the rules again; targets and rules change, or nothing does. Errors are logged and counted. */
+void tn_bus_reload(struct tn_bus *bus);
+/* SIGTERM: drain_timeout of the configuration. */
+void tn_bus_drain(struct tn_bus *bus);
+
+/* --- For the admin room --- */
+struct event_base *tn_bus_base(const struct tn_bus *bus);
+const struct tn_config *tn_bus_config(const struct tn_bus *bus);
+struct tn_engine *tn_bus_engine(const struct tn_bus *bus);
+struct tn_store *tn_bus_store(const struct tn_bus *bus);
+const struct tn_log *tn_bus_log(const struct tn_bus *bus);
+const char *tn_bus_admin_socket(const struct tn_bus *bus); /* path of the Unix socket beside the store */
+int64_t tn_bus_engine_ms(const struct tn_bus *bus);        /* engine time now */
+int64_t tn_bus_wall_of(const struct tn_bus *bus, int64_t engine_ms); /* for people: engine time as wall-clock time */
+enum tn_bus_phase { TN_BUS_STARTING, TN_BUS_READY, TN_BUS_DRAINING, TN_BUS_STOPPED };
+enum tn_bus_phase tn_bus_phase(const struct tn_bus *bus);
+
+struct tn_bus_counts { /* since start */
+	uint64_t messages, refused, plain_refused, waiting, reloads, reload_errors, reload_failing, notes_suppressed, log_dropped;
+	uint64_t revision, rules;
+	int64_t started_ms;               /* wall clock */
+};
+void tn_bus_counts(const struct tn_bus *bus, struct tn_bus_counts *out_counts);
+
+struct tn_source_view {
+	struct tn_str name;
+	const char *kind;
+	uint64_t messages, refused, answered;
+	bool open;
+};
+size_t tn_bus_source_count(const struct tn_bus *bus);
+void tn_bus_source_view(const struct tn_bus *bus, size_t index, struct tn_source_view *out_view);
+
+/* Dead letters: moves rows just read from the store. TN_FULL: come again in a moment. */
+enum tn_status tn_bus_move(struct tn_bus *bus, enum tn_move move, const struct tn_move_item *items, uint32_t count) TN_MUST_CHECK;
+/* True when today's rules still have that rule with that target. */
+bool tn_bus_has_route(const struct tn_bus *bus, struct tn_str rule, struct tn_str target);
+
+#endif

@@ -34,7 +34,7 @@ struct sink {
 	struct tn_random random;
 	struct tn_event_tally tally;
 	FILE *log;
-	uint64_t requests, events, distinct, failed, duplicates, not_events;
+	uint64_t requests, events, distinct, accepted, failed, duplicates, not_events; /* accepted: different ones */
 };
 
 struct waiting { /* a request whose answer is delayed */
@@ -66,7 +66,7 @@ static void send_answer(struct sink *sink, struct tn_http_request *request, int 
 	snprintf(seconds, sizeof(seconds), "%" PRId64, (retry_after_ms + 999) / 1000);
 	header.value = tn_str_from(seconds);
 	tn_http_reply(request, status, &header, retry_after_ms > 0 ? 1 : 0, tn_str_from(""));
-	if (sink->stop_after > 0 && sink->distinct >= sink->stop_after)
+	if (sink->stop_after > 0 && sink->accepted >= sink->stop_after)
 		event_base_loopexit(sink->base, NULL);
 }
 
@@ -220,8 +220,10 @@ static void take_event(
 	if (*status == 200 && must_fail(sink, row))
 		*status = (int)sink->status; /* a batch is answered as one: the first failure decides */
 	line.status = *status;
-	if (*status < 300 && row)
+	if (*status < 300 && row) {
 		line.duplicate = row->accepted++ > 0;
+		sink->accepted += !line.duplicate;
+	}
 	sink->failed += *status >= 300;
 	sink->duplicates += line.duplicate;
 	print_line(sink, &line);
@@ -388,7 +390,7 @@ const struct tn_tool tn_command_sink = {
                 "      --bodies              lines carry the event too\n"
                 "      --json                print JSON lines, and the summary as JSON\n"
                 "  -q, --quiet               print no lines, only the summary\n"
-                "      --stop-after N        end after N different events\n"
+                "      --stop-after N        end once N different events were answered 200\n"
                 "\n"
                 "  turnout sink --listen 127.0.0.1:9001 --fail-first 2\n"
                 "  turnout sink --fail 10% --retry-after 1s --retry-after-rate 0.3\n",

@@ -15,6 +15,7 @@
 static const struct tn_tool *const tools[] = {
         &tn_command_decode,
         &tn_command_send,
+        &tn_command_sink,
         &tn_command_bench,
         NULL,
 };

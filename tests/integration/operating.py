@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator does with a running bus, and with a stopped one: health, metrics, status, dead letters, stopping."""
+import json
+import os
+import stat
+import time
+
+from harness import check, equal, event, note, request, wait_until
+
+FAST = {"profile": "fast", "max_retries": 1}
+
+
+# --- Health, metrics, status ---
+
+def test_health_ready_and_metrics_are_served(place):
+    sink = place.sink()
+    bus = place.simple_bus(sink).start()
+    equal(bus.admin("/healthz").status, 200)
+    equal(bus.admin("/readyz").status, 200)
+    bus.post(event("1"))
+    wait_until(bus.settled, what="the event to settle")
+    metrics = bus.metrics()
+    equal(metrics["turnout_events_accepted_total"], 1)
+    equal(metrics["turnout_deliveries_delivered_total"], 1)
+    equal(metrics['turnout_target_delivered_total{target="sink"}'], 1)
+    bus.check_books()
+
+
+def test_metrics_have_help_and_type_for_each_name(place):
+    bus = place.simple_bus(place.sink()).start()
+    lines = bus.admin("/metrics").body.decode().splitlines()
+    names = {line.split("{")[0].split(" ")[0] for line in lines if not line.startswith("#")}
+    for name in names:
+        check(any(line.startswith(f"# HELP {name} ") for line in lines), f"{name} has help")
+        check(any(line.startswith(f"# TYPE {name} ") for line in lines), f"{name} has a type")
+
+
+def test_the_tcp_listener_shows_no_payloads(place):
+    bus = place.simple_bus(place.sink()).start()
+    for path in ("/status", "/dlq", "/dlq/redrive"):
+        equal(bus.admin(path).status, 404, path)
+    equal(request(bus.admin_port, "POST", "/dlq/redrive", body=b'{"all":true}').status in (404, 405), True)
+
+
+def test_the_store_is_private(place):
+    bus = place.simple_bus(place.sink()).start()
+    equal(stat.S_IMODE(os.stat(bus.path("store")).st_mode), 0o700)
+    for name in os.listdir(bus.path("store")):
+        equal(stat.S_IMODE(os.stat(bus.path("store", name)).st_mode) & 0o077, 0, name)
+
+
+def test_status_tells_the_books(place):
+    sink = place.sink()
+    bus = place.simple_bus(sink).start()
+    bus.post(event("1"))
+    wait_until(bus.settled, what="the event to settle")
+    code, out, errors = place.run("status", "-c", bus.path("turnout.yaml"), "--json")
+    equal(code, 0, errors)
+    books = json.loads(out)["books"]
+    equal((books["matched"], books["delivered"], books["closed"]), (1, 1, True))
+
+
+def test_status_of_a_stopped_bus_says_so(place):
+    bus = place.simple_bus(place.sink()).start()
+    bus.stop()
+    code, _, errors = place.run("status", "-c", bus.path("turnout.yaml"))
+    equal(code, 2)
+    check("run" in errors, "it says what to do", errors)
+
+
+def test_no_rule_matching_is_counted_and_answered(place):
+    sink = place.sink()
+    bus = place.bus([{"name": "one", "pattern": {"type": ["x"]}, "targets": ["sink"]}],
+                    targets=[{"name": "sink", "kind": "http", "url": sink.url()}]).start()
+    equal(bus.post(event("1")).status, 202)
+    wait_until(lambda: bus.metrics()["turnout_events_unmatched_total"] == 1, what="the count")
+
+
+# --- Dead letters ---
+
+def with_dead_letters(place, count):
+    """A bus with so many dead letters, and a sink that is healthy again."""
+    port = place.sink("--fail", 1, "--status", 422, name="broken").port
+    sick = place.processes[-1]
+    bus = place.bus([{"name": "all", "pattern": {"type": ["order.created"]}, "targets": ["sink"]}],
+                    targets=[{"name": "sink", "kind": "http", "url": f"http://127.0.0.1:{port}/", "retry": FAST}]).start()
+    for number in range(count):
+        equal(bus.post(event(f"dead-{number}", data={"number": number})).status, 202)
+    wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == count, what="the dead letters")
+    sick.stop()
+    return bus, place.sink("--bodies", port=port)
+
+
+def dlq(place, bus, *words):
+    return place.run("dlq", words[0], "-c", bus.path("turnout.yaml"), *words[1:])
+
+
+def listed(place, bus):
+    code, out, errors = dlq(place, bus, "list", "--json")
+    equal(code, 0, errors)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def check_dead_letters(place, bus):
+    records = listed(place, bus)
+    equal(len(records), 3)
+    first = records[0]
+    equal((first["rule"]["name"], first["target"]["id"]), ("all", "sink"))
+    equal((first["error"]["code"], first["error"]["status"]), ("HTTP_422", 422))
+    code, out, errors = dlq(place, bus, "show", first["id"])
+    equal(code, 0, errors)
+    shown = json.loads(out)
+    equal(shown["event"]["data"], {"number": 0}, "the original event is kept")
+
+
+def test_dead_letters_are_listed_and_shown_while_it_runs(place):
+    bus, _ = with_dead_letters(place, 3)
+    check_dead_letters(place, bus)
+
+
+def test_dead_letters_are_listed_and_shown_while_it_is_stopped(place):
+    bus, _ = with_dead_letters(place, 3)
+    equal(bus.stop(), 0)
+    check_dead_letters(place, bus)
+
+
+def test_one_dead_letter_is_redriven_with_its_key(place):
+    bus, sink = with_dead_letters(place, 3)
+    record = listed(place, bus)[1]
+    code, _, errors = dlq(place, bus, "redrive", record["id"])
+    equal(code, 0, errors)
+    wait_until(lambda: sink.ids(), what="its delivery")
+    equal([line["key"] for line in sink.lines()], [record["delivery_id"]], "the same delivery")
+    wait_until(lambda: len(listed(place, bus)) == 2, what="its row to go")
+    bus.check_books()
+
+
+def test_all_dead_letters_are_redriven_while_it_runs(place):
+    bus, sink = with_dead_letters(place, 20)
+    code, _, errors = dlq(place, bus, "redrive", "--all")
+    equal(code, 0, errors)
+    wait_until(lambda: len(sink.ids()) == 20, what="their deliveries")
+    equal(listed(place, bus), [])
+    bus.check_books()
+
+
+def test_all_dead_letters_are_redriven_while_it_is_stopped(place):
+    bus, sink = with_dead_letters(place, 20)
+    equal(bus.stop(), 0)
+    code, _, errors = dlq(place, bus, "redrive", "--all")
+    equal(code, 0, errors)
+    equal(sink.lines(), [], "nothing is sent while it is stopped")
+    bus.start()
+    wait_until(lambda: len(sink.ids()) == 20, what="their deliveries")
+    equal(listed(place, bus), [])
+
+
+def test_a_dead_letter_that_does_not_exist_is_an_error(place):
+    bus, _ = with_dead_letters(place, 1)
+    code, _, errors = dlq(place, bus, "show", "nonsense")
+    check(code in (1, 2), code)
+    check("nonsense" in errors, errors)
+
+
+def test_dead_letters_survive_a_kill(place):
+    bus, _ = with_dead_letters(place, 3)
+    bus.kill()
+    equal(len(listed(place, bus)), 3, "read from the store")
+    bus.start()
+    equal(len(listed(place, bus)), 3, "and by the bus")
+
+
+# --- Stopping ---
+
+def test_a_drain_under_load_loses_nothing_and_ends_with_0(place):
+    sink = place.sink("--delay", "20ms")
+    bus = place.simple_bus(sink).start()
+    acks = place.path("acks")
+    sender = place.start("sender", [bus.process.child.args[0], "send", bus.url(), "--count", "100000", "-c", "8", "--id-prefix", "e",
+                                    "--ack-log", acks])
+    wait_until(lambda: len(sink.lines()) > 200, what="load")
+    equal(bus.stop(), 0, bus.process.output()[-500:])
+    sender.wait()
+    acked = {line.strip() for line in open(acks)}
+    check(len(acked) > 200, len(acked))
+    bus.start()
+    wait_until(bus.settled, 30, "what was left to be delivered")
+    lines = sink.accepted()
+    note(f"drain under load: {len(acked)} acknowledged, {len(acked - sink.ids())} lost, {len(lines) - len(sink.ids())} duplicates")
+    equal(acked - sink.ids(), set(), "lost")
+    equal(len(lines), len(sink.ids()), "no duplicates")
+
+
+def test_a_draining_bus_is_not_ready(place):
+    sink = place.sink("--delay", "1s")
+    bus = place.simple_bus(sink).start()
+    equal(bus.post(event("1")).status, 202)
+    wait_until(lambda: sink.lines(), what="the attempt to begin")
+    bus.process.send(15)
+    wait_until(lambda: bus.admin("/readyz").status != 200, 1, "readiness to fail")
+    equal(bus.process.wait(), 0)
+    equal(sink.ids(), {"1"})
+
+
+def test_a_second_sigterm_ends_it_at_once(place):
+    sink = place.sink("--delay", "20s")
+    bus = place.simple_bus(sink, target={"timeout": "60s"}).start()
+    equal(bus.post(event("1")).status, 202)
+    wait_until(lambda: sink.lines(), what="the attempt to begin")
+    bus.process.send(15)
+    time.sleep(0.3)
+    begin = time.monotonic()
+    bus.process.send(15)
+    bus.process.wait()
+    check(time.monotonic() - begin < 3, "it ended at once")
+
+
+# --- Limits ---
+
+def test_a_full_disk_refuses_and_recovers(place):
+    """The store on a small tmpfs: 503 with Retry-After when it is full, no crash, nothing lost, and on again when there is room."""
+    store = place.path("small")
+    os.mkdir(store)
+    check(os.system(f"mount -t tmpfs -o size=6m,mode=0700 tmpfs {store}") == 0, "a tmpfs can be mounted (needs root)")
+    try:
+        fill_and_recover(place, store)
+    finally:
+        for process in place.processes:
+            process.kill()
+        os.system(f"umount {store}")
+
+
+def fill_and_recover(place, store):
+    sink = place.sink("--fail", 1, name="sick")
+    bus = place.simple_bus(sink, store={"path": store + "/store", "max_size": "1GiB"},
+                           target={"retry": {"profile": "fast", "base": "1s", "cap": "2s", "max_retries": 1000}},
+                           limits={"park_after": "100ms"}).start()
+    acked, refused = set(), None
+    for number in range(20000):
+        answer = bus.post(event(f"e{number}", data="x" * 4000))
+        if answer.status == 202:
+            acked.add(f"e{number}")
+            continue
+        refused = answer
+        break
+    check(refused is not None, "the disk fills up")
+    equal(refused.status, 503, refused)
+    check(int(refused.headers.get("retry-after", "0")) > 0, "Retry-After", refused.headers)
+    refused.problem()
+    check(bus.process.running(), "no crash", bus.process.output()[-1000:])
+    for number in range(50):
+        check(bus.post(event(f"more{number}", data="x" * 4000)).status in (202, 503), "it goes on answering")
+    sink.process.stop()
+    well = place.sink(name="well", port=sink.port)
+    # Delivering makes room by itself; the sender would have come again meanwhile.
+    wait_until(lambda: acked <= well.ids(), 60, f"all {len(acked)} acknowledged events (of which {len(acked - well.ids())} lack)")
+    wait_until(lambda: bus.post(event("again", data="x" * 4000)).status == 202, 30, "intake to open again")
+    wait_until(lambda: "again" in well.ids(), what="the event after it")
+    note(f"disk full: {len(acked)} acknowledged before it was full, {len(acked - well.ids())} lost")
+    bus.check_books()
+
+
+def test_a_dead_sinks_park_cap_pauses_intake(place):
+    sink = place.sink("--fail", 1)
+    bus = place.simple_bus(sink, target={"max_parked": 20, "retry": {"profile": "fast", "base": "30s", "cap": "30s"}},
+                           limits={"park_after": "100ms"}).start()
+    statuses = [bus.post(event(str(number))).status for number in range(200)]
+    check(503 in statuses, "beyond the cap it answers 503", statuses[-5:])
+    check(bus.metrics()["turnout_deliveries_parked"] <= 20 + 64, bus.metrics()["turnout_deliveries_parked"])

@@ -45,7 +45,8 @@ struct tn_host {
 	const struct tn_clock *clock;
 	const char *name;                 /* of this source or target */
 	uint32_t worker, worker_count;    /* which of how many instances (TN_EACH_WORKER) */
-	const struct tn_address_policy *addresses; /* where connections may go (address.h); borrowed for the life of the instance */
+	const struct tn_address_policy *addresses; /* where connections may go (address.h); borrowed for the life of the instance; NULL:
+	                                  * the default */
 	void *arg;                        /* first argument of every call below */
 	/* Source. The stream number answered is what positions carry. lease_ms 0: no lease. */
 	uint32_t (*stream_open)(void *arg, const char *name, uint32_t epoch, int64_t lease_ms);
@@ -76,7 +77,8 @@ struct tn_target_ops {
 	enum tn_status (*open)(const struct tn_host *host, const void *options, struct tn_target **out_target, struct tn_error *error);
 	void (*deliver)(struct tn_target *target, const struct tn_attempt *attempt); /* borrows until the result */
 	void (*cancel)(struct tn_target *target, uint64_t token); /* hurry the one result */
-	void (*stop)(struct tn_target *target); /* every attempt is answered before; ends with host->stopped */
+	/* Every attempt is answered before. May be called from within host->result. Ends with host->stopped, never before it returns. */
+	void (*stop)(struct tn_target *target);
 };
 
 enum tn_placement { TN_ONE_LOOP, TN_EACH_WORKER };
@@ -103,5 +105,7 @@ struct tn_connector {
 const struct tn_connector *tn_registry_find(struct tn_str name);
 /* All, ended by NULL. */
 const struct tn_connector *const *tn_registry_all(void);
+/* True for a connector that is known by name and comes in a later version. */
+bool tn_registry_later(struct tn_str name);
 
 #endif

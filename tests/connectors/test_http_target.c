@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_http_target.c - the HTTP target against a scripted server on loopback: what arrives there, and what is reported here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "http.h"
+#include "http_target.h"
+#include "loopback.h"
+#include "turnout/address.h"
+#include "turnout/doc.h"
+
+struct world {
+	struct event_base *base;
+	struct loopback server;
+	struct tn_host host;
+	struct tn_http_target_options options;
+	struct tn_target *target;
+	struct tn_arena arena;
+	char url[128];
+	struct tn_event *event;
+	struct tn_route route;
+	struct tn_item item;
+	struct tn_attempt attempt;
+	/* what was reported last */
+	unsigned results, stopped;
+	uint64_t token;
+	struct tn_outcome outcome;
+	struct tn_buf message, sample;
+	bool stop_from_result;
+};
+
+static void on_result(void *arg, const struct tn_result *result, const struct tn_message *reply)
+{
+	struct world *world = arg;
+	assert_int_equal(result->count, 1);
+	assert_null(reply);
+	world->results++;
+	world->token = result->token;
+	world->outcome = result->outcomes[0];
+	tn_buf_clear(&world->message);
+	tn_buf_add_str(&world->message, world->outcome.message);
+	tn_buf_clear(&world->sample);
+	tn_buf_add_str(&world->sample, world->outcome.sample);
+	if (world->stop_from_result)
+		tn_http_target_ops.stop(world->target);
+}
+
+static void on_stopped(void *arg)
+{
+	struct world *world = arg;
+	world->stopped++;
+	world->target = NULL;
+}
+
+static void run_until(struct world *world, const unsigned *count, unsigned wanted)
+{
+	for (int turn = 0; *count < wanted; turn++) {
+		struct timeval wait = {5, 0};
+		event_base_loopexit(world->base, &wait);
+		event_base_loop(world->base, EVLOOP_ONCE);
+		if (turn > 10000)
+			fail_msg("nothing came");
+	}
+}
+
+static void run_briefly(struct world *world, int ms)
+{
+	struct timeval wait = {0, ms * 1000};
+	event_base_loopexit(world->base, &wait);
+	event_base_dispatch(world->base);
+}
+
+static struct tn_event *make_event(void)
+{
+	struct tn_attribute attributes[] = {{TN_STR("id"), TN_STR("1"), TN_STRING}, {TN_STR("source"), TN_STR("/shop"), TN_STRING},
+		{TN_STR("type"), TN_STR("order.created"), TN_STRING}, {TN_STR("datacontenttype"), TN_STR("application/json"), TN_STRING},
+		{TN_STR("note"), TN_STR("gr\xc3\xbc\xc3\x9f dich"), TN_STRING}, {TN_STR("dlqrule"), TN_STR("of an earlier death"), TN_STRING}};
+	return tn_event_new(&(struct tn_event_parts){
+		.attributes = attributes, .attribute_count = 6, .has_data = true, .data = TN_STR("{\"total\":1}"), .accepted_ms = 1000});
+}
+
+static int set_up(void **state)
+{
+	struct world *world = calloc(1, sizeof *world);
+	world->base = event_base_new();
+	loopback_start(&world->server, world->base);
+	world->server.reply = "HTTP/1.1 202 Accepted\r\nContent-Length: 7\r\n\r\nignored";
+	world->host = (struct tn_host){
+		.base = world->base, .clock = &tn_clock_system, .name = "billing", .arg = world, .result = on_result, .stopped = on_stopped};
+	snprintf(world->url, sizeof world->url, "http://127.0.0.1:%u/events?tenant=7", world->server.port);
+	world->options = (struct tn_http_target_options){.url = tn_str_from(world->url), .connect_timeout_ms = 1000};
+	world->event = make_event();
+	world->route = (struct tn_route){.rule = TN_STR("big-orders"), .target = TN_STR("billing")};
+	world->item = (struct tn_item){.event = world->event, .route = &world->route, .id = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}}};
+	world->attempt = (struct tn_attempt){.token = 1, .timeout_ms = 3000, .items = &world->item, .count = 1};
+	*state = world;
+	return 0;
+}
+
+static void stop_target(struct world *world)
+{
+	if (!world->target)
+		return;
+	unsigned wanted = world->stopped + 1;
+	tn_http_target_ops.stop(world->target);
+	assert_int_equal(world->stopped, wanted - 1);
+	run_until(world, &world->stopped, wanted);
+}
+
+static int tear_down(void **state)
+{
+	struct world *world = *state;
+	world->stop_from_result = false;
+	stop_target(world);
+	loopback_stop(&world->server);
+	event_base_free(world->base);
+	tn_event_unref(world->event);
+	tn_arena_fini(&world->arena);
+	tn_buf_fini(&world->message);
+	tn_buf_fini(&world->sample);
+	free(world);
+	return 0;
+}
+
+static void open_target(struct world *world)
+{
+	struct tn_error error = {0};
+	assert_int_equal(tn_http_target_check(&world->options, &error), TN_OK);
+	if (tn_http_target_ops.open(&world->host, &world->options, &world->target, &error) != TN_OK)
+		fail_msg("%s", error.message);
+}
+
+static const struct tn_outcome *deliver(struct world *world)
+{
+	if (!world->target)
+		open_target(world);
+	world->attempt.token++;
+	tn_http_target_ops.deliver(world->target, &world->attempt);
+	run_until(world, &world->results, world->results + 1);
+	assert_int_equal(world->token, world->attempt.token);
+	return &world->outcome;
+}
+
+static bool got_line(struct world *world, const char *line)
+{
+	return loopback_has_line(&world->server, line);
+}
+
+/* --- What arrives --- */
+
+static void an_event_arrives_in_binary_mode(void **state)
+{
+	struct world *world = *state;
+	world->item.tries.system = 2;
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_true(tn_str_starts(tn_buf_str(&world->server.request), TN_STR("POST /events?tenant=7 HTTP/1.1\r\n")));
+	assert_true(tn_str_ends(tn_buf_str(&world->server.request), TN_STR("\r\n\r\n{\"total\":1}")));
+	assert_true(got_line(world, "content-type: application/json"));
+	assert_true(got_line(world, "ce-specversion: 1.0"));
+	assert_true(got_line(world, "ce-id: 1"));
+	assert_true(got_line(world, "ce-note: gr%C3%BC%C3%9F%20dich"));
+	assert_true(got_line(world, "Idempotency-Key: \"aebagbafaydqqcikbmga2dqpca\""));
+	assert_true(got_line(world, "Turnout-Attempt: 3"));
+	assert_true(got_line(world, "User-Agent: Turnout/" TN_VERSION));
+	assert_int_equal(world->sample.len, 0);
+}
+
+static void an_event_arrives_in_structured_mode(void **state)
+{
+	struct world *world = *state;
+	world->options.structured = 1;
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_non_null(strcasestr(world->server.request.bytes, "content-type: application/cloudevents+json"));
+	assert_non_null(strstr(world->server.request.bytes, "\"data\":{\"total\":1}"));
+	assert_null(strstr(world->server.request.bytes, "ce-id"));
+}
+
+static void the_key_may_be_bare(void **state)
+{
+	struct world *world = *state;
+	world->options.bare_key = 1;
+	deliver(world);
+	assert_true(got_line(world, "Idempotency-Key: aebagbafaydqqcikbmga2dqpca"));
+}
+
+static void headers_and_secrets_are_sent(void **state)
+{
+	struct world *world = *state;
+	struct tn_pair pairs[] = {{TN_STR("X-Tenant"), {TN_STR("seven"), true}}, {TN_STR("User-Agent"), {TN_STR("Shop/1"), true}},
+		{TN_STR("X-Key"), {TN_STR("env:TEST_KEY"), false}}};
+	setenv("TEST_KEY", "k3y", 1);
+	setenv("TEST_TOKEN", "t0ken", 1);
+	world->options.headers = (struct tn_pairs){pairs, 3};
+	world->options.bearer.reference = TN_STR("env:TEST_TOKEN");
+	deliver(world);
+	assert_true(got_line(world, "X-Tenant: seven"));
+	assert_true(got_line(world, "X-Key: k3y"));
+	assert_true(got_line(world, "Authorization: Bearer t0ken"));
+	assert_true(got_line(world, "User-Agent: Shop/1"));
+	assert_false(got_line(world, "User-Agent: Turnout/" TN_VERSION));
+}
+
+static void basic_credentials_are_sent(void **state)
+{
+	struct world *world = *state;
+	setenv("TEST_PASSWORD", "open sesame", 1);
+	world->options.basic_username = TN_STR("Aladdin");
+	world->options.basic_password.reference = TN_STR("env:TEST_PASSWORD");
+	deliver(world);
+	assert_true(got_line(world, "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+}
+
+static void attempts_share_a_connection(void **state)
+{
+	struct world *world = *state;
+	for (int i = 0; i < 10; i++)
+		deliver(world);
+	assert_int_equal(world->server.connections, 1);
+	assert_int_equal(world->results, 10);
+}
+
+/* --- What is reported --- */
+
+static void a_refusal_is_reported_with_its_sample(void **state)
+{
+	struct world *world = *state;
+	world->server.reply = "HTTP/1.1 503 Busy\r\nRetry-After: 9\r\nContent-Length: 4\r\n\r\nlate";
+	const struct tn_outcome *outcome = deliver(world);
+	assert_int_equal(outcome->verdict, TN_THROTTLED);
+	assert_string_equal(outcome->code, "THROTTLED");
+	assert_int_equal(outcome->status, 503);
+	assert_int_equal(outcome->retry_after_ms, 9000);
+	assert_true(tn_str_is(tn_buf_str(&world->sample), "late"));
+	assert_true(tn_str_is(tn_buf_str(&world->message), "the target answered 503"));
+}
+
+static void a_redirect_is_rejected_and_not_followed(void **state)
+{
+	struct world *world = *state;
+	world->server.reply = "HTTP/1.1 308 Moved\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
+	assert_int_equal(deliver(world)->verdict, TN_REJECTED);
+	assert_string_equal(world->outcome.code, "REDIRECT");
+	assert_int_equal(world->server.requests, 1);
+}
+
+static void overrides_of_the_target_count(void **state)
+{
+	struct world *world = *state;
+	struct tn_str status = TN_STR("404");
+	world->options.retry_on = (struct tn_texts){&status, 1};
+	world->server.reply = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
+	assert_int_equal(deliver(world)->verdict, TN_RETRY);
+}
+
+static void a_forbidden_address_is_a_misconfiguration(void **state)
+{
+	struct world *world = *state;
+	struct tn_str deny = TN_STR("127.0.0.0/8");
+	world->options.deny = (struct tn_texts){&deny, 1};
+	const struct tn_outcome *outcome = deliver(world);
+	assert_int_equal(outcome->verdict, TN_MISCONFIGURED);
+	assert_string_equal(outcome->code, "ADDRESS_BLOCKED");
+	assert_false(outcome->credential);
+	assert_int_equal(world->server.connections, 0);
+}
+
+static void the_bus_may_forbid_what_the_target_allows(void **state)
+{
+	struct world *world = *state;
+	struct tn_str block = TN_STR("127.0.0.0/8");
+	struct tn_address_policy *policy = NULL;
+	assert_int_equal(tn_address_policy_new(NULL, 0, &block, 1, &policy, NULL), TN_OK);
+	world->host.addresses = policy;
+	world->options.allow = (struct tn_texts){&block, 1};
+	assert_string_equal(deliver(world)->code, "ADDRESS_BLOCKED");
+	tn_address_policy_free(policy);
+}
+
+static void silence_is_a_timeout(void **state)
+{
+	struct world *world = *state;
+	world->server.reply = NULL;
+	world->attempt.timeout_ms = 50;
+	const struct tn_outcome *outcome = deliver(world);
+	assert_int_equal(outcome->verdict, TN_RETRY);
+	assert_string_equal(outcome->code, "TIMEOUT");
+	assert_true(outcome->maybe_done);
+}
+
+static void a_cancelled_attempt_is_a_timeout_reported_once(void **state)
+{
+	struct world *world = *state;
+	world->server.reply = NULL;
+	open_target(world);
+	for (uint64_t token = 1; token <= 3; token++) {
+		world->attempt.token = token;
+		tn_http_target_ops.deliver(world->target, &world->attempt);
+	}
+	run_briefly(world, 30);
+	tn_http_target_ops.cancel(world->target, 2);
+	tn_http_target_ops.cancel(world->target, 77);
+	assert_int_equal(world->results, 0);
+	run_until(world, &world->results, 1);
+	assert_int_equal(world->token, 2);
+	assert_string_equal(world->outcome.code, "TIMEOUT");
+	assert_true(world->outcome.maybe_done);
+	tn_http_target_ops.cancel(world->target, 2);
+	run_briefly(world, 30);
+	assert_int_equal(world->results, 1);
+	tn_http_target_ops.cancel(world->target, 1);
+	tn_http_target_ops.cancel(world->target, 3);
+	run_until(world, &world->results, 3);
+}
+
+static void an_event_that_cannot_stand_in_headers_is_rejected(void **state)
+{
+	struct world *world = *state;
+	struct tn_attribute attributes[] = {{TN_STR("id"), TN_STR("1"), TN_STRING}, {TN_STR("source"), TN_STR("/shop"), TN_STRING},
+		{TN_STR("type"), TN_STR("x"), TN_STRING}, {TN_STR("datacontenttype"), TN_STR("text/plain\r\nX-Evil: 1"), TN_STRING}};
+	tn_event_unref(world->event);
+	world->event = tn_event_new(&(struct tn_event_parts){.attributes = attributes, .attribute_count = 4});
+	world->item.event = world->event;
+	assert_int_equal(deliver(world)->verdict, TN_REJECTED);
+	assert_string_equal(world->outcome.code, "BAD_EVENT");
+	assert_int_equal(world->server.requests, 0);
+}
+
+/* --- Credentials that change --- */
+
+static void want_new_token(struct loopback *server, struct bufferevent *connection)
+{
+	loopback_write(connection, loopback_has_line(server, "Authorization: Bearer new") ? LOOPBACK_OK
+											     : "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void a_refused_token_is_read_again_once(void **state)
+{
+	struct world *world = *state;
+	setenv("TEST_TOKEN", "old", 1);
+	world->options.bearer.reference = TN_STR("env:TEST_TOKEN");
+	world->server.script = want_new_token;
+	open_target(world);
+	setenv("TEST_TOKEN", "new", 1);
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_int_equal(world->server.requests, 2);
+	assert_int_equal(world->results, 1);
+	assert_true(got_line(world, "Turnout-Attempt: 1"));
+	deliver(world);
+	assert_int_equal(world->server.requests, 3);
+}
+
+static void a_token_that_did_not_change_is_not_sent_again(void **state)
+{
+	struct world *world = *state;
+	setenv("TEST_TOKEN", "old", 1);
+	world->options.bearer.reference = TN_STR("env:TEST_TOKEN");
+	world->server.script = want_new_token;
+	const struct tn_outcome *outcome = deliver(world);
+	assert_int_equal(outcome->verdict, TN_MISCONFIGURED);
+	assert_true(outcome->credential);
+	assert_string_equal(outcome->code, "UNAUTHORIZED");
+	assert_int_equal(world->server.requests, 1);
+}
+
+static void a_new_token_that_is_refused_too_is_the_end(void **state)
+{
+	struct world *world = *state;
+	setenv("TEST_TOKEN", "old", 1);
+	world->options.bearer.reference = TN_STR("env:TEST_TOKEN");
+	world->server.reply = "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n";
+	open_target(world);
+	setenv("TEST_TOKEN", "other", 1);
+	assert_string_equal(deliver(world)->code, "UNAUTHORIZED");
+	assert_int_equal(world->server.requests, 2);
+}
+
+static void a_missing_secret_stops_the_target_from_opening(void **state)
+{
+	struct world *world = *state;
+	struct tn_error error = {0};
+	struct tn_target *target = NULL;
+	unsetenv("TEST_MISSING");
+	world->options.bearer.reference = TN_STR("env:TEST_MISSING");
+	assert_int_equal(tn_http_target_ops.open(&world->host, &world->options, &target, &error), TN_NOT_FOUND);
+	assert_null(target);
+	assert_non_null(strstr(error.message, "TEST_MISSING"));
+	setenv("TEST_MISSING", "two\nlines", 1);
+	assert_int_equal(tn_http_target_ops.open(&world->host, &world->options, &target, &error), TN_INVALID);
+	assert_null(strstr(error.message, "lines"));
+}
+
+/* --- Dead letters --- */
+
+static void a_dead_letter_carries_its_reason(void **state)
+{
+	struct world *world = *state;
+	struct tn_outcome last = {.verdict = TN_RETRY, .code = "HTTP_503", .message = TN_STR("the target answered 503")};
+	world->attempt.purpose = TN_TO_DEAD_LETTER;
+	world->item.last = &last;
+	world->item.condition = TN_CONDITION_MAX_RETRIES;
+	world->item.tries.system = 4;
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_true(got_line(world, "ce-id: 1"));
+	assert_true(got_line(world, "ce-dlqrule: big-orders"));
+	assert_true(got_line(world, "ce-dlqtarget: billing"));
+	assert_true(got_line(world, "ce-dlqerrorcode: HTTP_503"));
+	assert_true(got_line(world, "ce-dlqerrormsg: the%20target%20answered%20503"));
+	assert_true(got_line(world, "ce-dlqcondition: MaximumRetryAttempts"));
+	assert_true(got_line(world, "ce-dlqretries: 3"));
+	assert_non_null(strstr(world->server.request.bytes, "\r\nce-dlqtime: 20"));
+	assert_true(tn_str_ends(tn_buf_str(&world->server.request), TN_STR("{\"total\":1}")));
+}
+
+static void a_dead_letter_may_be_structured(void **state)
+{
+	struct world *world = *state;
+	world->options.structured = 1;
+	world->attempt.purpose = TN_TO_DEAD_LETTER;
+	world->item.tries.system = 1;
+	deliver(world);
+	assert_non_null(strstr(world->server.request.bytes, "\"dlqretries\":0"));
+	assert_null(strstr(world->server.request.bytes, "dlqcondition"));
+	assert_null(strstr(world->server.request.bytes, "earlier"));
+}
+
+static void poison_arrives_wrapped_in_an_event(void **state)
+{
+	struct world *world = *state;
+	struct tn_outcome last = {.verdict = TN_REJECTED, .code = "POISON", .message = TN_STR("no such thing")};
+	tn_event_unref(world->event);
+	world->event = tn_event_new_raw(TN_STR("\x01garbage"), TN_STR("not JSON"), 0);
+	world->item.event = world->event;
+	world->item.last = &last;
+	world->item.origin = TN_STR("{\"offset\":42}");
+	world->attempt.purpose = TN_TO_DEAD_LETTER;
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_true(got_line(world, "ce-type: turnout.poison"));
+	assert_true(got_line(world, "ce-id: aebagbafaydqqcikbmga2dqpca"));
+	assert_true(got_line(world, "ce-source: /turnout/poison"));
+	assert_true(got_line(world, "content-type: application/octet-stream"));
+	assert_true(got_line(world, "ce-dlqerrorcode: POISON"));
+	assert_true(got_line(world, "ce-dlqorigin: {%22offset%22:42}"));
+	assert_true(tn_str_ends(tn_buf_str(&world->server.request), TN_STR("\r\n\r\n\x01garbage")));
+}
+
+/* --- Stopping --- */
+
+static void a_target_may_be_stopped_from_its_last_result(void **state)
+{
+	struct world *world = *state;
+	open_target(world);
+	world->stop_from_result = true;
+	tn_http_target_ops.deliver(world->target, &world->attempt);
+	run_until(world, &world->stopped, 1);
+	assert_int_equal(world->results, 1);
+}
+
+/* --- Configuration --- */
+
+static enum tn_status parse(struct world *world, const char *text, struct tn_error *error)
+{
+	const struct tn_option *const tables[] = {tn_http_connector.target_options, NULL};
+	struct tn_doc doc = {0};
+	memset(&world->options, 0, sizeof world->options);
+	enum tn_status status = tn_doc_parse(tn_str_from(text), "turnout.yaml", &doc, error);
+	if (status == TN_OK)
+		status = tn_option_parse(&doc, doc.root, tables, NULL, &world->arena, &world->options, error);
+	if (status == TN_OK)
+		status = tn_http_connector.check_target(&world->options, error);
+	tn_doc_fini(&doc);
+	return status;
+}
+
+static void settings_are_read_from_the_configuration(void **state)
+{
+	struct world *world = *state;
+	struct tn_error error = {0};
+	char shown[64];
+	const char *text = "url: https://billing.internal/events?key=1\n"
+			   "content_mode: structured\n"
+			   "connect_timeout: 2s\n"
+			   "auth: {bearer: env:TOKEN}\n"
+			   "headers: {X-Tenant: seven, X-Key: file:/run/key}\n"
+			   "addresses: {allow: [169.254.1.0/24], deny: [10.0.0.0/8]}\n"
+			   "retry_on: [404, 450-459]\n"
+			   "fail_on: [500]\n";
+	if (parse(world, text, &error) != TN_OK)
+		fail_msg("%s", error.message);
+	assert_int_equal(world->options.structured, 1);
+	assert_int_equal(world->options.connect_timeout_ms, 2000);
+	assert_int_equal(world->options.headers.count, 2);
+	tn_http_connector.describe_target(&world->options, shown, sizeof shown);
+	assert_string_equal(shown, "https://billing.internal:443/events");
+}
+
+static void wrong_settings_are_refused_with_a_reason(void **state)
+{
+	static const struct {
+		const char *text, *reason;
+	} rows[] = {
+		{"content_mode: binary\n", "url is missing"},
+		{"url: ftp://x/\n", "http://"},
+		{"url: http://me:secret@x/\n", "use auth"},
+		{"url: http://x/\nheaders: {Host: y}\n", "'Host' is set by the bus"},
+		{"url: http://x/\nheaders: {ce-id: y}\n", "'ce-id' is set by the bus"},
+		{"url: http://x/\nheaders: {Turnout-Attempt: '9'}\n", "set by the bus"},
+		{"url: http://x/\nheaders: {content-length: '9'}\n", "set by the bus"},
+		{"url: http://x/\nheaders: {Idempotency-Key: y}\n", "set by the bus"},
+		{"url: http://x/\nheaders: {Transfer-Encoding: chunked}\n", "set by the bus"},
+		{"url: http://x/\nheaders: {'a b': y}\n", "'a b' is not the name"},
+		{"url: http://x/\nheaders: {a: \"x\\r\\nb: c\"}\n", "control characters"},
+		{"url: http://x/\nheaders: {a: x, A: y}\n", "twice"},
+		{"url: http://x/\nheaders: {Authorization: Bearer x}\n", "must be a reference"},
+		{"url: http://x/\nauth: {bearer: secret}\n", "reference"},
+		{"url: http://x/\nauth: {bearer: env:A, basic: {username: u, password: env:P}}\n", "exclude"},
+		{"url: http://x/\nauth: {basic: {username: u}}\n", "username and password"},
+		{"url: http://x/\nauth: {basic: {username: 'u:v', password: env:P}}\n", "colon"},
+		{"url: http://x/\nauth: {bearer: env:A}\nheaders: {authorization: env:B}\n", "exclude"},
+		{"url: http://x/\ntls: {key: /k}\n", "need each other"},
+		{"url: http://x/\naddresses: {deny: [10.0.0.1/8]}\n", "10.0.0.1/8"},
+		{"url: http://x/\nretry_on: [200]\n", "retry_on: '200'"},
+		{"url: http://x/\nretry_on: [503]\nfail_on: [500-599]\n", "503"},
+		{"url: http://x/\nsigning: {}\n", "later"},
+		{"url: http://x/\nauth: {oauth2: {}}\n", "later"},
+		{"url: http://x/\nbatch: 10\n", "later"},
+	};
+	struct world *world = *state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct tn_error error = {0};
+		if (parse(world, rows[i].text, &error) == TN_OK)
+			fail_msg("this was taken: %s", rows[i].text);
+		if (!strstr(error.message, rows[i].reason))
+			fail_msg("%s was refused with: %s", rows[i].text, error.message);
+		assert_null(strstr(error.message, "secret@"));
+	}
+}
+
+static void the_registry_knows_what_is_there_and_what_comes(void **state)
+{
+	assert_ptr_equal(tn_registry_find(TN_STR("http")), &tn_http_connector);
+	assert_null(tn_registry_find(TN_STR("kafka")));
+	assert_true(tn_registry_later(TN_STR("kafka")));
+	assert_false(tn_registry_later(TN_STR("http")));
+	assert_false(tn_registry_later(TN_STR("carrier-pigeon")));
+	assert_ptr_equal(tn_registry_all()[0], &tn_http_connector);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_event_arrives_in_binary_mode),
+		TEST(an_event_arrives_in_structured_mode),
+		TEST(the_key_may_be_bare),
+		TEST(headers_and_secrets_are_sent),
+		TEST(basic_credentials_are_sent),
+		TEST(attempts_share_a_connection),
+		TEST(a_refusal_is_reported_with_its_sample),
+		TEST(a_redirect_is_rejected_and_not_followed),
+		TEST(overrides_of_the_target_count),
+		TEST(a_forbidden_address_is_a_misconfiguration),
+		TEST(the_bus_may_forbid_what_the_target_allows),
+		TEST(silence_is_a_timeout),
+		TEST(a_cancelled_attempt_is_a_timeout_reported_once),
+		TEST(an_event_that_cannot_stand_in_headers_is_rejected),
+		TEST(a_refused_token_is_read_again_once),
+		TEST(a_token_that_did_not_change_is_not_sent_again),
+		TEST(a_new_token_that_is_refused_too_is_the_end),
+		TEST(a_missing_secret_stops_the_target_from_opening),
+		TEST(a_dead_letter_carries_its_reason),
+		TEST(a_dead_letter_may_be_structured),
+		TEST(poison_arrives_wrapped_in_an_event),
+		TEST(a_target_may_be_stopped_from_its_last_result),
+		TEST(settings_are_read_from_the_configuration),
+		TEST(wrong_settings_are_refused_with_a_reason),
+		cmocka_unit_test(the_registry_knows_what_is_there_and_what_comes),
+	};
+	signal(SIGPIPE, SIG_IGN);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	curl_global_cleanup();
+	return failed;
+}

@@ -8,6 +8,8 @@
  */
 #include "structured.h"
 
+#include <ctype.h>
+
 #include "fault.h"
 #include "media_type.h"
 #include "turnout/base64.h"
@@ -44,13 +46,13 @@ enum tn_status tn_structured_fault(const struct tn_json *json, struct tn_wire_er
 /* An escape like \ud800 that is well-formed but no character: in an attribute it is the value that is wrong. */
 static bool is_lone_surrogate(const struct tn_json *json)
 {
-	if (json->fault != TN_JSON_BAD)
-		return false;
 	struct tn_str rest = tn_str_tail(json->text, json->fault_at);
-	if (rest.len < 6 || rest.bytes[0] != '\\' || rest.bytes[1] != 'u' || (rest.bytes[2] | 0x20) != 'd' ||
-		!strchr("89abcdefABCDEF", rest.bytes[3]))
+	if (json->fault != TN_JSON_BAD || rest.len < 6 || rest.bytes[0] != '\\' || rest.bytes[1] != 'u')
 		return false;
-	return strspn(rest.bytes + 4, "0123456789abcdefABCDEF") >= 2;
+	for (unsigned i = 2; i < 6; i++)
+		if (!isxdigit((unsigned char)rest.bytes[i]))
+			return false;
+	return (rest.bytes[2] | 0x20) == 'd' && rest.bytes[3] >= '8';
 }
 
 static struct tn_str undo_escapes(const struct tn_json_token *token, struct tn_draft *draft)

@@ -13,6 +13,7 @@
 
 /* In the order of the help: first what runs a bus, then what looks at rules, then what sends and measures. */
 static const struct tn_tool *const tools[] = {
+        &tn_command_match,
         &tn_command_decode,
         &tn_command_send,
         &tn_command_sink,

@@ -142,3 +142,23 @@ def test_a_line_that_is_no_message_is_a_finding(place):
     code, out, _ = place.run("decode", "--transport", "http", input="nonsense\n")
     equal(code, 1)
     equal(json.loads(out)["error"], "invalid_line")
+
+
+def test_match_answers_a_line_an_event(place):
+    pattern = '{"data":{"total":[{"numeric":[">",1000]}]}}'
+    code, out, _ = place.run("match", "-p", pattern, input='{"data":{"total":1200}}\n{"data":{"total":12}}\n')
+    equal((code, out), (0, "true\nfalse\n"))
+
+
+def test_match_names_the_place_of_a_bad_pattern(place):
+    code, _, errors = place.run("match", "-p", '{"a":1}', input="")
+    equal(code, 2)
+    check(re.search(r"E_\w+ at \d+", errors), errors)
+
+
+def test_match_of_pairs_takes_each_lines_own_pattern(place):
+    lines = ['{"pattern":{"a":[1]},"event":{"a":1}}', '{"pattern":{"a":[1]},"event":{"a":2}}', '{"pattern":{"a":1}}', '{"pattern":{"a":[1]}}']
+    code, out, _ = place.run("match", "--pairs", input="\n".join(lines))
+    answers = out.splitlines()
+    equal((code, answers[0], answers[1], answers[3]), (1, "true", "false", "valid"))
+    check(answers[2].startswith("invalid: E_"), answers[2])

@@ -117,9 +117,9 @@ int tn_apply_unindex(struct tn_apply *apply, struct tn_row_key row, const struct
 
 /* --- Rows --- */
 
-enum found { ABSENT, PRESENT };
+enum found { ABSENT, PRESENT, DAMAGED };
 
-/* What is there now; a damaged row is moved aside and absent from then on. out_record lives until the next write. */
+/* What is there now. out_head and out_record: if PRESENT, the latter until the next write. */
 static int find_row(struct tn_apply *apply, struct tn_row_key row, enum found *out_found, struct tn_row_head *out_head,
 	struct tn_str *out_record)
 {
@@ -127,14 +127,12 @@ static int find_row(struct tn_apply *apply, struct tn_row_key row, enum found *o
 	tn_key_put_row(key, row);
 	MDB_val mdb_key = tn_val(key, sizeof key), value;
 	int rc = mdb_get(apply->txn, apply->environment->dbi[TN_DB_ROWS], &mdb_key, &value);
-	*out_found = rc == 0 ? PRESENT : ABSENT;
+	*out_found = ABSENT;
 	if (rc != 0)
 		return rc == MDB_NOTFOUND ? 0 : rc;
 	*out_record = tn_val_str(value);
-	if (tn_row_record_head(*out_record, row, out_head))
-		return 0;
-	*out_found = ABSENT;
-	return tn_aside_row(apply, row);
+	*out_found = tn_row_record_head(*out_record, row, out_head) ? PRESENT : DAMAGED;
+	return 0;
 }
 
 static bool same_index(const struct tn_row_head *a, const struct tn_row_head *b)
@@ -149,6 +147,8 @@ static int put_row(struct tn_apply *apply, const struct tn_row *row)
 	struct tn_str old_record;
 	struct tn_row_head old, head = {row->state, row->target_no, row->tries.not_before_ms};
 	int rc = find_row(apply, row->key, &found, &old, &old_record);
+	if (rc == 0 && found == DAMAGED)
+		rc = tn_aside_replaced_row(apply, row->key);
 	if (rc != 0)
 		return rc;
 
@@ -211,10 +211,10 @@ static int drop_row(struct tn_apply *apply, struct tn_row_key row, bool only_dea
 	struct tn_row_head head;
 	struct tn_str record;
 	int rc = find_row(apply, row, &found, &head, &record);
-	if (rc != 0)
+	if (rc == 0 && found == DAMAGED)
+		rc = tn_aside_row(apply, row);
+	if (rc != 0 || (only_dead && (found != PRESENT || head.state != TN_ROW_DEAD)))
 		return rc;
-	if (only_dead && (found == ABSENT || head.state != TN_ROW_DEAD))
-		return 0;
 	if (found == PRESENT)
 		rc = delete_row(apply, row, &head);
 	return rc == 0 ? delete_event_without_rows(apply, row.event_seq) : rc;
@@ -227,10 +227,10 @@ static int redrive_row(struct tn_apply *apply, struct tn_row_key key, int64_t no
 	struct tn_str record;
 	struct tn_row row;
 	int rc = find_row(apply, key, &found, &head, &record);
-	if (rc != 0 || found == ABSENT || head.state != TN_ROW_DEAD)
+	if (rc != 0 || found == ABSENT || (found == PRESENT && head.state != TN_ROW_DEAD))
 		return rc;
 	tn_arena_reset(&apply->arena);
-	if (!tn_row_record_read(record, key, &apply->arena, &row))
+	if (found == DAMAGED || !tn_row_record_read(record, key, &apply->arena, &row))
 		return tn_aside_row(apply, key);
 	row.state = TN_ROW_PARKED;
 	row.tries = (struct tn_tries){.accepted_ms = now_ms, .not_before_ms = now_ms};

@@ -53,14 +53,19 @@ static int forget_row(struct tn_apply *apply, struct tn_row_key row)
 	return 0;
 }
 
-static int move_row(struct tn_apply *apply, struct tn_row_key row)
+int tn_aside_replaced_row(struct tn_apply *apply, struct tn_row_key row)
 {
-	uint8_t key[TN_KEY_ROW], event_key[TN_KEY_EVENT];
-	bool has_rows;
+	uint8_t key[TN_KEY_ROW];
 	tn_key_put_row(key, row);
 	int rc = move(apply, TN_DB_ROWS, 'r', key, sizeof key);
-	if (rc == 0)
-		rc = forget_row(apply, row);
+	return rc == 0 ? forget_row(apply, row) : rc;
+}
+
+static int move_row_and_event(struct tn_apply *apply, struct tn_row_key row)
+{
+	uint8_t event_key[TN_KEY_EVENT];
+	bool has_rows;
+	int rc = tn_aside_replaced_row(apply, row);
 	if (rc == 0)
 		rc = tn_apply_has_rows(apply, row.event_seq, &has_rows);
 	if (rc != 0 || has_rows)
@@ -104,7 +109,7 @@ int tn_aside_row(struct tn_apply *apply, struct tn_row_key key)
 		return rc == MDB_NOTFOUND ? 0 : rc;
 	if (fine && needs_event)
 		rc = event_is_fine(apply, key.event_seq, &fine);
-	return rc == 0 && !fine ? move_row(apply, key) : rc;
+	return rc == 0 && !fine ? move_row_and_event(apply, key) : rc;
 }
 
 int tn_aside_due(struct tn_apply *apply, const struct tn_due *due)

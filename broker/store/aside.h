@@ -9,6 +9,8 @@
 
 /* LMDB codes. Looks again first: a row that is fine, with an event that is fine, stays. A row whose event cannot be read goes with it. */
 int tn_aside_row(struct tn_apply *apply, struct tn_row_key key);
+/* A damaged row that another is about to replace: its event stays. */
+int tn_aside_replaced_row(struct tn_apply *apply, struct tn_row_key key);
 /* An entry of `due` whose row is not PARKED until then (any more) goes. */
 int tn_aside_due(struct tn_apply *apply, const struct tn_due *due);
 

@@ -7,7 +7,7 @@
  * no room is given up and each is tried alone, so that nobody is refused for a neighbour. Writer thread only.
  *
  * Freed pages can be written again from the second transaction after the one that freed them: a batch that met a full map is
- * tried once more after two commits of nothing but the counters.
+ * tried once more after two commits of nothing but the counters, and drops are then tried in parts.
  */
 #include "commit.h"
 
@@ -138,6 +138,11 @@ static enum attempt finish(struct tn_store *store, struct transaction *transacti
 		tn_doubt_committed(doubt);
 		note_commit(store, transaction);
 		return DONE;
+	}
+	/* Pages are given out before the first of them is written: this one is no riddle. */
+	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
+		note_failure(store, "cannot write", rc);
+		return NO_ROOM;
 	}
 	note_failure(store, "a commit failed", rc);
 	if (transaction->first > 0)
@@ -292,17 +297,56 @@ static void give_up(struct tn_store *store, struct tn_work *work)
 	settle(work, certain ? TN_COMMIT_REFUSED : TN_COMMIT_UNKNOWN);
 }
 
-static enum attempt try_alone(struct tn_store *store, struct tn_work *work)
+/* Once more after commits of nothing but the counters, if there was no room. */
+static enum attempt try_twice(struct tn_store *store, struct tn_work *work)
 {
 	enum attempt attempt = try_all(store, work, 1);
 	for (unsigned i = 0; i < COMMITS_UNTIL_FREED_PAGES_RETURN && attempt == NO_ROOM; i++)
 		if (touch(store) == COMMIT_FAILED)
 			attempt = COMMIT_FAILED;
-	if (attempt == NO_ROOM)
-		attempt = try_all(store, work, 1);
+	return attempt == NO_ROOM ? try_all(store, work, 1) : attempt;
+}
+
+/* Even a delete copies the pages it changes. Drops do not hang together, so many of them may go in several commits, each of which
+ * makes room for a later one. */
+static void drop_in_parts(struct tn_store *store, struct tn_work *work)
+{
+	const struct tn_batch *batch = work->request->batch;
+	enum attempt attempt = NO_ROOM;
+	uint32_t at = 0, size = batch->count / 2;
+	while (at < batch->count && size > 0 && attempt != COMMIT_FAILED) {
+		struct tn_batch part = *batch;
+		part.ops += at;
+		part.count = size < batch->count - at ? size : batch->count - at;
+		struct tn_request request = {.kind = TN_REQUEST_BATCH, .batch = &part};
+		struct tn_work part_work = {.request = &request};
+		attempt = try_twice(store, &part_work);
+		if (attempt == DONE)
+			at += part.count;
+		else
+			size /= 2;
+	}
+	if (at == batch->count) {
+		settle(work, TN_COMMIT_OK);
+	} else if (at > 0) {
+		tn_doubt_partly_done(&store->writer.doubt, batch->number);
+		settle(work, TN_COMMIT_UNKNOWN);
+	}
+}
+
+static bool may_go_in_parts(const struct tn_work *work)
+{
+	return work->request->kind == TN_REQUEST_BATCH && work->request->batch->count > 1 &&
+		tn_space_need(work->request->batch) == TN_SPACE_SETTLE;
+}
+
+static void try_alone(struct tn_store *store, struct tn_work *work)
+{
+	enum attempt attempt = try_twice(store, work);
+	if (attempt == NO_ROOM && !work->answered && may_go_in_parts(work))
+		drop_in_parts(store, work);
 	if (!work->answered)
 		give_up(store, work);
-	return attempt;
 }
 
 static void tell_doubt(struct tn_doubt *doubt, const struct tn_work *work)
@@ -313,14 +357,14 @@ static void tell_doubt(struct tn_doubt *doubt, const struct tn_work *work)
 
 bool tn_commit_run(struct tn_store *store, struct tn_work *work, size_t count)
 {
-	struct tn_doubt *doubt = &store->writer.doubt;
-	enum attempt attempt = try_all(store, work, count);
-	bool failed = attempt == COMMIT_FAILED;
+	bool certain = true;
+	try_all(store, work, count);
 	for (size_t i = 0; i < count; i++) {
-		if (!work[i].answered && try_alone(store, &work[i]) == COMMIT_FAILED)
-			failed = true;
-		tell_doubt(doubt, &work[i]);
+		if (!work[i].answered)
+			try_alone(store, &work[i]);
+		tell_doubt(&store->writer.doubt, &work[i]);
+		certain = certain && work[i].commit != TN_COMMIT_UNKNOWN;
 	}
 	note_answers(store, work, count);
-	return !failed;
+	return certain;
 }

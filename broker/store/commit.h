@@ -15,7 +15,7 @@ struct tn_work { /* a request on its way through commits */
 	bool refused_on_commit;           /* no room for it; REFUSED if this attempt's commit succeeds, else UNKNOWN */
 };
 
-/* Writer thread. Answers every item, in any order. False: a commit failed. */
+/* Writer thread. Answers every item, in any order. False: one of them with UNKNOWN. */
 bool tn_commit_run(struct tn_store *store, struct tn_work *work, size_t count);
 
 #endif

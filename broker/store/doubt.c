@@ -41,6 +41,13 @@ void tn_doubt_failed(struct tn_doubt *doubt, uint64_t first, uint64_t last, size
 		doubt->seen = TN_DOUBT_UNSEEN;
 }
 
+void tn_doubt_partly_done(struct tn_doubt *doubt, uint64_t number)
+{
+	if (doubt->awaited == 0)
+		*doubt = (struct tn_doubt){.awaited = number, .last = number};
+	doubt->seen = TN_DOUBT_VISIBLE;
+}
+
 void tn_doubt_began(struct tn_doubt *doubt, size_t txn_id)
 {
 	/* LMDB numbers write transactions one by one: the same number again means that the failed one is not there. */

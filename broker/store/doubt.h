@@ -36,6 +36,8 @@ uint64_t tn_doubt_next(const struct tn_doubt *doubt);
 bool tn_doubt_holds(const struct tn_doubt *doubt, uint64_t number);
 /* The commit of transaction txn_id failed, with batches first to last in it. */
 void tn_doubt_failed(struct tn_doubt *doubt, uint64_t first, uint64_t last, size_t txn_id);
+/* Some of a batch's operations are there, and the rest found no room. */
+void tn_doubt_partly_done(struct tn_doubt *doubt, uint64_t number);
 /* A write transaction began. */
 void tn_doubt_began(struct tn_doubt *doubt, size_t txn_id);
 /* A commit succeeded. */

@@ -39,7 +39,7 @@ struct tn_writer {
 	/* The thread's own. */
 	struct tn_requests taken;
 	struct tn_doubt doubt;
-	unsigned failures;                /* failed commits in a row: they are paced */
+	unsigned failures;                /* runs in a row with an UNKNOWN in them: they are paced */
 };
 
 /* Starts the thread, which blocks all signals. */

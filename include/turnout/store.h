@@ -18,7 +18,8 @@
  *   only drops and purges, or nothing                 never (but see below)
  *
  * The disk reserve is 1/16 of the map, at most 64 MiB. Space that was freed comes back two commits later; the store makes these small
- * commits itself before it refuses a batch that met a full map. Only then even drops may be REFUSED: they are worth another try.
+ * commits itself before it refuses a batch that met a full map, and then writes a batch of drops in several commits (which do not hang
+ * together: a lost drop costs a duplicate). Only if not even one fits are drops REFUSED, or UNKNOWN: they are worth another try.
  *
  * After UNKNOWN the order must hold: batches submitted behind the unknown one are answered UNKNOWN too, untried, until the unknown one
  * was submitted again; then each in its turn. Failing commits are paced by the store (10 ms, doubling to 1 s), so the answer to UNKNOWN

@@ -121,7 +121,7 @@ static enum tn_status take_name(struct tn_draft *draft, struct tn_str name, unsi
 
 enum tn_status tn_draft_add(struct tn_draft *draft, struct tn_attribute attribute, int64_t place, struct tn_wire_error *error)
 {
-	unsigned which;
+	unsigned which = TN_NAME_EXTENSION;
 	const char *why;
 	if (!attribute.value.bytes)
 		attribute.value = TN_STR("");
@@ -142,7 +142,7 @@ enum tn_status tn_draft_add(struct tn_draft *draft, struct tn_attribute attribut
 
 enum tn_status tn_draft_add_null(struct tn_draft *draft, struct tn_str name, int64_t place, struct tn_wire_error *error)
 {
-	unsigned which;
+	unsigned which = TN_NAME_EXTENSION;
 	if (take_name(draft, name, &which, place, error) != TN_OK)
 		return TN_INVALID;
 	if (which == TN_NAME_EXTENSION)

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "turnout/http_server.h"
 #include "turnout/str.h"
 
 enum { BACKLOG = 1024 };
@@ -70,6 +71,15 @@ static bool parse_address(const char *listen, union address *out_address, sockle
 	return inet_pton(AF_INET, name, &out_address->v4.sin_addr) == 1;
 }
 
+static bool is_loopback(const union address *address)
+{
+	static const uint8_t mapped[13] = {[10] = 0xff, 0xff, 127};
+	if (address->any.sa_family == AF_INET)
+		return ntohl(address->v4.sin_addr.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr) ||
+		memcmp(&address->v6.sin6_addr, mapped, sizeof mapped) == 0;
+}
+
 static void name_address(int fd, struct tn_http_listener *listener)
 {
 	union address bound = {0};
@@ -97,15 +107,19 @@ static bool set_options(int fd, bool reuse_port)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
 }
 
+static enum tn_status refuse_address(const char *listen, struct tn_error *error)
+{
+	tn_error_set(error, "%s is not an address to listen on: write 127.0.0.1:8080, [::1]:8080 or unix:/path", listen);
+	return TN_INVALID;
+}
+
 static enum tn_status open_inet(
 	const char *listen_text, bool reuse_port, struct tn_http_listener *listener, struct tn_error *error)
 {
 	union address address;
 	socklen_t len;
-	if (!parse_address(listen_text, &address, &len)) {
-		tn_error_set(error, "%s is not an address to listen on: write 127.0.0.1:8080, [::1]:8080 or unix:/path", listen_text);
-		return TN_INVALID;
-	}
+	if (!parse_address(listen_text, &address, &len))
+		return refuse_address(listen_text, error);
 	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || !set_options(fd, reuse_port))
 		return fail(fd, TN_IO, error, listen_text, "cannot make a socket for");
@@ -175,6 +189,17 @@ enum tn_status tn_http_listener_open(const char *listen_text, bool reuse_port, u
 	if (status == TN_OK)
 		*out_listener = listener;
 	return status;
+}
+
+enum tn_status tn_http_listener_check(const char *listen, bool *out_local, struct tn_error *error)
+{
+	union address address;
+	socklen_t len;
+	bool local = strncmp(listen, "unix:", 5) == 0;
+	if (!local && !parse_address(listen, &address, &len))
+		return refuse_address(listen, error);
+	*out_local = local || is_loopback(&address);
+	return TN_OK;
 }
 
 void tn_http_listener_close(struct tn_http_listener *listener)

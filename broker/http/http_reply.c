@@ -175,6 +175,20 @@ void tn_http_reply(
 	tn_http_server_make_due(server, connection);
 }
 
+void tn_http_problem_text(struct tn_buf *out, int status, const char *detail, struct tn_str extra)
+{
+	tn_buf_add_text(out, "{\"type\":\"about:blank\",\"title\":");
+	tn_json_quote(out, tn_str_from(tn_http_reason(status)));
+	tn_buf_add_text(out, ",\"status\":");
+	tn_buf_add_u64(out, (uint64_t)status);
+	if (detail) {
+		tn_buf_add_text(out, ",\"detail\":");
+		tn_json_quote(out, tn_str_from(detail));
+	}
+	tn_buf_add_str(out, extra);
+	tn_buf_add_byte(out, '}');
+}
+
 void tn_http_reply_problem(
 	struct tn_http_request *request, int status, int64_t retry_after_s, const char *detail, struct tn_str extra)
 {
@@ -184,16 +198,7 @@ void tn_http_reply_problem(
 		{.name = TN_STR("Retry-After")},
 	};
 
-	tn_buf_add_text(&body, "{\"type\":\"about:blank\",\"title\":");
-	tn_json_quote(&body, tn_str_from(tn_http_reason(status)));
-	tn_buf_add_text(&body, ",\"status\":");
-	tn_buf_add_u64(&body, (uint64_t)status);
-	if (detail) {
-		tn_buf_add_text(&body, ",\"detail\":");
-		tn_json_quote(&body, tn_str_from(detail));
-	}
-	tn_buf_add_str(&body, extra);
-	tn_buf_add_byte(&body, '}');
+	tn_http_problem_text(&body, status, detail, extra);
 	tn_buf_add_i64(&seconds, retry_after_s);
 	headers[1].value = tn_buf_str(&seconds);
 	tn_http_reply(request, status, headers, retry_after_s > 0 ? 2 : 1, tn_buf_str(&body));

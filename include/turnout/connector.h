@@ -51,7 +51,8 @@ struct tn_host {
 	/* Source. The stream number answered is what positions carry. lease_ms 0: no lease. */
 	uint32_t (*stream_open)(void *arg, const char *name, uint32_t epoch, int64_t lease_ms);
 	void (*stream_end)(void *arg, uint32_t stream, uint32_t epoch, bool lost, int64_t grace_ms);
-	/* Source, on its own loop. Copies. TN_OK: the answer comes as ack, release or refuse. TN_FULL: keep it until the next credit.
+	/* Source, on its own loop. Copies. TN_OK: the answer comes as ack, release or refuse. TN_FULL: keep it, its credit unused, until
+	 * credit is called again (a count of 0 will do).
 	 * Where the connector `answers`, refuse may be called before this returns. */
 	enum tn_status (*message)(void *arg, const struct tn_message *message);
 	/* Target. Copies. reply is the answer as a message, or NULL (replies are not in this version). */
@@ -65,12 +66,13 @@ struct tn_source_ops { /* on the instance's own loop; none blocks */
 	enum tn_status (*open)(const struct tn_host *host, const void *options, struct tn_source **out_source, struct tn_error *error);
 	void (*credit)(struct tn_source *source, uint32_t stream, uint32_t count); /* may hand over so many more; nothing without it */
 	void (*ack)(struct tn_source *source, struct tn_position position, const struct tn_settlement *settlement);
-	void (*refuse)(struct tn_source *source, struct tn_position position, const struct tn_refusal *refusal); /* where `answers` */
+	/* Where `answers`. The engine never had this message: the credit it used is the source's again. */
+	void (*refuse)(struct tn_source *source, struct tn_position position, const struct tn_refusal *refusal);
 	void (*extend)(struct tn_source *source, struct tn_position position);
 	void (*release)(struct tn_source *source, struct tn_position position, int64_t delay_ms);
 	void (*stream_done)(struct tn_source *source, uint32_t stream, uint32_t epoch);
 	size_t (*describe)(const char *stream_name, struct tn_position position, char *out_json, size_t size); /* Any thread: pure */
-	void (*pause)(struct tn_source *source, bool draining); /* draining: take nothing new (HTTP: 503), keep answering */
+	void (*pause)(struct tn_source *source, bool draining); /* draining: take nothing new (HTTP: 503), keep answering; false: go on */
 	void (*stop)(struct tn_source *source); /* flush answers, close; ends with host->stopped */
 };
 struct tn_target_ops {

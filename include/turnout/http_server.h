@@ -73,6 +73,8 @@ struct tn_http_server_options {
 /* Returns owned, listening. TN_BUSY: the address is in use. TN_INVALID: not an address. TN_UNSUPPORTED: a loop without epoll. TN_IO. */
 enum tn_status tn_http_server_new(struct event_base *base, const struct tn_http_server_options *options,
 	struct tn_http_server **out_server, struct tn_error *error) TN_MUST_CHECK;
+/* Whether `listen` can be meant, without opening it. out_local: only this machine can reach it (loopback, unix socket). TN_INVALID. */
+enum tn_status tn_http_listener_check(const char *listen, bool *out_local, struct tn_error *error) TN_MUST_CHECK;
 /* Closes the listener and all connections; unanswered requests get on_gone, and none may be answered afterwards. NULL is fine. */
 void tn_http_server_free(struct tn_http_server *server);
 /* "127.0.0.1:43211": the address as bound. */
@@ -114,6 +116,8 @@ void tn_http_reply(struct tn_http_request *request, int status, const struct tn_
 /* application/problem+json with type about:blank, title (the status's reason), status, detail, and members of `extra` (JSON text of
  * members with a leading comma, or empty). retry_after_s 0: none. */
 void tn_http_reply_problem(struct tn_http_request *request, int status, int64_t retry_after_s, const char *detail, struct tn_str extra);
+/* The same text alone, appended to out, for an answer that needs more headers; its type is application/problem+json. */
+void tn_http_problem_text(struct tn_buf *out, int status, const char *detail, struct tn_str extra);
 const char *tn_http_reason(int status);
 
 /* --- The parser alone, for the fuzzer: feeds bytes, whole and one by one, and aborts if that makes a difference. Answers the status

@@ -62,12 +62,40 @@ static void hand_over(struct tn_http_client *client, struct tn_http_call *call, 
 	give_call(client, call);
 }
 
-static void end_later(struct tn_http_client *client, struct tn_http_call *call, enum tn_http_failure failure)
+/* Takes a running call from libcurl and from its connection. */
+static void leave(struct tn_http_call *call)
 {
+	curl_multi_remove_handle(call->client->multi, call->easy); /* does nothing unless it was added */
+	if (!call->tls)
+		tn_http_plain_leave(call);
+}
+
+void tn_http_client_end_later(struct tn_http_call *call, enum tn_http_failure failure)
+{
+	struct tn_http_client *client = call->client;
+	if (call->state == CALL_RUNNING) {
+		leave(call);
+		list_remove(&client->running, call);
+	}
 	call->failure = failure;
 	call->state = CALL_ENDED;
 	list_add(&client->ended, call);
 	event_active(&client->kick, 0, 0);
+}
+
+void tn_http_client_end(struct tn_http_call *call, enum tn_http_failure failure)
+{
+	leave(call);
+	list_remove(&call->client->running, call);
+	hand_over(call->client, call, failure);
+}
+
+static void settle_one(struct tn_http_call *call, CURLcode result)
+{
+	if (!call->tls && result == CURLE_OK)
+		tn_http_plain_connected(call);
+	else
+		tn_http_client_end(call, tn_http_call_failure(call, result));
 }
 
 void tn_http_client_settle(struct tn_http_client *client)
@@ -77,11 +105,8 @@ void tn_http_client_settle(struct tn_http_client *client)
 	while ((message = curl_multi_info_read(client->multi, &left))) {
 		struct tn_http_call *call;
 		CURLcode result = message->data.result; /* message is gone once its handle is removed */
-		CURL *easy = message->easy_handle;
-		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
-		curl_multi_remove_handle(client->multi, easy);
-		list_remove(&client->running, call);
-		hand_over(client, call, tn_http_call_failure(call, result));
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+		settle_one(call, result);
 	}
 	while (client->ended.first) {
 		struct tn_http_call *call = client->ended.first;
@@ -90,33 +115,37 @@ void tn_http_client_settle(struct tn_http_client *client)
 	}
 }
 
+static void start_secure(struct tn_http_call *call)
+{
+	CURLMcode code = curl_multi_add_handle(call->client->multi, call->easy);
+	if (code == CURLM_OK)
+		return;
+	snprintf(call->message, sizeof call->message, "%s", curl_multi_strerror(code));
+	tn_http_client_end_later(call, TN_HTTP_LOCAL);
+}
+
 struct tn_http_call *tn_http_client_start(struct tn_http_client *client, const struct tn_http_call_options *options)
 {
 	struct tn_http_call *call = take_call(client);
 	if (!tn_http_call_prepare(call, options)) {
-		end_later(client, call, TN_HTTP_BAD_URL);
-		return call;
-	}
-	CURLMcode code = curl_multi_add_handle(client->multi, call->easy);
-	if (code != CURLM_OK) {
-		snprintf(call->message, sizeof call->message, "%s", curl_multi_strerror(code));
-		end_later(client, call, TN_HTTP_LOCAL);
+		tn_http_client_end_later(call, TN_HTTP_BAD_URL);
 		return call;
 	}
 	call->state = CALL_RUNNING;
 	list_add(&client->running, call);
+	if (call->tls)
+		start_secure(call);
+	else
+		tn_http_plain_start(call);
 	return call;
 }
 
 void tn_http_call_cancel(struct tn_http_call *call)
 {
-	struct tn_http_client *client = call->client;
 	if (call->state != CALL_RUNNING)
 		return;
-	curl_multi_remove_handle(client->multi, call->easy);
-	list_remove(&client->running, call);
 	strcpy(call->message, "cancelled");
-	end_later(client, call, TN_HTTP_CANCELLED);
+	tn_http_client_end_later(call, TN_HTTP_CANCELLED);
 }
 
 /* --- The client comes and goes --- */
@@ -177,6 +206,7 @@ enum tn_status tn_http_client_new(struct event_base *base, const struct tn_http_
 	if (!client->multi)
 		abort();
 	tn_http_socket_init(client);
+	tn_http_plain_init(client);
 	curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, tn_http_socket_watch);
 	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, tn_http_socket_timer);
@@ -200,10 +230,11 @@ void tn_http_client_free(struct tn_http_client *client)
 	if (!client)
 		return;
 	for (struct tn_http_call *call = client->running.first; call; call = call->next)
-		curl_multi_remove_handle(client->multi, call->easy);
+		leave(call);
 	free_list(client->running.first);
 	free_list(client->ended.first);
 	free_list(client->free);
+	tn_http_plain_fini(client);
 	curl_multi_cleanup(client->multi);
 	tn_http_socket_free_all(client);
 	event_del(&client->timer);

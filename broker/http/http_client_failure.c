@@ -98,7 +98,7 @@ static bool request_was_sent(const struct tn_http_call *call)
 
 enum tn_http_failure tn_http_call_failure(struct tn_http_call *call, CURLcode result)
 {
-	if (result == CURLE_OK && call->headers_whole)
+	if (result == CURLE_OK && (call->headers_whole || !call->tls))
 		return TN_HTTP_FINE;
 	if (result == CURLE_OK) { /* closed between two header lines: fine, says libcurl */
 		snprintf(call->message, sizeof call->message, "the connection ended within the answer's headers");

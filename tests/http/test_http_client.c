@@ -290,6 +290,120 @@ static void an_answer_that_closes_is_a_whole_answer(void **state)
 	assert_int_equal(world->server.connections, 3);
 }
 
+static void answer_first_then_hang_up(struct loopback *loopback, struct bufferevent *connection)
+{
+	if (loopback->requests == 1)
+		loopback_write(connection, LOOPBACK_OK);
+	else
+		loopback_close(loopback, connection);
+}
+
+static void a_kept_connection_that_breaks_is_replaced_once(void **state)
+{
+	struct world *world = *state;
+	world->server.script = answer_first_then_hang_up;
+	send_to_server(world);
+	assert_int_equal(world->status, 200);
+	send_to_server(world);
+	assert_int_equal(world->failure, TN_HTTP_TRANSPORT);
+	assert_true(world->sent);
+	assert_int_equal(world->server.requests, 3);
+	assert_int_equal(world->server.connections, 2);
+}
+
+static void an_idle_connection_is_closed_after_its_time(void **state)
+{
+	struct world *world = *state;
+	struct tn_http_client_options options = {.idle_ms = 40};
+	open_client(world, &options);
+	send_to_server(world);
+	assert_non_null(world->server.open[0]);
+	run_briefly(world, 120);
+	assert_null(world->server.open[0]);
+	send_to_server(world);
+	assert_int_equal(world->server.connections, 2);
+}
+
+static void no_more_connections_are_kept_than_configured(void **state)
+{
+	struct world *world = *state;
+	struct tn_http_client_options options = {.idle_connections = 2};
+	char url[128];
+	open_client(world, &options);
+	struct tn_http_call_options each = post(world, local_url(world, "127.0.0.1", url));
+	for (int i = 0; i < 6; i++)
+		tn_http_client_start(world->client, &each);
+	run_until(world, 6);
+	run_briefly(world, 30);
+	unsigned open = 0;
+	for (unsigned i = 0; i < 64; i++)
+		open += world->server.open[i] != NULL;
+	assert_int_equal(open, 2);
+}
+
+static void connections_of_two_servers_are_not_mixed(void **state)
+{
+	struct world *world = *state;
+	struct loopback other = {.reply = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"};
+	char url[128];
+	loopback_start(&other, world->base);
+	snprintf(url, sizeof url, "http://127.0.0.1:%u/", other.port);
+	for (int i = 0; i < 3; i++) {
+		send_to_server(world);
+		assert_int_equal(world->status, 200);
+		send_one(world, url);
+		assert_int_equal(world->status, 404);
+	}
+	assert_int_equal(world->server.connections, 1);
+	assert_int_equal(other.connections, 1);
+	loopback_stop(&other);
+}
+
+static void say_too_much(struct loopback *loopback, struct bufferevent *connection)
+{
+	loopback_write(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void an_answer_nobody_asked_for_is_never_somebodys(void **state)
+{
+	struct world *world = *state;
+	world->server.script = say_too_much;
+	for (int i = 0; i < 3; i++) {
+		send_to_server(world);
+		assert_int_equal(world->status, 200);
+	}
+	assert_int_equal(world->server.connections, 3);
+}
+
+static void refuse_early(struct bufferevent *connection, void *arg)
+{
+	bufferevent_disable(connection, EV_READ);
+	loopback_write(connection, "HTTP/1.1 413 Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+}
+
+static void on_early_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int len, void *arg)
+{
+	struct loopback *loopback = arg;
+	struct bufferevent *connection = bufferevent_socket_new(loopback->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	loopback->open[loopback->connections++] = connection;
+	bufferevent_setcb(connection, refuse_early, NULL, loopback_on_event, loopback);
+	bufferevent_enable(connection, EV_READ | EV_WRITE);
+}
+
+static void an_answer_may_come_before_the_request_is_all_sent(void **state)
+{
+	struct world *world = *state;
+	char *big = calloc(1, 16 << 20), url[128];
+	struct tn_http_call_options options = post(world, local_url(world, "127.0.0.1", url));
+	options.body = tn_str_make(big, 16 << 20);
+	evconnlistener_set_cb(world->server.listener, on_early_accept, &world->server);
+	tn_http_client_start(world->client, &options);
+	run_until(world, 1);
+	assert_int_equal(world->status, 413);
+	assert_int_equal(world->failure, TN_HTTP_FINE);
+	free(big);
+}
+
 /* --- Failures --- */
 
 static void nobody_listening_is_connect(void **state)
@@ -702,6 +816,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_call_can_be_started_from_done, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_connection_the_server_closed_while_idle_costs_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_answer_that_closes_is_a_whole_answer, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_kept_connection_that_breaks_is_replaced_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_idle_connection_is_closed_after_its_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_more_connections_are_kept_than_configured, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(connections_of_two_servers_are_not_mixed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_answer_nobody_asked_for_is_never_somebodys, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_answer_may_come_before_the_request_is_all_sent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nobody_listening_is_connect, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_unknown_name_is_resolve, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_silent_server_is_a_timeout_that_may_have_done_it, set_up, tear_down),

@@ -59,6 +59,8 @@ struct tn_target_limits {
 	enum tn_on_config_error on_missing;          /* [dead_letter] */
 	int64_t retry_after_max_ms;       /* [3,600,000]; 0: Retry-After is ignored */
 	uint32_t dead_letter_no;          /* target number of its dead-letter sink, or 0: the store */
+	uint64_t found_parked;            /* PARKED rows of it when the store was opened. Read from the first table only, which
+	                                     therefore names every target that has rows, removed ones too */
 };
 struct tn_target_table {
 	const struct tn_target_limits *targets;
@@ -74,7 +76,7 @@ enum tn_ack_when { TN_ACK_SETTLED, TN_ACK_JOURNALED };
 
 struct tn_offer {                         /* one event with its matches; all copied or referenced by the engine */
 	struct tn_event *event;           /* the engine takes a ref of its own */
-	struct tn_ruleset *ruleset;       /* likewise: held until the last delivery ends */
+	struct tn_ruleset *ruleset;       /* likewise: held until the last delivery ends. NULL: the routes outlive the engine */
 	struct tn_id dedup_key;           /* zero: none (always, until dedup comes) */
 	uint64_t fingerprint;
 	const struct tn_match *matches;
@@ -211,7 +213,8 @@ struct tn_books {
 	uint64_t parked;                                  /* gauge: deliveries in PARKED rows */
 	uint64_t pending, backoff, inflight, staged, parking, burying; /* gauges: in hand */
 	uint64_t accepted, unmatched, retried, parks, late_success, orphaned_attempts, commit_unknown, commit_refused, ack_sent,
-		stale_acks, poison, no_target, attempts, refused_full;
+		stale_acks, poison, no_target, attempts, refused_full,
+		joined;                           /* redelivered copies that found their PARKED row: not matched again */
 	uint64_t tried_rows, open_rows;                   /* gauges: rows in the store that belong to deliveries in hand */
 	uint64_t memory_bytes;                            /* gauge */
 	int64_t oldest_accepted_ms;                       /* engine time of the oldest event in hand, or INT64_MAX */
@@ -240,7 +243,8 @@ void tn_engine_free(struct tn_engine *engine);
 
 /* Engine milliseconds; never backwards (an earlier now is taken as the latest one). */
 void tn_engine_tick(struct tn_engine *engine, int64_t now_ms);
-/* TN_OK: admitted. TN_FULL: nothing changed; offer again after TN_ROOM. TN_NO_MEMORY: nothing changed. TN_CLOSED: draining. */
+/* TN_OK: admitted. TN_FULL: nothing changed; offer again after TN_ROOM. TN_NO_MEMORY: nothing changed. TN_CLOSED: draining, or the
+ * position's stream is not open in that epoch. While the store refuses, a JOURNALED arrival is admitted and at once answered UNAVAILABLE. */
 enum tn_status tn_engine_offer(struct tn_engine *engine, const struct tn_arrival *arrival) TN_MUST_CHECK;
 /* A token that is not current is ignored; a late success is counted and noted. Copies what it keeps (message and sample are cut to
  * fit the room set aside for them). */
@@ -250,11 +254,16 @@ void tn_engine_ready(struct tn_engine *engine, uint32_t target_no, uint32_t room
 /* UNKNOWN: the engine submits the same batch again (a STORE command with the same number). REFUSED: nothing was written. */
 void tn_engine_stored(struct tn_engine *engine, uint64_t batch, enum tn_commit commit);
 void tn_engine_page(struct tn_engine *engine, const struct tn_page *page);
-void tn_engine_stream(struct tn_engine *engine, struct tn_position stream, enum tn_stream_event event, int64_t grace_ms);
-/* All or nothing; by number: new ones are added, known ones changed, those not in the table count as removed. TN_NO_MEMORY. */
+/* OPENED may answer TN_NO_MEMORY: the stream is not open, say it again later. The others are always TN_OK. A stream opened in a new
+ * epoch ends the old one (its unanswered positions get no answer). */
+enum tn_status tn_engine_stream(struct tn_engine *engine, struct tn_position stream, enum tn_stream_event event, int64_t grace_ms);
+/* All or nothing; by number: new ones are added, known ones changed, those not in the table count as removed. TN_NO_MEMORY;
+ * TN_INVALID: a number 0, over 2^20, or twice. Nothing is read from the store before the first table; what that one calls removed
+ * has no grace. Comes before any ruleset that routes to a new number (an unknown number is a removed target). */
 enum tn_status tn_engine_reload(struct tn_engine *engine, const struct tn_target_table *table) TN_MUST_CHECK;
-/* Rows DEAD -> PARKED, due now (REDRIVE), or gone (PURGE). TN_FULL: a batch's worth is under way, come again. The rows were just read
- * from the store; a row that is no longer DEAD is left alone. */
+/* Rows DEAD -> PARKED, due now (REDRIVE), or gone (PURGE). At most 1,024 (TN_TOO_LARGE). TN_FULL: moves are under way, come again. The
+ * rows were read from the store after the moves before were done, each is named once: a row that is no longer DEAD is left alone by
+ * the store, but the books believe the move. Moves that meet a full store are forgotten (commit_refused). TN_CLOSED: draining. */
 enum tn_status tn_engine_move(struct tn_engine *engine, enum tn_move move, const struct tn_move_item *items, uint32_t count)
 	TN_MUST_CHECK;
 /* No more credit or new work; attempts end or are given up at timeout; backoff parks; DRAINED comes last. Repeating it shortens the

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * batch.c - one batch of store operations from what waits in the journal's lines.
+ *
+ * Called by journal.c when no batch is out. The lines are served in turn, so that none starves. A batch
+ * is bounded in operations and event bytes; an arrival is never split (all of it or nothing of it), so one that is larger than a
+ * whole batch brings its own room and goes alone. Rows copy numbers; strings, failures and events are pointed to and kept until the
+ * completion.
+ */
+#include "core.h"
+
+static struct tn_op *add_op(struct tn_journal *journal, enum tn_op_kind kind, struct tn_row_key key)
+{
+	struct tn_op *op = &journal->ops[journal->op_count++];
+	*op = (struct tn_op){.kind = kind, .key = key};
+	return op;
+}
+
+static void give_seq(struct tn_engine *engine, struct tn_delivery *delivery)
+{
+	if (delivery->event_seq != 0)
+		return;
+	struct tn_parcel *parcel = delivery->parcel;
+	if (parcel->event_seq == 0)
+		parcel->event_seq = engine->next_seq++;
+	delivery->event_seq = parcel->event_seq;
+}
+
+static void fill_row(struct tn_engine *engine, struct tn_row *row, const struct tn_delivery *delivery, enum tn_row_wish wish)
+{
+	static const enum tn_row_state states[] = {[TN_WISH_OPEN] = TN_ROW_OPEN, [TN_WISH_TRIED] = TN_ROW_TRIED,
+		[TN_WISH_PARKED] = TN_ROW_PARKED, [TN_WISH_DEAD] = TN_ROW_DEAD};
+	*row = (struct tn_row){.key = {delivery->event_seq, delivery->route_no}, .state = states[wish], .id = delivery->id,
+		.tries = delivery->tries, .rule = delivery->route->rule, .target = delivery->route->target,
+		.target_no = delivery->route->target_no, .rule_revision = delivery->parcel->revision,
+		.origin = delivery->parcel->origin, .last = delivery->last != NULL ? &delivery->last->outcome : NULL,
+		.redrives = delivery->redrives};
+	if (wish == TN_WISH_DEAD) {
+		row->dead_ms = engine->now_ms;
+		row->condition = (enum tn_condition)delivery->condition;
+	}
+	if (TN_PLANT(10) && wish == TN_WISH_PARKED)
+		row->tries.system = row->tries.function = 0;
+}
+
+/* Its row, as the store has it now, does not hold the event there. */
+bool tn_batch_needs_event(const struct tn_delivery *delivery, enum tn_row_wish wish)
+{
+	return (wish == TN_WISH_PARKED || wish == TN_WISH_DEAD) && delivery->row != TN_ROW_OPEN && delivery->row != TN_ROW_PARKED;
+}
+
+static void put_event(struct tn_journal *journal, struct tn_parcel *parcel, const struct tn_delivery *delivery)
+{
+	bool own = parcel->event_seq == delivery->event_seq;
+	if (own && parcel->event_batch == journal->batch.number)
+		return;
+	if (own)
+		parcel->event_batch = journal->batch.number;
+	add_op(journal, TN_PUT_EVENT, (struct tn_row_key){.event_seq = delivery->event_seq})->event = parcel->event;
+	journal->bytes += parcel->cost;
+}
+
+static void add_put(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_row_wish wish)
+{
+	struct tn_journal *journal = &engine->journal;
+	give_seq(engine, delivery);
+	if (tn_batch_needs_event(delivery, wish))
+		put_event(journal, delivery->parcel, delivery);
+	if (wish == TN_WISH_PARKED)
+		tn_park_enter_key(engine, delivery);
+	struct tn_row *row = &journal->rows[journal->row_count++];
+	fill_row(engine, row, delivery, wish);
+	add_op(journal, TN_PUT_ROW, row->key)->row = row;
+	if (delivery->last != NULL)
+		journal->failures[journal->failure_count++] = tn_failure_ref(delivery->last);
+}
+
+static bool has_room(const struct tn_journal *journal, uint32_t ops)
+{
+	return journal->op_count + ops <= TN_BATCH_OPS && journal->bytes < TN_BATCH_BYTES;
+}
+
+static struct tn_link *first_of(const struct tn_engine *engine, enum tn_line line)
+{
+	const struct tn_journal *journal = &engine->journal;
+	return journal->at_ms[line] > engine->now_ms ? NULL : tn_list_first(&journal->lines[line]);
+}
+
+static void took_from(struct tn_journal *journal, enum tn_line line)
+{
+	if (line > journal->highest)
+		journal->highest = line;
+}
+
+/* The first of a line of deliveries. */
+static bool take_delivery(struct tn_engine *engine, enum tn_line line)
+{
+	struct tn_journal *journal = &engine->journal;
+	struct tn_link *link = first_of(engine, line);
+	if (link == NULL || !has_room(journal, 2))
+		return false;
+	took_from(journal, line);
+	tn_link_leave(link);
+	struct tn_delivery *delivery = TN_OWNER(link, struct tn_delivery, link);
+	enum tn_row_wish wish = delivery->want;
+	delivery->want = TN_WISH_NONE;
+	delivery->sent = (uint8_t)wish;
+	if (wish == TN_WISH_DROP)
+		add_op(journal, TN_DROP_ROW, (struct tn_row_key){delivery->event_seq, delivery->route_no});
+	else
+		add_put(engine, delivery, wish);
+	journal->members[journal->member_count++] = delivery;
+	return true;
+}
+
+static void add_arrival(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	struct tn_journal *journal = &engine->journal;
+	took_from(journal, TN_LINE_INTAKE);
+	tn_link_leave(&arrival->queue);
+	tn_list_push(&journal->sent_arrivals, &arrival->queue);
+	arrival->sent = true;
+	for (uint32_t i = 0; i < arrival->count; i++) {
+		struct tn_parcel *parcel = &arrival->parcels[i];
+		for (uint32_t j = 0; j < parcel->count; j++) {
+			struct tn_delivery *delivery = &parcel->deliveries[j];
+			give_seq(engine, delivery);
+			put_event(journal, parcel, delivery);
+			struct tn_row *row = &journal->rows[journal->row_count++];
+			fill_row(engine, row, delivery, TN_WISH_OPEN);
+			add_op(journal, TN_PUT_ROW, row->key)->row = row;
+		}
+	}
+}
+
+static bool take_arrival(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	struct tn_link *link = first_of(engine, TN_LINE_INTAKE);
+	if (link == NULL)
+		return false;
+	struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, queue);
+	if (arrival->ops != NULL || !has_room(journal, arrival->op_count))
+		return false;
+	add_arrival(engine, arrival);
+	return true;
+}
+
+/* One that brought its own room, when it is first in line and the batch is empty yet. */
+static bool take_large_arrival(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	struct tn_link *link = first_of(engine, TN_LINE_INTAKE);
+	if (link == NULL)
+		return false;
+	struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, queue);
+	if (arrival->ops == NULL)
+		return false;
+	struct tn_op *ops = journal->ops;
+	struct tn_row *rows = journal->rows;
+	journal->ops = arrival->ops;
+	journal->rows = arrival->rows;
+	add_arrival(engine, arrival);
+	journal->batch.ops = journal->ops;
+	journal->ops = ops;
+	journal->rows = rows;
+	return true;
+}
+
+/* Not while a page of due rows is on its way: it may show a row before or after the move, and nobody could tell. */
+static void take_moves(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	bool scanning = engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_DUE;
+	if (journal->move_count == 0 || scanning || journal->at_ms[TN_LINE_ROWS] > engine->now_ms)
+		return;
+	took_from(journal, TN_LINE_ROWS);
+	enum tn_op_kind kind = journal->move == TN_MOVE_REDRIVE ? TN_REDRIVE_ROW : TN_PURGE_ROW;
+	for (uint32_t i = 0; i < journal->move_count; i++)
+		add_op(journal, kind, journal->moves[i].key);
+	journal->sent_moves = journal->move_count;
+	journal->move_count = 0;
+}
+
+static void fill(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	if (take_large_arrival(engine))
+		return;
+	journal->batch.ops = journal->ops;
+	for (bool more = true; more;) {
+		more = take_delivery(engine, TN_LINE_DROPS);
+		more = take_delivery(engine, TN_LINE_ROWS) || more;
+		more = take_delivery(engine, TN_LINE_EVENTS) || more;
+		more = take_arrival(engine) || more;
+	}
+	take_moves(engine);
+}
+
+bool tn_batch_build(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	bool heartbeat = !engine->draining && journal->at_ms[TN_LINE_DROPS] <= engine->now_ms &&
+			 engine->now_ms - journal->last_ms >= TN_HEARTBEAT_MS;
+	if (tn_journal_idle(engine) && !heartbeat)
+		return false;
+	journal->op_count = journal->row_count = journal->member_count = journal->failure_count = 0;
+	journal->bytes = 0;
+	journal->highest = TN_LINE_DROPS;
+	journal->batch.number++;
+	fill(engine);
+	journal->batch.next_seq = engine->next_seq;
+	journal->batch.now_ms = engine->now_ms;
+	journal->batch.count = journal->op_count;
+	if (journal->op_count > 0 || heartbeat)
+		return true;
+	journal->batch.number--;
+	return false;
+}

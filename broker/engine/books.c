@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * books.c - every delivery in exactly one column (promise 2), and notes to whoever writes logs.
+ *
+ * Called at each change of state, so the books are closed at any instant, not only when all is quiet.
+ */
+#include "core.h"
+
+bool tn_books_closed(const struct tn_books *books)
+{
+	uint64_t in_hand =
+		books->pending + books->backoff + books->inflight + books->staged + books->parking + books->burying;
+	return books->matched + books->recovered + books->redriven ==
+	       books->delivered + books->dead + books->dropped + books->released + books->parked + in_hand;
+}
+
+static uint64_t *gauge(struct tn_books *books, enum tn_delivery_state state)
+{
+	switch (state) {
+	case TN_STATE_PENDING:
+		return &books->pending;
+	case TN_STATE_INFLIGHT:
+		return &books->inflight;
+	case TN_STATE_BACKOFF:
+		return &books->backoff;
+	case TN_STATE_PARKING:
+		return &books->parking;
+	case TN_STATE_BURYING:
+		return &books->burying;
+	default:
+		return NULL;
+	}
+}
+
+static void count_end(struct tn_books *books, struct tn_target *target, enum tn_delivery_state state)
+{
+	switch (state) {
+	case TN_STATE_DELIVERED:
+		books->delivered++;
+		target->delivered++;
+		break;
+	case TN_STATE_DEAD:
+		books->dead++;
+		target->dead++;
+		break;
+	case TN_STATE_DROPPED:
+		books->dropped++;
+		target->dropped++;
+		break;
+	case TN_STATE_RELEASED:
+		books->released++;
+		break;
+	case TN_STATE_PARKED:
+		books->parked++;
+		books->parks++;
+		target->parked++;
+		target->parks++;
+		break;
+	default:
+		break;
+	}
+}
+
+void tn_books_count(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state)
+{
+	struct tn_target *target = delivery->target;
+	uint64_t *from = gauge(&engine->books, delivery->state), *to = gauge(&engine->books, state);
+	if (from != NULL)
+		--*from;
+	if (to != NULL)
+		++*to;
+	else
+		count_end(&engine->books, target, state);
+	target->pending += (uint64_t)(state == TN_STATE_PENDING) - (uint64_t)(delivery->state == TN_STATE_PENDING);
+	target->backoff += (uint64_t)(state == TN_STATE_BACKOFF) - (uint64_t)(delivery->state == TN_STATE_BACKOFF);
+}
+
+void tn_books_note(struct tn_engine *engine, enum tn_note_kind kind, const struct tn_delivery *delivery, const char *code,
+	int64_t due_ms)
+{
+	if (engine->config.note == NULL)
+		return;
+	const struct tn_outcome *last = delivery->last != NULL ? &delivery->last->outcome : NULL;
+	struct tn_note note = {.kind = kind, .code = code, .rule = delivery->route->rule, .target = delivery->route->target,
+		.id = delivery->id, .attempts = delivery->tries.system + delivery->tries.function, .due_ms = due_ms};
+	if (last != NULL) {
+		note.status = last->status;
+		note.message = last->message;
+	}
+	engine->config.note(engine->config.note_arg, &note);
+}
+
+void tn_books_note_target(struct tn_engine *engine, enum tn_note_kind kind, const struct tn_target *target, const char *code,
+	int64_t due_ms)
+{
+	if (engine->config.note == NULL)
+		return;
+	struct tn_note note = {.kind = kind, .code = code, .due_ms = due_ms};
+	if (target != NULL)
+		note.target = target->limits.name;
+	engine->config.note(engine->config.note_arg, &note);
+}

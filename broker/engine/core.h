@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * core.h - the engine from inside: the structs its files share, and what each file does for the others.
+ *
+ * Private to broker/engine. Who holds what:
+ *
+ *   arrival --- parcel (one event) --- delivery (one route)      one block of memory, taken whole at admission
+ *                                          |
+ *   target --- line of waiting deliveries --'--- slot (one attempt), from slabs, reused
+ *
+ * A row loaded from the store is a parcel with one delivery and no arrival. Parcels let go of their event as soon as no delivery of
+ * theirs needs it, blocks of their memory as soon as nothing points into them (tn_delivery_hold_or_let_go).
+ */
+#ifndef TURNOUT_BROKER_ENGINE_CORE_H
+#define TURNOUT_BROKER_ENGINE_CORE_H
+
+#include <assert.h>
+#include "turnout/engine.h"
+#include "turnout/heap.h"
+#include "turnout/list.h"
+#include "turnout/map.h"
+#include "turnout/random.h"
+
+/* Planted bugs (delivery-semantics section 23): a build with -DTN_MUTANT=n has bug n, for the simulator to catch. Never in a release. */
+#ifndef TN_MUTANT
+#define TN_MUTANT 0
+#endif
+#define TN_PLANT(n) (TN_MUTANT == (n))
+
+enum {
+	TN_LINGER_MS = 5000,           /* a cancelled attempt keeps its slot so long */
+	TN_SINK_TRIES = 3,
+	TN_SINK_PAUSE_MS = 100,        /* between quick tries */
+	TN_HELD_MS = 30000,            /* a HOLD nobody ended is tried again */
+	TN_CREDENTIAL_MIN_MS = 30000,
+	TN_CREDENTIAL_MAX_MS = 300000,
+	TN_COMMIT_MIN_MS = 100,        /* pause before a batch goes again, doubling */
+	TN_COMMIT_MAX_MS = 5000,
+	TN_SCAN_PAUSE_MS = 1000,       /* before a page that failed is asked for again */
+	TN_MEMORY_PAUSE_MS = 100,      /* before a start that found no memory is tried again */
+	TN_HEARTBEAT_MS = 10000,       /* engine time is persisted at least so often */
+	TN_BATCH_OPS = 1024,
+	TN_BATCH_BYTES = 4 << 20,      /* of event bytes; one event always fits */
+	TN_MOVE_ITEMS = 1024,
+	TN_REMEMBERED_MAX = 65536,     /* deliveries known by id so that a redelivered copy can join */
+	TN_TEXT_MAX = 1024,            /* of a failure's message and sample, each */
+	TN_TARGET_NO_MAX = 1 << 20,
+};
+
+/* --- Failures: why the last attempt did not deliver (failure.c) --- */
+
+struct tn_failure {                        /* counted, never changed */
+	struct tn_outcome outcome;
+	const char *constant_code;         /* outcome.code where that is constant text, else NULL: what may outlive this */
+	uint32_t refs, size;               /* size 0: built into the engine, never freed */
+	char text[];
+};
+enum tn_builtin { TN_FAILURE_TIMEOUT, TN_FAILURE_NO_TARGET, TN_FAILURE_PARK_FULL, TN_FAILURE_POISON, TN_FAILURE_UNRECORDED,
+	TN_FAILURE_BUILTINS };
+
+/* Returns owned a copy, texts cut; without memory the builtin "UNRECORDED" one. constant: so is outcome's code. */
+struct tn_failure *tn_failure_new(struct tn_engine *engine, const struct tn_outcome *outcome, bool constant);
+struct tn_failure *tn_failure_ref(struct tn_failure *failure);
+void tn_failure_unref(struct tn_engine *engine, struct tn_failure *failure); /* NULL is fine */
+void tn_failure_init_builtins(struct tn_engine *engine);
+
+/* --- Deliveries (delivery.c) --- */
+
+enum tn_delivery_state {
+	TN_STATE_NEW,                      /* not in the books yet */
+	TN_STATE_PENDING, TN_STATE_INFLIGHT, TN_STATE_BACKOFF, TN_STATE_PARKING, TN_STATE_BURYING, /* in hand */
+	TN_STATE_PARKED, TN_STATE_DELIVERED, TN_STATE_DEAD, TN_STATE_DROPPED, TN_STATE_RELEASED,
+	TN_STATE_COUNT
+};
+/* What the journal is to do with a delivery's row: `want` waits in line, `sent` is in the outstanding batch. */
+enum tn_row_wish { TN_WISH_NONE, TN_WISH_OPEN, TN_WISH_TRIED, TN_WISH_PARKED, TN_WISH_DEAD, TN_WISH_DROP };
+enum { TN_ROW_NONE = 0 };                  /* beside enum tn_row_state: no row in the store */
+
+struct tn_delivery {
+	struct tn_link link;               /* the one line it stands in: a target's, the journal's, the graveyard, the remembered */
+	struct tn_map_node node;           /* by row key while the store may show a PARKED row of it; by id while remembered */
+	struct tn_heap_node timer;         /* BACKOFF: due. BURYING: next quick try, or the end of waiting for the sink */
+	uint32_t route_no;                 /* with event_seq: the key of its row */
+	uint64_t event_seq;                /* 0: has none yet */
+	struct tn_parcel *parcel;
+	const struct tn_route *route;
+	struct tn_target *target;          /* of the route */
+	struct tn_target *at;              /* in whose line it stands or whose slot it has: target, or a dead-letter sink */
+	struct tn_slot *slot;              /* the attempt that runs, or lingers after its time */
+	struct tn_failure *last;           /* or NULL */
+	struct tn_id id;
+	struct tn_tries tries;
+	uint32_t redrives;
+	uint8_t state;                     /* enum tn_delivery_state */
+	uint8_t row;                       /* enum tn_row_state as far as the store has confirmed, or TN_ROW_NONE */
+	uint8_t want, sent;                /* enum tn_row_wish */
+	uint8_t condition;                 /* enum tn_condition */
+	uint8_t sink_tries;
+	bool waiting : 1;                  /* link stands in at->waiting */
+	bool dirty : 1;                    /* a counted failure is not durable yet: no attempt before it is */
+	bool doubtful : 1;                 /* a put of it may be in the store although it was refused later */
+	bool needs_event : 1, pinned : 1;  /* counted in parcel->users, parcel->pins */
+	bool remembered : 1;               /* in engine->by_id */
+	bool in_graveyard : 1;
+	bool loaded : 1;                   /* from a PARKED row: counted in target->loaded */
+	bool park_counted : 1;             /* counted in target->park_rows */
+};
+
+struct tn_parcel {                         /* one event in hand */
+	struct tn_link link;               /* engine->loaded, when it has no arrival */
+	struct tn_event *event;            /* NULL once nobody needs it */
+	struct tn_ruleset *ruleset;
+	struct tn_arrival_in_hand *arrival; /* NULL: loaded from the store, then size is the block's */
+	struct tn_str origin;
+	uint64_t event_seq;                /* 0: has none yet */
+	uint64_t event_batch;              /* number of the last batch that puts the event under event_seq */
+	size_t cost, size;
+	uint64_t revision;                 /* of the rules it was matched by */
+	struct tn_delivery *deliveries;
+	uint32_t count, users, pins;
+};
+
+/* --- Arrivals (arrival.c) --- */
+
+enum tn_arrival_state { TN_ARRIVAL_JOURNALING, TN_ARRIVAL_OPEN, TN_ARRIVAL_ANSWERING, TN_ARRIVAL_ANSWERED };
+enum tn_reply_kind { TN_REPLY_ACK, TN_REPLY_RELEASE, TN_REPLY_UNAVAILABLE };
+
+struct tn_arrival_in_hand {
+	struct tn_link in_hand;            /* engine->arrivals, in order of acceptance */
+	struct tn_link overdue;            /* engine->overdue, by overdue_ms */
+	struct tn_link of_stream;          /* stream->arrivals while unanswered */
+	struct tn_link queue;              /* journal->arrivals, then engine->answers */
+	struct tn_position position;
+	struct tn_stream *stream;          /* NULL: the stream ended, or it was answered */
+	int64_t accepted_ms, overdue_ms;
+	struct tn_parcel *parcels;
+	struct tn_op *ops;                 /* when too large for the shared batch: its own room */
+	struct tn_row *rows;
+	const char *code;                  /* of the worst outcome */
+	size_t size;
+	uint32_t count, delivery_count, op_count;
+	uint32_t unsettled, pins;
+	uint32_t delivered, parked, dead, dropped;
+	uint8_t state, reply, ack_when;
+	bool sent;                         /* its rows are in the outstanding batch */
+	bool abandoned;                    /* SETTLED, and its stream ended before its answer: what waits goes back to the source */
+};
+
+/* --- Streams (stream.c) --- */
+
+struct tn_stream {
+	struct tn_map_node node;
+	struct tn_link link;               /* engine->streams */
+	struct tn_link dirty;              /* engine->streams_dirty: something to say */
+	struct tn_list arrivals;           /* unanswered ones */
+	struct tn_position position;       /* source, stream, epoch */
+	uint32_t unsettled, credit;        /* credit: granted and not used yet */
+	int64_t revoke_end_ms;
+	bool open, revoked, done_owed;
+};
+
+/* --- Attempts (attempt.c) --- */
+
+enum tn_slot_state { TN_SLOT_FREE, TN_SLOT_RUNNING, TN_SLOT_LINGERING, TN_SLOT_ORPHAN };
+struct tn_slot {
+	struct tn_link link;               /* target->running by deadline; engine->lingering by deadline; engine->slots_free */
+	struct tn_link cancel;             /* engine->cancels */
+	struct tn_attempt attempt;         /* frozen from START to the result */
+	struct tn_item item;               /* likewise */
+	struct tn_delivery *delivery;
+	struct tn_parcel *parcel;          /* kept until the result */
+	struct tn_failure *last;           /* what item.last points into */
+	struct tn_target *target;
+	int64_t deadline_ms;
+	uint32_t index, generation;
+	uint8_t state;
+};
+enum { TN_SLOTS_A_SLAB = 64 };
+
+/* --- Targets (target.c) --- */
+
+struct tn_target {
+	struct tn_target_limits limits;    /* name is ours */
+	struct tn_heap_node timer;         /* not later than the next thing this target wants to do */
+	struct tn_link ring;               /* engine->ready_under or ready_over: can start now */
+	bool ring_over;                    /* which of them */
+	struct tn_link scans;              /* engine->scans: has due rows to load */
+	struct tn_list waiting;            /* PENDING deliveries, and BURYING ones whose sink this is */
+	struct tn_list running;            /* slots, earliest deadline first */
+	uint32_t waiting_count, in_flight;
+	uint32_t hold_limit;               /* in flight at most so many, since a HOLD */
+	uint64_t pending, backoff, parked, park_rows; /* park_rows: parked, being parked, or loaded from a PARKED row */
+	uint32_t loaded;
+	int64_t paused_until_ms, held_until_ms, removed_until_ms;
+	int64_t credential_ms;             /* length of the last credential pause; 0: none */
+	const char *pause_code;
+	bool held, probing, in_table;
+	/* Due scan: rows up to (cursor_due_ms, cursor_key) are in hand. low_*: rows below it that must be read again. */
+	int64_t cursor_due_ms, next_due_ms, low_due_ms, low_at_ms;
+	struct tn_row_key cursor_key;
+	uint64_t delivered, retried, dead, dropped, parks;
+};
+
+/* --- The journal (journal.c) --- */
+
+/* What asks the store for more room than the one before (store.h): a full store refuses the last first. */
+enum tn_line { TN_LINE_DROPS, TN_LINE_ROWS, TN_LINE_EVENTS, TN_LINE_INTAKE, TN_LINES };
+struct tn_journal {
+	struct tn_list lines[TN_LINES];    /* deliveries; INTAKE: JOURNALED arrivals before their answer */
+	int64_t at_ms[TN_LINES], pause_ms[TN_LINES]; /* a line waits so long after a refusal; ascending */
+	struct tn_move_item *moves;
+	uint32_t move_count;
+	enum tn_move move;
+	/* The outstanding batch: frozen until its completion. */
+	struct tn_batch batch;
+	struct tn_op *ops;
+	struct tn_row *rows;
+	struct tn_delivery **members;      /* deliveries in it */
+	struct tn_failure **failures;      /* what rows point into */
+	struct tn_list sent_arrivals;
+	uint32_t op_count, row_count, member_count, failure_count, sent_moves;
+	size_t bytes;
+	enum tn_line highest;              /* the most demanding line it took from */
+	bool outstanding, submit, unknown; /* submit: a STORE command is owed. unknown: it was answered so at least once */
+	int64_t again_ms;                  /* when an unknown batch goes again */
+	int64_t unknown_pause_ms;
+	int64_t last_ms;                   /* when engine time was last persisted */
+};
+
+/* --- Reading the store (scan.c, recover.c) --- */
+
+enum tn_scan_use { TN_SCAN_FOR_TRIED, TN_SCAN_FOR_JOINS, TN_SCAN_FOR_OPEN, TN_SCAN_FOR_DUE };
+struct tn_reader {
+	struct tn_scan scan;
+	struct tn_target *target;          /* DUE */
+	enum tn_scan_use use;
+	bool outstanding, submit;
+	uint64_t token;
+	int64_t not_before_ms;             /* after a failure */
+	/* Recovery. */
+	enum tn_scan_use stage;            /* FOR_DUE: the first three are through */
+	struct tn_row_key after;
+	uint64_t end_seq;                  /* rows from here on are of this run */
+	bool first_due_done;
+};
+
+struct tn_engine {
+	struct tn_engine_config config;
+	struct tn_alloc alloc;
+	struct tn_random random;
+	uint64_t hash_key;
+	int64_t now_ms;
+	struct tn_books books;
+	uint64_t next_seq;
+
+	struct tn_heap backoffs, target_times;
+	struct tn_map by_key, by_id, streams_by_number;
+	struct tn_list arrivals, overdue, answers;
+	struct tn_list settled;            /* arrivals with nothing unsettled that something still points into */
+	struct tn_list loaded;             /* parcels from the store */
+	struct tn_list streams, streams_dirty;
+	struct tn_list remembered;         /* by the time they were remembered */
+	uint32_t remembered_count;
+	struct tn_list graveyard;          /* left the store while a scan was out: its page may still show them */
+
+	struct tn_target **targets;        /* by number; [0]: nobody, for numbers no table ever named */
+	struct tn_target **target_list;    /* in order of appearance */
+	uint32_t target_capacity, target_count, target_list_capacity;
+	int64_t removal_grace_ms, rules_changed_ms;
+	bool tabled;                       /* a first table came */
+	struct tn_list ready_under, ready_over, scans;
+	uint32_t in_flight, quarter;
+	uint32_t orphans;                  /* slots whose result never came */
+
+	struct tn_slot **slabs;
+	uint32_t slab_count, slab_capacity;
+	struct tn_list slots_free, lingering, cancels;
+	int64_t start_at_ms;               /* starts wait after an allocation failed */
+
+	uint32_t heap_room;                /* deliveries that may need a place in backoffs */
+	size_t intake_limit_bytes, scan_bytes;
+	bool full, room_owed;
+
+	struct tn_journal journal;
+	struct tn_reader reader;
+
+	bool draining, drained, drained_owed, drain_timed_out;
+	int64_t drain_end_ms;
+
+	struct tn_settlement settlement;   /* of the last ACK command */
+	struct tn_failure *builtin[TN_FAILURE_BUILTINS];
+	struct tn_failure builtins[TN_FAILURE_BUILTINS];
+};
+
+/* Saturating, for times. */
+static inline int64_t tn_time_add(int64_t time_ms, int64_t more_ms)
+{
+	int64_t sum;
+	return __builtin_add_overflow(time_ms, more_ms, &sum) ? INT64_MAX : sum;
+}
+static inline int64_t tn_time_min(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+static inline int64_t tn_time_max(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* budget.c: blocks through the engine's seam, NULL without memory; and the budget of what is in hand. */
+void *tn_budget_take(struct tn_engine *engine, size_t size);             /* charged */
+void tn_budget_give(struct tn_engine *engine, void *block, size_t size); /* NULL is fine */
+void *tn_budget_take_furniture(struct tn_engine *engine, size_t size);   /* the engine's own: not charged, zeroed */
+void tn_budget_give_furniture(struct tn_engine *engine, void *block, size_t size); /* NULL is fine */
+void tn_budget_charge(struct tn_engine *engine, size_t bytes);
+void tn_budget_refund(struct tn_engine *engine, size_t bytes);
+bool tn_budget_admits(struct tn_engine *engine, size_t bytes); /* false: full from now on, until half is free */
+
+/* schedule.c: pure arithmetic of section 4. */
+struct tn_schedule {
+	int64_t next_ms;
+	bool stop;
+	enum tn_condition condition;       /* when stop */
+};
+/* After the failure just counted in tries. function_error: which counter grew. retry_after_ms: capped, or 0. */
+struct tn_schedule tn_schedule_next(const struct tn_policy *policy, const struct tn_tries *tries, bool function_error, int64_t now_ms,
+	int64_t retry_after_ms, struct tn_random *random);
+bool tn_schedule_too_old(const struct tn_policy *policy, const struct tn_tries *tries, int64_t when_ms);
+
+/* books.c */
+void tn_books_count(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state); /* the move to state */
+void tn_books_note(struct tn_engine *engine, enum tn_note_kind kind, const struct tn_delivery *delivery, const char *code,
+	int64_t due_ms);
+void tn_books_note_target(struct tn_engine *engine, enum tn_note_kind kind, const struct tn_target *target, const char *code,
+	int64_t due_ms);
+
+/* delivery.c: the states, and what a result makes of them. */
+void tn_delivery_set_state(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state);
+void tn_delivery_set_row(struct tn_engine *engine, struct tn_delivery *delivery, uint8_t row);
+void tn_delivery_set_last(struct tn_engine *engine, struct tn_delivery *delivery, struct tn_failure *failure); /* takes failure */
+/* Lets go of event and memory as far as nothing needs them. The delivery may be freed by this. */
+void tn_delivery_hold_or_let_go(struct tn_engine *engine, struct tn_delivery *delivery);
+/* A slot keeps a parcel, with its event, until the result. */
+void tn_parcel_pin(struct tn_parcel *parcel);
+void tn_parcel_unpin(struct tn_engine *engine, struct tn_parcel *parcel);
+/* Its memory is wanted again although nothing pinned the delivery. False: no room. */
+bool tn_delivery_pin_again(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_parcel_drop(struct tn_parcel *parcel); /* with the engine: refs only */
+/* Into its target's line: or to the grave, when it is too old, poison, or its target gone. */
+void tn_delivery_make_pending(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_delivery_wait(struct tn_engine *engine, struct tn_delivery *delivery, struct tn_target *at, bool first);
+void tn_delivery_stop_waiting(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_delivery_back_off(struct tn_engine *engine, struct tn_delivery *delivery, int64_t due_ms);
+void tn_delivery_due(struct tn_engine *engine, struct tn_delivery *delivery); /* its timer fired */
+/* BACKOFF whose failure became durable, or whose slot became free: on, if it is time. */
+void tn_delivery_go_on(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_delivery_go_on_or_let_go(struct tn_engine *engine, struct tn_delivery *delivery);
+/* Terminal: DELIVERED, DROPPED, RELEASED, DEAD or PARKED. Tells the arrival; drops the row where that is due. */
+void tn_delivery_end(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state);
+void tn_delivery_answered(struct tn_engine *engine, struct tn_delivery *delivery, const struct tn_outcome *outcome);
+void tn_delivery_timed_out(struct tn_engine *engine, struct tn_delivery *delivery);
+bool tn_delivery_in_hand(const struct tn_delivery *delivery);
+
+/* park.c */
+bool tn_park_has_room(const struct tn_delivery *delivery);
+/* A delivery that waits (PENDING, BACKOFF or just failed) goes to the store until due_ms; or stays in memory, or dies, as the park cap says. */
+void tn_park_or_hold(struct tn_engine *engine, struct tn_delivery *delivery, int64_t due_ms);
+void tn_park_confirmed(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_park_refused(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_park_leave_key(struct tn_engine *engine, struct tn_delivery *delivery); /* its PARKED row is gone or no longer ours */
+void tn_park_empty_graveyard(struct tn_engine *engine);
+struct tn_delivery *tn_park_find(const struct tn_engine *engine, struct tn_row_key key);
+void tn_park_enter_key(struct tn_engine *engine, struct tn_delivery *delivery);
+
+/* bury.c */
+void tn_bury(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_condition condition);
+void tn_bury_exhausted(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_condition condition); /* or drop, by policy */
+void tn_bury_sink_answered(struct tn_engine *engine, struct tn_delivery *delivery, const struct tn_outcome *outcome);
+void tn_bury_due(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_bury_in_store(struct tn_engine *engine, struct tn_delivery *delivery);
+
+/* arrival.c */
+void tn_arrival_settled(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state);
+void tn_arrival_journaled(struct tn_engine *engine, struct tn_arrival_in_hand *arrival);
+void tn_arrival_refused(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, bool doubtful);
+void tn_arrival_give_up(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* drain timed out before its batch was durable */
+void tn_arrival_free_all(struct tn_engine *engine);
+void tn_arrival_unpin(struct tn_engine *engine, struct tn_arrival_in_hand *arrival);
+void tn_arrival_answer(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, enum tn_reply_kind reply);
+void tn_arrival_abandon(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* its stream ended */
+void tn_arrival_release_idle(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* what waits is RELEASED */
+void tn_arrival_check_overdue(struct tn_engine *engine);
+int64_t tn_arrival_deadline(const struct tn_engine *engine);
+bool tn_arrival_next(struct tn_engine *engine, struct tn_command *out_command);
+
+/* stream.c */
+struct tn_stream *tn_stream_find(const struct tn_engine *engine, struct tn_position position);
+void tn_stream_took(struct tn_engine *engine, struct tn_stream *stream);     /* one position came */
+void tn_stream_answered(struct tn_engine *engine, struct tn_stream *stream); /* one was answered */
+void tn_stream_say(struct tn_engine *engine, struct tn_stream *stream);
+void tn_stream_say_all(struct tn_engine *engine);
+bool tn_stream_window_high(const struct tn_engine *engine, const struct tn_stream *stream);
+void tn_stream_tick(struct tn_engine *engine);
+int64_t tn_stream_deadline(const struct tn_engine *engine);
+bool tn_stream_next(struct tn_engine *engine, struct tn_command *out_command);
+void tn_stream_finish_all(struct tn_engine *engine); /* drain: STREAM_DONE for each */
+void tn_stream_free_all(struct tn_engine *engine);
+
+/* attempt.c */
+enum tn_status tn_attempt_start(struct tn_engine *engine, struct tn_target *target, struct tn_command *out_command) TN_MUST_CHECK;
+void tn_attempt_tick(struct tn_engine *engine);
+void tn_attempt_check_target(struct tn_engine *engine, struct tn_target *target); /* its attempts' deadlines */
+int64_t tn_attempt_deadline(const struct tn_engine *engine);
+bool tn_attempt_next(struct tn_engine *engine, struct tn_command *out_command);
+void tn_attempt_free_all(struct tn_engine *engine);
+
+/* target.c */
+struct tn_target *tn_target_find(const struct tn_engine *engine, uint32_t target_no); /* never NULL: nobody, if unknown */
+void tn_target_update(struct tn_engine *engine, struct tn_target *target); /* after any change: does it stand in the right rings? */
+void tn_target_wake(struct tn_engine *engine, struct tn_target *target);   /* its timer fired */
+void tn_target_arm(struct tn_engine *engine, struct tn_target *target, int64_t due_ms); /* not later than due_ms */
+void tn_target_pause(struct tn_engine *engine, struct tn_target *target, int64_t until_ms, const char *code);
+int64_t tn_target_credential_pause(struct tn_engine *engine, struct tn_target *target, const char *code); /* until when */
+void tn_target_hold(struct tn_engine *engine, struct tn_target *target);
+void tn_target_answered(struct tn_engine *engine, struct tn_target *target, const struct tn_outcome *outcome);
+bool tn_target_expired(const struct tn_engine *engine, const struct tn_target *target); /* removed, and its grace is over */
+bool tn_target_waits(const struct tn_engine *engine, const struct tn_target *target);   /* paused or held */
+enum tn_status tn_target_new_nobody(struct tn_engine *engine) TN_MUST_CHECK;
+void tn_target_free_all(struct tn_engine *engine);
+
+/* journal.c */
+enum tn_status tn_journal_init(struct tn_engine *engine) TN_MUST_CHECK;
+void tn_journal_fini(struct tn_engine *engine);
+void tn_journal_want(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_row_wish wish); /* replaces an older wish */
+void tn_journal_forget(struct tn_engine *engine, struct tn_delivery *delivery); /* withdraws the wish */
+bool tn_journal_refuses(const struct tn_engine *engine);
+bool tn_journal_idle(const struct tn_engine *engine);
+int64_t tn_journal_deadline(const struct tn_engine *engine);
+void tn_journal_tick(struct tn_engine *engine);
+bool tn_journal_next(struct tn_engine *engine, struct tn_command *out_command);
+/* batch.c: one batch from what waits. False: nothing to do now. */
+bool tn_batch_needs_event(const struct tn_delivery *delivery, enum tn_row_wish wish);
+bool tn_batch_build(struct tn_engine *engine);
+
+/* scan.c */
+void tn_scan_row_parked(struct tn_engine *engine, struct tn_target *target, int64_t due_ms); /* a PARKED row is in the store */
+bool tn_scan_wanted(const struct tn_engine *engine, const struct tn_target *target);
+void tn_scan_check_low(struct tn_engine *engine, struct tn_target *target);
+bool tn_scan_next(struct tn_engine *engine, struct tn_command *out_command);
+int64_t tn_scan_deadline(const struct tn_engine *engine);
+/* One row as a parcel with one delivery, not in the books yet. NULL without memory. event may be NULL. */
+struct tn_delivery *tn_scan_load(struct tn_engine *engine, const struct tn_page *page, uint32_t index, bool with_event);
+
+/* recover.c */
+bool tn_recover_next_scan(struct tn_engine *engine); /* fills reader.scan; false: nothing to recover now */
+void tn_recover_page(struct tn_engine *engine, const struct tn_page *page);
+void tn_recover_remember(struct tn_engine *engine, struct tn_delivery *delivery); /* so that a redelivered copy joins it */
+/* Joins delivery (NEW) to what is remembered under its id. True: it is parked already, nothing is left to do. */
+bool tn_recover_join(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_recover_forget(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_recover_tick(struct tn_engine *engine);
+int64_t tn_recover_deadline(const struct tn_engine *engine);
+
+/* drain.c */
+void tn_drain_tick(struct tn_engine *engine);
+void tn_drain_waiting(struct tn_engine *engine, struct tn_delivery *delivery); /* it would wait; but we are draining */
+bool tn_drain_next(struct tn_engine *engine, struct tn_command *out_command);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * drain.c - the way out (delivery-semantics section 18): nothing new, everything durable or given back, every position answered.
+ *
+ * Called by engine.c. What waits untouched goes back to its source whole. What was tried is parked, so that no other delivery of its
+ * event is repeated; what cannot be parked takes its whole position back. Rows in the journal or from a PARKED row are durable as
+ * they are: only their counters are brought up to date. Attempts under way are awaited until the timeout, then left behind, unanswered.
+ */
+#include "core.h"
+
+static bool is_durable(const struct tn_delivery *delivery)
+{
+	return delivery->row == TN_ROW_OPEN || delivery->row == TN_ROW_PARKED;
+}
+
+static void give_back(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	arrival->pins++;
+	arrival->abandoned = arrival->ack_when == TN_ACK_SETTLED;
+	if (TN_PLANT(24))
+		tn_arrival_answer(engine, arrival, TN_REPLY_ACK);
+	else
+		tn_arrival_answer(engine, arrival, TN_REPLY_RELEASE);
+	tn_arrival_release_idle(engine, arrival);
+	tn_arrival_unpin(engine, arrival);
+}
+
+/* In state PENDING, INFLIGHT (just failed) or BACKOFF; in no line. */
+void tn_drain_waiting(struct tn_engine *engine, struct tn_delivery *delivery)
+{
+	struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
+	if (is_durable(delivery)) {
+		if (delivery->state == TN_STATE_INFLIGHT)
+			tn_delivery_back_off(engine, delivery, delivery->tries.not_before_ms);
+	} else if (tn_park_has_room(delivery)) {
+		tn_park_or_hold(engine, delivery, tn_time_max(delivery->tries.not_before_ms, engine->now_ms));
+	} else if (arrival->state == TN_ARRIVAL_OPEN) {
+		if (delivery->state == TN_STATE_INFLIGHT)
+			tn_delivery_set_state(engine, delivery, TN_STATE_PENDING);
+		give_back(engine, arrival);
+	} else {
+		tn_delivery_end(engine, delivery, TN_STATE_RELEASED);
+	}
+}
+
+static bool is_untouched(const struct tn_arrival_in_hand *arrival)
+{
+	const struct tn_delivery *delivery = (const struct tn_delivery *)(const void *)(arrival->parcels + arrival->count);
+	for (uint32_t i = 0; i < arrival->delivery_count; i++) {
+		if (delivery[i].state != TN_STATE_PENDING || delivery[i].tries.first_ms != 0)
+			return false;
+	}
+	return true;
+}
+
+static void park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	struct tn_delivery *delivery = (struct tn_delivery *)(void *)(arrival->parcels + arrival->count);
+	for (uint32_t i = 0; i < arrival->delivery_count && arrival->state == TN_ARRIVAL_OPEN; i++) {
+		if (delivery[i].state != TN_STATE_PENDING && delivery[i].state != TN_STATE_BACKOFF)
+			continue;
+		tn_delivery_stop_waiting(engine, &delivery[i]);
+		tn_drain_waiting(engine, &delivery[i]);
+	}
+}
+
+static void settle_arrivals(struct tn_engine *engine)
+{
+	for (struct tn_link *link = tn_list_first(&engine->arrivals), *next; link != NULL; link = next) {
+		next = tn_list_next(&engine->arrivals, link);
+		struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, in_hand);
+		if (arrival->state != TN_ARRIVAL_OPEN)
+			continue;
+		arrival->pins++;
+		if (is_untouched(arrival))
+			give_back(engine, arrival);
+		else
+			park_waiting(engine, arrival);
+		/* `next` stays in the list: giving up one arrival's memory gives up no other's. */
+		tn_arrival_unpin(engine, arrival);
+	}
+}
+
+/* No sink is tried any more. */
+static void bury_waiting(struct tn_engine *engine)
+{
+	for (uint32_t i = 0; i < engine->target_count; i++) {
+		struct tn_target *target = engine->target_list[i];
+		for (struct tn_link *link = tn_list_first(&target->waiting), *next; link != NULL; link = next) {
+			next = tn_list_next(&target->waiting, link);
+			struct tn_delivery *delivery = TN_OWNER(link, struct tn_delivery, link);
+			if (delivery->state == TN_STATE_BURYING)
+				tn_bury_in_store(engine, delivery);
+		}
+		tn_target_update(engine, target);
+	}
+}
+
+void tn_engine_drain(struct tn_engine *engine, int64_t timeout_ms)
+{
+	int64_t end_ms = tn_time_add(engine->now_ms, timeout_ms);
+	if (engine->draining) {
+		engine->drain_end_ms = tn_time_min(engine->drain_end_ms, end_ms);
+		return;
+	}
+	engine->draining = true;
+	engine->drain_end_ms = end_ms;
+	settle_arrivals(engine);
+	bury_waiting(engine);
+}
+
+/* --- The end --- */
+
+static bool is_all_answered(const struct tn_engine *engine)
+{
+	for (struct tn_link *link = tn_list_first(&engine->streams); link != NULL; link = tn_list_next(&engine->streams, link)) {
+		if (!tn_list_empty(&TN_OWNER(link, const struct tn_stream, link)->arrivals))
+			return false;
+	}
+	return true;
+}
+
+static void give_up(struct tn_engine *engine)
+{
+	for (struct tn_link *link = tn_list_first(&engine->streams); link != NULL; link = tn_list_next(&engine->streams, link)) {
+		struct tn_stream *stream = TN_OWNER(link, struct tn_stream, link);
+		for (struct tn_link *at = tn_list_first(&stream->arrivals), *next; at != NULL; at = next) {
+			next = tn_list_next(&stream->arrivals, at);
+			struct tn_arrival_in_hand *arrival = TN_OWNER(at, struct tn_arrival_in_hand, of_stream);
+			if (arrival->state == TN_ARRIVAL_OPEN)
+				give_back(engine, arrival);
+			else if (arrival->state == TN_ARRIVAL_JOURNALING)
+				tn_arrival_give_up(engine, arrival);
+		}
+	}
+}
+
+void tn_drain_tick(struct tn_engine *engine)
+{
+	if (!engine->draining || engine->drained || engine->drain_end_ms > engine->now_ms)
+		return;
+	engine->drained = engine->drained_owed = engine->drain_timed_out = true;
+	give_up(engine);
+	tn_stream_finish_all(engine);
+}
+
+/* Asked when nothing else is to be said. */
+bool tn_drain_next(struct tn_engine *engine, struct tn_command *out_command)
+{
+	if (!engine->draining)
+		return false;
+	if (!engine->drained && engine->in_flight == 0 && tn_journal_idle(engine) && is_all_answered(engine)) {
+		engine->drained = engine->drained_owed = true;
+		tn_stream_finish_all(engine);
+		if (tn_stream_next(engine, out_command))
+			return true;
+	}
+	if (!engine->drained_owed)
+		return false;
+	engine->drained_owed = false;
+	*out_command = (struct tn_command){.kind = TN_DRAINED, .timed_out = engine->drain_timed_out};
+	return true;
+}

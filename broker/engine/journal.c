@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * journal.c - what is to be written, and what became of it. One batch at a time.
+ *
+ * Whoever needs a row changed says so (tn_journal_want); the wish waits in line while the batch before is being committed, so that
+ * a batch gathers whatever came meanwhile: group commit without a timer. A wish not yet in a batch may be replaced or withdrawn.
+ *
+ *   OK        every wish in it is durable: tn_batch_confirm
+ *   UNKNOWN   the same batch goes again after a pause, 100 ms doubling to 5 s; nothing it carries moves meanwhile
+ *   REFUSED   the store is full: JOURNALED arrivals are answered UNAVAILABLE, what was being parked backs off, everything else
+ *             waits in line again. The store judges a batch by what in it asks for most room, so the most demanding line it took
+ *             from, and those above it, rest for a pause; the lines below go on at once. Drops make room.
+ *
+ * REFUSED after UNKNOWN speaks of the last try only: the first may have been applied. What it carried is doubtful then: a put is
+ * repeated until it is OK, an arrival's rows are dropped again.
+ */
+#include "core.h"
+
+enum tn_status tn_journal_init(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	for (int line = 0; line < TN_LINES; line++)
+		tn_list_init(&journal->lines[line]);
+	tn_list_init(&journal->sent_arrivals);
+	journal->moves = tn_budget_take_furniture(engine, TN_MOVE_ITEMS * sizeof(*journal->moves));
+	journal->ops = tn_budget_take_furniture(engine, (TN_BATCH_OPS + TN_MOVE_ITEMS) * sizeof(*journal->ops));
+	journal->rows = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(*journal->rows));
+	journal->members = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(struct tn_delivery *));
+	journal->failures = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(struct tn_failure *));
+	journal->last_ms = engine->now_ms;
+	bool all = journal->moves && journal->ops && journal->rows && journal->members && journal->failures;
+	return all ? TN_OK : TN_NO_MEMORY;
+}
+
+void tn_journal_fini(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	tn_budget_give_furniture(engine, journal->moves, TN_MOVE_ITEMS * sizeof(*journal->moves));
+	tn_budget_give_furniture(engine, journal->ops, (TN_BATCH_OPS + TN_MOVE_ITEMS) * sizeof(*journal->ops));
+	tn_budget_give_furniture(engine, journal->rows, TN_BATCH_OPS * sizeof(*journal->rows));
+	tn_budget_give_furniture(engine, journal->members, TN_BATCH_OPS * sizeof(struct tn_delivery *));
+	tn_budget_give_furniture(engine, journal->failures, TN_BATCH_OPS * sizeof(struct tn_failure *));
+}
+
+/* --- Wishes --- */
+
+void tn_journal_forget(struct tn_engine *engine, struct tn_delivery *delivery)
+{
+	if (delivery->want == TN_WISH_NONE)
+		return;
+	tn_link_leave(&delivery->link);
+	delivery->want = TN_WISH_NONE;
+}
+
+static enum tn_line line_of(const struct tn_delivery *delivery, enum tn_row_wish wish)
+{
+	if (wish == TN_WISH_DROP)
+		return TN_LINE_DROPS;
+	return tn_batch_needs_event(delivery, wish) ? TN_LINE_EVENTS : TN_LINE_ROWS;
+}
+
+void tn_journal_want(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_row_wish wish)
+{
+	tn_journal_forget(engine, delivery);
+	assert(!tn_link_in_list(&delivery->link));
+	delivery->want = (uint8_t)wish;
+	tn_list_push(&engine->journal.lines[line_of(delivery, wish)], &delivery->link);
+}
+
+bool tn_journal_refuses(const struct tn_engine *engine)
+{
+	return engine->journal.at_ms[TN_LINE_INTAKE] > engine->now_ms;
+}
+
+bool tn_journal_idle(const struct tn_engine *engine)
+{
+	const struct tn_journal *journal = &engine->journal;
+	for (int line = 0; line < TN_LINES; line++) {
+		if (!tn_list_empty(&journal->lines[line]))
+			return false;
+	}
+	return !journal->outstanding && journal->move_count == 0;
+}
+
+/* --- Moves: what an operator does to dead letters --- */
+
+enum tn_status tn_engine_move(struct tn_engine *engine, enum tn_move move, const struct tn_move_item *items, uint32_t count)
+{
+	struct tn_journal *journal = &engine->journal;
+	if (engine->draining)
+		return TN_CLOSED;
+	if (journal->move_count > 0 || journal->sent_moves > 0)
+		return TN_FULL;
+	if (count > TN_MOVE_ITEMS)
+		return TN_TOO_LARGE;
+	if (count > 0)
+		memcpy(journal->moves, items, count * sizeof(*items));
+	journal->move = move;
+	journal->move_count = count;
+	return TN_OK;
+}
+
+static void confirm_moves(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	for (uint32_t i = 0; i < journal->sent_moves && journal->move == TN_MOVE_REDRIVE; i++) {
+		struct tn_target *target = tn_target_find(engine, journal->moves[i].target_no);
+		engine->books.redriven++;
+		engine->books.parked++;
+		target->parked++;
+		target->park_rows++;
+		tn_scan_row_parked(engine, target, journal->batch.now_ms);
+	}
+}
+
+/* --- What became of a batch --- */
+
+static void confirm(struct tn_engine *engine, struct tn_delivery *delivery)
+{
+	static const uint8_t row_of[] = {[TN_WISH_OPEN] = TN_ROW_OPEN, [TN_WISH_TRIED] = TN_ROW_TRIED,
+		[TN_WISH_PARKED] = TN_ROW_PARKED, [TN_WISH_DEAD] = TN_ROW_DEAD, [TN_WISH_DROP] = TN_ROW_NONE};
+	enum tn_row_wish wish = delivery->sent;
+	delivery->sent = TN_WISH_NONE;
+	delivery->doubtful = false;
+	tn_delivery_set_row(engine, delivery, row_of[wish]);
+	if (wish == TN_WISH_DROP)
+		tn_park_leave_key(engine, delivery);
+	else
+		delivery->dirty = false;
+	if (delivery->want == TN_WISH_NONE && wish == TN_WISH_PARKED && delivery->state == TN_STATE_PARKING) {
+		tn_park_confirmed(engine, delivery);
+	} else if (delivery->want == TN_WISH_NONE && wish == TN_WISH_DEAD && delivery->state == TN_STATE_BURYING) {
+		tn_delivery_end(engine, delivery, TN_STATE_DEAD);
+	} else {
+		tn_delivery_go_on_or_let_go(engine, delivery);
+	}
+}
+
+/* To park it again at once: it was not what the store refused, or it may be parked already, or there is no other way out. */
+static bool may_insist(const struct tn_engine *engine, const struct tn_delivery *delivery, enum tn_row_wish wish)
+{
+	return line_of(delivery, wish) < engine->journal.highest || delivery->doubtful || engine->draining;
+}
+
+static void refuse(struct tn_engine *engine, struct tn_delivery *delivery, bool doubtful)
+{
+	enum tn_row_wish wish = delivery->sent;
+	delivery->sent = TN_WISH_NONE;
+	delivery->doubtful = delivery->doubtful || (doubtful && wish != TN_WISH_DROP);
+	if (delivery->want != TN_WISH_NONE)
+		return; /* a newer wish stands in line already */
+	if (wish == TN_WISH_DROP || wish == TN_WISH_DEAD || delivery->state == TN_STATE_BACKOFF)
+		tn_journal_want(engine, delivery, wish);
+	else if (delivery->state == TN_STATE_PARKING && may_insist(engine, delivery, wish))
+		tn_journal_want(engine, delivery, wish);
+	else if (delivery->state == TN_STATE_PARKING)
+		tn_park_refused(engine, delivery);
+	else
+		tn_delivery_hold_or_let_go(engine, delivery);
+}
+
+static void finish(struct tn_engine *engine, bool ok)
+{
+	struct tn_journal *journal = &engine->journal;
+	bool doubtful = journal->unknown;
+	journal->outstanding = false;
+	for (uint32_t i = 0; i < journal->failure_count; i++)
+		tn_failure_unref(engine, journal->failures[i]);
+	for (uint32_t i = 0; i < journal->member_count; i++) {
+		if (ok)
+			confirm(engine, journal->members[i]);
+		else
+			refuse(engine, journal->members[i], doubtful);
+	}
+	struct tn_list arrivals;
+	tn_list_init(&arrivals);
+	tn_list_append(&arrivals, &journal->sent_arrivals);
+	struct tn_link *link;
+	while ((link = tn_list_pop(&arrivals)) != NULL) {
+		struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, queue);
+		arrival->sent = false;
+		if (ok)
+			tn_arrival_journaled(engine, arrival);
+		else
+			tn_arrival_refused(engine, arrival, doubtful);
+	}
+	if (ok)
+		confirm_moves(engine);
+	else if (doubtful)
+		journal->move_count = journal->sent_moves;
+	journal->sent_moves = 0;
+}
+
+static int64_t longer(int64_t pause_ms)
+{
+	return pause_ms == 0 ? TN_COMMIT_MIN_MS : tn_time_min(pause_ms * 2, TN_COMMIT_MAX_MS);
+}
+
+static void refused(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	int64_t *pause_ms = &journal->pause_ms[journal->highest];
+	engine->books.commit_refused++;
+	tn_books_note_target(engine, TN_NOTE_COMMIT_REFUSED, NULL, "COMMIT_REFUSED", 0);
+	*pause_ms = longer(*pause_ms);
+	for (int line = (int)journal->highest; line < TN_LINES; line++)
+		journal->at_ms[line] = tn_time_max(journal->at_ms[line], engine->now_ms + *pause_ms);
+	finish(engine, false);
+}
+
+static void unknown(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	engine->books.commit_unknown++;
+	tn_books_note_target(engine, TN_NOTE_COMMIT_UNKNOWN, NULL, "COMMIT_UNKNOWN", 0);
+	journal->unknown = true;
+	journal->unknown_pause_ms = longer(journal->unknown_pause_ms);
+	journal->again_ms = engine->now_ms + journal->unknown_pause_ms;
+}
+
+void tn_engine_stored(struct tn_engine *engine, uint64_t batch, enum tn_commit commit)
+{
+	struct tn_journal *journal = &engine->journal;
+	if (!journal->outstanding || journal->submit || batch != journal->batch.number)
+		return;
+	if (TN_PLANT(22) && commit == TN_COMMIT_UNKNOWN)
+		commit = TN_COMMIT_REFUSED;
+	if (TN_PLANT(23) && commit == TN_COMMIT_UNKNOWN)
+		commit = TN_COMMIT_OK;
+	switch (commit) {
+	case TN_COMMIT_OK:
+		journal->unknown_pause_ms = journal->pause_ms[journal->highest] = 0;
+		journal->last_ms = journal->batch.now_ms;
+		finish(engine, true);
+		break;
+	case TN_COMMIT_REFUSED:
+		refused(engine);
+		break;
+	case TN_COMMIT_UNKNOWN:
+		unknown(engine);
+		break;
+	}
+}
+
+/* --- Time and commands --- */
+
+void tn_journal_tick(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	if (journal->outstanding && journal->again_ms <= engine->now_ms) {
+		journal->again_ms = INT64_MAX;
+		journal->submit = true;
+	}
+}
+
+int64_t tn_journal_deadline(const struct tn_engine *engine)
+{
+	const struct tn_journal *journal = &engine->journal;
+	if (journal->outstanding)
+		return journal->again_ms;
+	int64_t deadline_ms = INT64_MAX;
+	if (!engine->draining)
+		deadline_ms = tn_time_max(journal->last_ms + TN_HEARTBEAT_MS, journal->at_ms[TN_LINE_DROPS]);
+	for (int line = 0; line < TN_LINES; line++) {
+		bool waits = !tn_list_empty(&journal->lines[line]) || (line == TN_LINE_ROWS && journal->move_count > 0);
+		if (waits)
+			deadline_ms = tn_time_min(deadline_ms, journal->at_ms[line]);
+	}
+	return deadline_ms;
+}
+
+bool tn_journal_next(struct tn_engine *engine, struct tn_command *out_command)
+{
+	struct tn_journal *journal = &engine->journal;
+	if (!journal->outstanding && tn_batch_build(engine)) {
+		journal->outstanding = journal->submit = true;
+		journal->unknown = false;
+		journal->again_ms = INT64_MAX;
+	}
+	if (!journal->submit)
+		return false;
+	journal->submit = false;
+	*out_command = (struct tn_command){.kind = TN_STORE, .token = journal->batch.number, .batch = &journal->batch};
+	return true;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * scan.c - brings PARKED rows back when they are due: page by page, target by target, with room set aside.
+ *
+ * One scan is out at a time. Each target has a cursor in (due, key) order: every due row up to it is in hand already, or was put
+ * below it since. What appears below the cursor (a row parked late, one redriven, one that could not be loaded) is remembered as the
+ * lowest such due time, and the cursor goes back there. Rows in hand are known by key and skipped.
+ *
+ *   target has parked rows, next_due <= now, little loaded  -->  stands in engine->scans  -->  SCAN  -->  page  -->  PENDING
+ */
+#include "core.h"
+
+bool tn_scan_wanted(const struct tn_engine *engine, const struct tn_target *target)
+{
+	if (target->parked == 0 || engine->draining || target->loaded >= engine->config.page_rows)
+		return false;
+	if (target->limits.removed)
+		return tn_target_expired(engine, target) && target->next_due_ms != INT64_MAX;
+	return target->next_due_ms <= engine->now_ms && !tn_target_waits(engine, target);
+}
+
+static void lower(struct tn_engine *engine, struct tn_target *target, int64_t due_ms, int64_t at_ms)
+{
+	target->low_at_ms = target->low_due_ms == INT64_MAX ? at_ms : tn_time_min(target->low_at_ms, at_ms);
+	target->low_due_ms = tn_time_min(target->low_due_ms, due_ms);
+	tn_target_arm(engine, target, tn_time_max(target->low_at_ms, engine->now_ms + 1));
+}
+
+static bool is_scanning(const struct tn_engine *engine, const struct tn_target *target)
+{
+	return engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_DUE && engine->reader.target == target;
+}
+
+void tn_scan_check_low(struct tn_engine *engine, struct tn_target *target)
+{
+	if (target->low_due_ms == INT64_MAX || target->low_at_ms > engine->now_ms || is_scanning(engine, target))
+		return;
+	if (target->low_due_ms <= target->cursor_due_ms) {
+		target->cursor_due_ms = target->low_due_ms == INT64_MIN ? INT64_MIN : target->low_due_ms - 1;
+		target->cursor_key = (struct tn_row_key){UINT64_MAX, UINT32_MAX};
+	}
+	target->next_due_ms = tn_time_min(target->next_due_ms, target->low_due_ms);
+	target->low_due_ms = INT64_MAX;
+}
+
+void tn_scan_row_parked(struct tn_engine *engine, struct tn_target *target, int64_t due_ms)
+{
+	if (!TN_PLANT(29) && (is_scanning(engine, target) || due_ms <= target->cursor_due_ms))
+		lower(engine, target, due_ms, engine->now_ms);
+	if (!is_scanning(engine, target))
+		target->next_due_ms = tn_time_min(target->next_due_ms, due_ms);
+	tn_scan_check_low(engine, target);
+	tn_target_arm(engine, target, tn_time_max(due_ms, engine->now_ms + 1));
+	tn_target_update(engine, target);
+}
+
+/* --- Asking --- */
+
+static void ask_due(struct tn_engine *engine, struct tn_target *target)
+{
+	engine->reader.target = target;
+	engine->reader.use = TN_SCAN_FOR_DUE;
+	engine->reader.scan = (struct tn_scan){.order = TN_SCAN_DUE, .state = TN_ROW_PARKED, .target_no = target->limits.target_no,
+		.until_ms = target->limits.removed ? INT64_MAX : engine->now_ms, .after = target->cursor_key,
+		.after_due_ms = target->cursor_due_ms};
+}
+
+static bool choose_scan(struct tn_engine *engine)
+{
+	struct tn_link *link = tn_list_first(&engine->scans);
+	if (tn_recover_next_scan(engine))
+		return true;
+	if (link == NULL || engine->journal.sent_moves > 0)
+		return false;
+	tn_link_leave(link);
+	ask_due(engine, TN_OWNER(link, struct tn_target, scans));
+	return true;
+}
+
+bool tn_scan_next(struct tn_engine *engine, struct tn_command *out_command)
+{
+	struct tn_reader *reader = &engine->reader;
+	if (reader->outstanding || engine->draining || !engine->tabled || reader->not_before_ms > engine->now_ms)
+		return false;
+	if (engine->books.memory_bytes + engine->scan_bytes > engine->config.memory_bytes || !choose_scan(engine))
+		return false;
+	reader->outstanding = true;
+	reader->scan.token = ++reader->token;
+	reader->scan.max_rows = engine->config.page_rows;
+	reader->scan.max_bytes = engine->scan_bytes;
+	tn_budget_charge(engine, engine->scan_bytes);
+	*out_command = (struct tn_command){.kind = TN_SCAN, .token = reader->scan.token, .scan = &reader->scan};
+	return true;
+}
+
+int64_t tn_scan_deadline(const struct tn_engine *engine)
+{
+	const struct tn_reader *reader = &engine->reader;
+	bool waits = !reader->outstanding && !engine->draining && reader->not_before_ms > engine->now_ms;
+	bool something = reader->stage != TN_SCAN_FOR_DUE || !tn_list_empty(&engine->scans);
+	return waits && something ? reader->not_before_ms : INT64_MAX;
+}
+
+/* --- Loading: one block with everything the row's delivery may ever need --- */
+
+static struct tn_str copy_text(char **place, struct tn_str text)
+{
+	struct tn_str kept = {*place, text.len};
+	if (text.len > 0)
+		memcpy(*place, text.bytes, text.len);
+	*place += text.len;
+	return kept;
+}
+
+struct loaded {
+	struct tn_parcel parcel;
+	struct tn_delivery delivery;
+	struct tn_route route; /* stands in where the rules know none: names for the dead letter */
+	char text[];
+};
+
+static void fill_loaded(struct tn_engine *engine, struct loaded *loaded, const struct tn_row *row, const struct tn_route *route)
+{
+	struct tn_delivery *delivery = &loaded->delivery;
+	char *place = loaded->text;
+	loaded->parcel.origin = copy_text(&place, row->origin);
+	loaded->parcel.revision = row->rule_revision;
+	loaded->parcel.deliveries = delivery;
+	loaded->parcel.count = loaded->parcel.users = loaded->parcel.pins = 1;
+	if (route == NULL) {
+		loaded->route = (struct tn_route){.rule = copy_text(&place, row->rule), .target = copy_text(&place, row->target),
+			.target_no = row->target_no};
+		route = &loaded->route;
+	}
+	delivery->parcel = &loaded->parcel;
+	delivery->route = route;
+	delivery->target = tn_target_find(engine, row->target_no);
+	delivery->event_seq = row->key.event_seq;
+	delivery->route_no = row->key.route_no;
+	delivery->id = row->id;
+	delivery->tries = row->tries;
+	delivery->redrives = row->redrives;
+	delivery->needs_event = delivery->pinned = true;
+	if (row->last != NULL)
+		delivery->last = tn_failure_new(engine, row->last, false);
+	tn_delivery_set_row(engine, delivery, (uint8_t)row->state);
+}
+
+struct tn_delivery *tn_scan_load(struct tn_engine *engine, const struct tn_page *page, uint32_t index, bool with_event)
+{
+	const struct tn_row *row = &page->rows[index];
+	const struct tn_route *route = page->routes != NULL ? page->routes[index] : NULL;
+	size_t size = sizeof(struct loaded) + row->origin.len + (route == NULL ? row->rule.len + row->target.len : 0);
+	if (tn_heap_reserve(&engine->backoffs, engine->heap_room + 1) != TN_OK)
+		return NULL;
+	struct loaded *loaded = tn_budget_take(engine, size);
+	if (loaded == NULL)
+		return NULL;
+	memset(loaded, 0, sizeof(*loaded));
+	fill_loaded(engine, loaded, row, route);
+	loaded->parcel.size = size;
+	tn_list_push(&engine->loaded, &loaded->parcel.link);
+	engine->heap_room++;
+	if (with_event) {
+		loaded->parcel.event = tn_event_ref(page->events[index]);
+		loaded->parcel.cost = tn_event_cost(page->events[index]);
+		tn_budget_charge(engine, loaded->parcel.cost);
+		if (page->ruleset != NULL)
+			loaded->parcel.ruleset = tn_ruleset_ref(page->ruleset);
+	}
+	return &loaded->delivery;
+}
+
+/* --- The page --- */
+
+static bool rule_may_return(const struct tn_engine *engine, const struct tn_page *page, uint32_t index)
+{
+	bool known = page->routes != NULL && page->routes[index] != NULL;
+	return !known && engine->now_ms < tn_time_add(engine->rules_changed_ms, engine->removal_grace_ms);
+}
+
+static void leave_parked(struct tn_engine *engine, struct tn_target *target)
+{
+	if (target->parked > 0) {
+		target->parked--;
+		engine->books.parked--;
+		return;
+	}
+	engine->books.recovered++; /* a row nobody had counted: from another run, and found only now */
+	target->park_rows++;
+}
+
+static void put_in_hand(struct tn_engine *engine, struct tn_target *target, struct tn_delivery *delivery)
+{
+	leave_parked(engine, target);
+	delivery->park_counted = delivery->loaded = true;
+	target->loaded++;
+	tn_park_enter_key(engine, delivery);
+	tn_delivery_make_pending(engine, delivery);
+}
+
+/* False: no memory; this row and those behind it are asked for again. */
+static bool take_row(struct tn_engine *engine, struct tn_target *target, const struct tn_page *page, uint32_t index)
+{
+	const struct tn_row *row = &page->rows[index];
+	if (tn_park_find(engine, row->key) != NULL)
+		return true;
+	if (rule_may_return(engine, page, index) && !tn_target_expired(engine, target)) {
+		lower(engine, target, row->tries.not_before_ms, engine->rules_changed_ms + engine->removal_grace_ms);
+		return true;
+	}
+	struct tn_delivery *delivery = tn_scan_load(engine, page, index, true);
+	if (delivery == NULL) {
+		lower(engine, target, row->tries.not_before_ms, engine->now_ms + TN_SCAN_PAUSE_MS);
+		return false;
+	}
+	put_in_hand(engine, target, delivery);
+	return true;
+}
+
+static void take_due_page(struct tn_engine *engine, struct tn_target *target, const struct tn_page *page)
+{
+	uint32_t taken = 0;
+	while (taken < page->count && take_row(engine, target, page, taken))
+		taken++;
+	if (taken > 0) {
+		target->cursor_due_ms = page->rows[taken - 1].tries.not_before_ms;
+		target->cursor_key = page->rows[taken - 1].key;
+	}
+	if (page->last && taken == page->count)
+		target->next_due_ms = page->next_due_ms;
+	else if (taken < page->count)
+		target->next_due_ms = INT64_MAX; /* until low_at_ms */
+}
+
+void tn_engine_page(struct tn_engine *engine, const struct tn_page *page)
+{
+	struct tn_reader *reader = &engine->reader;
+	if (!reader->outstanding || page->token != reader->scan.token)
+		return;
+	tn_budget_refund(engine, engine->scan_bytes);
+	if (page->failed)
+		reader->not_before_ms = engine->now_ms + TN_SCAN_PAUSE_MS;
+	struct tn_target *target = reader->use == TN_SCAN_FOR_DUE ? reader->target : NULL;
+	if (!page->failed && target != NULL)
+		take_due_page(engine, target, page);
+	else if (!page->failed)
+		tn_recover_page(engine, page);
+	reader->outstanding = false;
+	tn_park_empty_graveyard(engine);
+	if (target != NULL) {
+		reader->first_due_done = true;
+		tn_target_wake(engine, target);
+	}
+}

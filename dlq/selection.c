@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * selection.c - which dead letters an operator means.
+ *
+ * Called by pages.c for each record. Any thread.
+ */
+#include "selection.h"
+
+static bool wants(struct tn_str wanted, struct tn_str actual)
+{
+	return !wanted.bytes || tn_str_equal(wanted, actual);
+}
+
+static bool is_named(const struct tn_dlq_selection *selection, const struct tn_row *row)
+{
+	if (selection->all)
+		return true;
+	for (uint32_t i = 0; i < selection->id_count; i++)
+		if (tn_row_key_compare(&selection->ids[i], &row->key) == 0)
+			return true;
+	return false;
+}
+
+bool tn_selection_filters(const struct tn_dlq_selection *selection, const struct tn_row *row, const struct tn_event *event)
+{
+	struct tn_str code = row->last ? tn_str_from(row->last->code) : (struct tn_str){0};
+	return row->state == TN_ROW_DEAD && wants(selection->rule, row->rule) && wants(selection->target, row->target) && wants(selection->code, code) &&
+		(selection->dead_after_ms == 0 || row->dead_ms >= selection->dead_after_ms) &&
+		(selection->dead_before_ms == 0 || row->dead_ms < selection->dead_before_ms) &&
+		(!selection->matches || selection->matches(selection->arg, row, event));
+}
+
+bool tn_dlq_selects(const struct tn_dlq_selection *selection, const struct tn_row *row, const struct tn_event *event)
+{
+	return is_named(selection, row) && tn_selection_filters(selection, row, event);
+}

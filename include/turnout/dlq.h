@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * dlq.h - dead letters: how one looks to people, which ones are meant, and what an operator can do to them.
+ *
+ * A dead letter is a DEAD row of the store with its event (store.h). While a bus runs its engine makes the moves (tn_engine_move); with
+ * no bus running a tool makes them here, under the store's lock. Either way a record is moved by one put, so it is always in one place.
+ */
+#ifndef TURNOUT_DLQ_H
+#define TURNOUT_DLQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "turnout/error.h"
+#include "turnout/status.h"
+#include "turnout/store.h"
+#include "turnout/str.h"
+
+/* --- Names: 16 hex digits of the event's sequence, a dash, the route: they sort by time. --- */
+
+#define TN_DLQ_ID_SIZE 32
+/* "000000000000002a-0" and a NUL. Returns out. */
+char *tn_dlq_id_format(struct tn_row_key key, char out[TN_DLQ_ID_SIZE]);
+/* False: not such a name. */
+bool tn_dlq_id_parse(struct tn_str text, struct tn_row_key *out_key);
+
+/* --- The record --- */
+
+struct tn_dlq_target {                    /* what a row does not know of its target */
+	struct tn_str kind;               /* "http"; bytes NULL: not known (any more) */
+	struct tn_str dest;               /* without credentials, user-info and query values; bytes NULL: not known */
+};
+struct tn_dlq_view {                      /* how records are shown; a value, any thread */
+	struct tn_str bus;
+	int64_t wall_offset_ms;           /* wall clock = engine time + this; 0 with no bus running */
+	/* May be NULL: targets are not known. Fills in out_target, whose strings live until the next call. */
+	void (*describe_target)(void *arg, struct tn_str name, struct tn_dlq_target *out_target);
+	void *arg;
+};
+
+/* Appends the record of delivery-semantics section 8 as one JSON object on one line, without a newline. What a row does not hold is null:
+ * last_attempt_at, sent_sha256, dedup_key. `source` is the row's origin where that is a JSON object with a member `name`, else
+ * {"position": origin}. The event is the original one; a raw event's bytes are in event_raw_base64. */
+void tn_dlq_record_json(const struct tn_dlq_view *view, const struct tn_row *row, const struct tn_event *event, struct tn_buf *out);
+/* The same, short: no event data, no message, no response sample; `event` has id, source and type only. */
+void tn_dlq_line_json(const struct tn_dlq_view *view, const struct tn_row *row, const struct tn_event *event, struct tn_buf *out);
+/* For people: id, time, rule -> target, code, attempts, the event's type and id. One line, without a newline or control characters. */
+void tn_dlq_line_text(const struct tn_dlq_view *view, const struct tn_row *row, const struct tn_event *event, struct tn_buf *out);
+
+/* --- Which ones --- */
+
+struct tn_dlq_selection {                 /* all that is set must hold; {0} selects nothing */
+	bool all;                         /* every dead letter that the rest does not rule out */
+	const struct tn_row_key *ids;     /* or these */
+	uint32_t id_count;
+	struct tn_str rule, target, code; /* bytes NULL: any */
+	int64_t dead_after_ms, dead_before_ms; /* engine time: from, and to (exclusive); 0: any */
+	/* By event pattern, or whatever else; NULL: any. */
+	bool (*matches)(void *arg, const struct tn_row *row, const struct tn_event *event);
+	void *arg;
+};
+bool tn_dlq_selects(const struct tn_dlq_selection *selection, const struct tn_row *row, const struct tn_event *event);
+
+struct tn_dlq_cursor {                    /* {0}: from the start. A value: kept, sent away, taken up again at any time */
+	struct tn_row_key after;
+	uint32_t ids_done;
+	bool done;                        /* nothing behind it, as of then */
+};
+struct tn_dlq_limits {                    /* what one call reads, selected or not */
+	uint32_t max_rows;                /* [256] */
+	size_t max_bytes;                 /* [1 MiB] */
+};
+extern const struct tn_dlq_limits tn_dlq_limits_default;
+
+/* Called for each selected record; row and event live for the call. False: enough; the cursor then stands behind this record. */
+typedef bool tn_dlq_visit(void *arg, const struct tn_row *row, const struct tn_event *event);
+
+/* Any thread. One page from cursor on, which moves behind it; bounded work. An id that is no dead letter (any more) is passed over. */
+enum tn_status tn_dlq_read(struct tn_store *store, const struct tn_dlq_selection *selection, const struct tn_dlq_limits *limits,
+	struct tn_dlq_cursor *cursor, tn_dlq_visit *visit, void *arg, struct tn_error *error) TN_MUST_CHECK;
+/* Any thread. Page after page to the end, or until visit has enough. */
+enum tn_status tn_dlq_each(struct tn_store *store, const struct tn_dlq_selection *selection, tn_dlq_visit *visit, void *arg,
+	struct tn_error *error) TN_MUST_CHECK;
+
+/* --- With no bus running --- */
+
+enum tn_dlq_action { TN_DLQ_REDRIVE, TN_DLQ_PURGE };
+#define TN_DLQ_MAX_REDRIVES 10
+
+struct tn_dlq_offline {
+	const char *store_path;
+	uint64_t store_max_size_bytes;
+	enum tn_dlq_action action;
+	struct tn_dlq_selection selection;
+	bool dry_run;                     /* count only */
+	bool force;                       /* redrive also what was redriven max_redrives times */
+	uint32_t max_redrives;            /* 0: TN_DLQ_MAX_REDRIVES */
+	int64_t wall_now_ms;
+	/* Is there still such a rule and target? False: the record stays, counted as no_target. NULL: not asked. Redrive only. */
+	bool (*has_route)(void *arg, struct tn_str rule, struct tn_str target);
+	void *arg;
+};
+struct tn_dlq_tally {
+	uint64_t selected, done;          /* done: moved; dry_run: would be */
+	uint64_t no_target, too_often;    /* selected, and left where they are */
+};
+
+/* Opens the store (TN_BUSY: a bus has it; the error names its admin socket), moves what is selected in batches of 256, closes it. Whatever
+ * ends it half way, each record is in one place, and the same call goes on from there; out_tally is filled in in any case. TN_NOT_FOUND:
+ * there is no store. TN_FULL: it has no room for the move. TN_IO. */
+enum tn_status tn_dlq_apply_offline(const struct tn_dlq_offline *offline, struct tn_dlq_tally *out_tally, struct tn_error *error)
+	TN_MUST_CHECK;
+
+#endif

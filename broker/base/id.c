@@ -7,19 +7,35 @@
 #include "turnout/id.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
-/* One per thread: fetching the digest for each call would cost more than the hash (OpenSSL 3.0, EVP_MD_fetch(3)). */
+static pthread_key_t context_key;
+static pthread_once_t context_once = PTHREAD_ONCE_INIT;
+
+static void free_context(void *context)
+{
+	EVP_MD_CTX_free(context);
+}
+
+static void make_key(void)
+{
+	if (pthread_key_create(&context_key, free_context) != 0)
+		abort();
+}
+
+/* One per thread, freed with it: fetching the digest for each call would cost more than the hash (OpenSSL 3.0, EVP_MD_fetch(3)). */
 static EVP_MD_CTX *sha256_context(void)
 {
 	static _Thread_local EVP_MD_CTX *context;
-	if (!context) {
-		context = EVP_MD_CTX_new();
-		if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
-			abort();
-	}
+	if (context)
+		return context;
+	context = EVP_MD_CTX_new();
+	if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1 || pthread_once(&context_once, make_key) != 0 ||
+		pthread_setspecific(context_key, context) != 0)
+		abort();
 	return context;
 }
 

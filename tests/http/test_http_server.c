@@ -836,6 +836,25 @@ static void a_paused_server_reads_nothing_and_goes_on_later(void **state)
 	stop(&f);
 }
 
+static void a_pause_is_not_counted_against_the_client(void **state)
+{
+	struct fixture f = {0};
+	struct tn_buf answer = {0};
+	start(&f, (struct tn_http_server_options){.limits = {.header_ms = 100}});
+	int fd = dial(&f);
+	send_text(&f, fd, "GET / HT");
+	turns(&f);
+	tn_http_server_pause(f.server, true);
+	wait_for(&f, 5000);
+	tn_http_server_pause(f.server, false);
+	wait_for(&f, 50);
+	send_text(&f, fd, "TP/1.1\r\nHost: a\r\n\r\n");
+	read_until(&f, fd, "GET /", &answer);
+	close(fd);
+	tn_buf_fini(&answer);
+	stop(&f);
+}
+
 static void unanswered_requests_of_a_connection_are_bounded(void **state)
 {
 	struct fixture f = {.mode = HOLD};
@@ -1094,6 +1113,7 @@ int main(void)
 		cmocka_unit_test(a_reset_right_behind_the_request_is_noticed),
 		cmocka_unit_test(a_closed_unix_socket_is_noticed_before_the_answer),
 		cmocka_unit_test(a_paused_server_reads_nothing_and_goes_on_later),
+		cmocka_unit_test(a_pause_is_not_counted_against_the_client),
 		cmocka_unit_test(unanswered_requests_of_a_connection_are_bounded),
 		cmocka_unit_test(unread_answers_stop_the_reading),
 		cmocka_unit_test(connections_beyond_the_cap_wait),

@@ -167,14 +167,17 @@ static void send_text(struct fixture *fixture, int fd, const char *text)
 	send_all(fixture, fd, tn_str_from(text));
 }
 
-/* Reads until the end of the connection, or until `enough` is in what was read; at most 5 s. True: the connection ended. */
+/* Reads until `enough` is in what was read, or (NULL) until the connection ends, and answers true then; at most 5 s. */
 static bool read_until(struct fixture *fixture, int fd, const char *enough, struct tn_buf *out)
 {
 	for (int i = 0; i < 25000; i++) {
 		char *room = tn_buf_reserve(out, 65536);
 		ssize_t got = recv(fd, room, 65536, MSG_DONTWAIT);
-		if (got == 0 || (got < 0 && errno != EAGAIN))
+		if (got == 0 || (got < 0 && errno != EAGAIN)) {
+			if (enough)
+				fail_msg("ended before \"%s\": %s", enough, tn_buf_terminate(out));
 			return true;
+		}
 		if (got > 0)
 			out->len += (size_t)got;
 		if (enough && strstr(tn_buf_terminate(out), enough))

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "turnout/error.h"
+#include "turnout/status.h"
 #include "turnout/str.h"
 
 enum tn_jitter { TN_JITTER_EQUAL, TN_JITTER_FULL, TN_JITTER_NONE, TN_JITTER_PLUS_TENTH /* webhook: +0..10% */ };
@@ -32,7 +34,17 @@ struct tn_policy {
 	bool drop_exhausted;              /* on_exhausted: drop, instead of dead_letter_and_continue */
 };
 
+struct tn_doc;
+struct tn_doc_node;
+struct tn_option;
+
 /* A named profile: "eventbridge" (default), "eventbridge-v2", "lambda-async", "webhook", "fast". False: no such name. */
 bool tn_policy_profile(struct tn_str name, struct tn_policy *out_policy);
+/* A `retry:` map, of a target or of a rule, over what policy says already: `profile` replaces all but on_exhausted, and each other key
+ * its number. TN_INVALID or TN_UNSUPPORTED with the place; then policy is untouched. */
+enum tn_status tn_policy_parse(const struct tn_doc *doc, const struct tn_doc_node *map, struct tn_policy *policy,
+	struct tn_error *error) TN_MUST_CHECK;
+/* The keys of that map with their help, for `turnout help`. */
+const struct tn_option *tn_policy_options(void);
 
 #endif

@@ -193,14 +193,14 @@ static enum tn_status read_member(struct tn_pattern_parser *parser, struct item_
 	struct tn_str name = tn_pattern_text(parser);
 	bool choice = tn_str_is(name, "$or");
 	size_t outer = parser->path.len;
-	if (parser->choices && tn_pattern_reserved(name))
-		return tn_pattern_refuse(parser, "E_RESERVED", parser->token.at,
-			"an operator's name cannot be a field's name inside $or");
 	if (!choice) {
 		if (parser->objects > 1 + parser->choices) /* not at the top, where no name stands before this one */
 			tn_buf_add_byte(&parser->path, '.');
 		tn_buf_add_str(&parser->path, name);
 	}
+	if (parser->choices && tn_pattern_reserved(name))
+		return tn_pattern_refuse(parser, "E_RESERVED", parser->token.at,
+			"an operator's name cannot be a field's name inside $or");
 	tn_pattern_advance(parser);
 	enum tn_status status = choice ? read_or(parser, list) : read_field(parser, list);
 	if (status == TN_OK)

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * view.c - an event as rules see it, read into leaves: as a CloudEvent, or as an EventBridge envelope (cloudevents.md section 11).
+ *
+ * Called by match.c once an event and view. The CloudEvents view is never written down: attributes become leaves as they are, and data
+ * is scanned where it lies. The EventBridge view is read from the envelope that an EventBridge target would be sent, so that the two
+ * cannot differ. Any thread, each with its own leaves.
+ */
+#include "ruleset_impl.h"
+
+#include <assert.h>
+
+static enum tn_leaf_kind leaf_kind(const struct tn_attribute *attribute)
+{
+	if (attribute->type == TN_INTEGER)
+		return TN_LEAF_NUMBER;
+	if (attribute->type == TN_BOOLEAN)
+		return tn_str_is(attribute->value, "true") ? TN_LEAF_TRUE : TN_LEAF_FALSE;
+	return TN_LEAF_STRING;
+}
+
+static void add_data(const struct tn_event *event, uint32_t node, struct tn_leaves *leaves)
+{
+	size_t at;
+	switch (tn_event_data_kind(event)) {
+	case TN_DATA_JSON:
+		if (tn_leaves_read(leaves, node, tn_event_data(event), &at) != TN_OK)
+			assert(!"JSON data was checked when the event was made");
+		break;
+	case TN_DATA_TEXT:
+		tn_leaves_add(leaves, node, TN_LEAF_STRING, tn_event_data(event));
+		break;
+	case TN_DATA_NONE:
+	case TN_DATA_BINARY:
+		break;
+	}
+}
+
+static void read_cloudevent(const struct tn_ruleset *ruleset, const struct tn_event *event, struct tn_leaves *leaves)
+{
+	const struct tn_paths *paths = &ruleset->paths;
+	size_t count;
+	const struct tn_attribute *attributes = tn_event_attributes(event, &count);
+	for (size_t i = 0; i < count; i++)
+		tn_leaves_add(leaves, tn_paths_step(paths, TN_PATHS_ROOT, attributes[i].name), leaf_kind(&attributes[i]),
+			attributes[i].value);
+	tn_leaves_add(leaves, tn_paths_step(paths, TN_PATHS_ROOT, TN_STR("specversion")), TN_LEAF_STRING, TN_STR("1.0"));
+	uint32_t data = tn_paths_step(paths, TN_PATHS_ROOT, TN_STR("data"));
+	if (data != TN_PATHS_NONE)
+		add_data(event, data, leaves);
+}
+
+void tn_view_read(enum tn_view view, const struct tn_ruleset *ruleset, const struct tn_event *event, struct tn_buf *envelope,
+	struct tn_leaves *leaves)
+{
+	size_t at;
+	tn_leaves_begin(leaves, &ruleset->paths);
+	if (view == TN_VIEW_CLOUDEVENTS) {
+		read_cloudevent(ruleset, event, leaves);
+		return;
+	}
+	tn_buf_clear(envelope);
+	tn_event_to_eventbridge(event, &ruleset->eventbridge, envelope);
+	if (tn_leaves_read(leaves, TN_PATHS_ROOT, tn_buf_str(envelope), &at) != TN_OK)
+		assert(!"an envelope is JSON");
+}

@@ -13,23 +13,27 @@
 
 unsigned tn_attribute_which(struct tn_str name)
 {
-	static const struct {
-		struct tn_str name;
-		unsigned which;
-	} known[] = {
-		{{"id", 2}, TN_CORE_ID},
-		{{"type", 4}, TN_CORE_TYPE},
-		{{"time", 4}, TN_CORE_TIME},
-		{{"source", 6}, TN_CORE_SOURCE},
-		{{"subject", 7}, TN_CORE_SUBJECT},
-		{{"dataschema", 10}, TN_CORE_DATASCHEMA},
-		{{"specversion", 11}, TN_NAME_SPECVERSION},
-		{{"datacontenttype", 15}, TN_CORE_DATACONTENTTYPE},
-	};
-	for (size_t i = 0; i < sizeof known / sizeof *known && known[i].name.len <= name.len; i++)
-		if (tn_str_equal(name, known[i].name))
-			return known[i].which;
-	return TN_NAME_EXTENSION;
+	/* By length first: most extensions are told apart without looking at a byte. */
+	switch (name.len) {
+	case 2:
+		return memcmp(name.bytes, "id", 2) == 0 ? TN_CORE_ID : TN_NAME_EXTENSION;
+	case 4:
+		if (memcmp(name.bytes, "type", 4) == 0)
+			return TN_CORE_TYPE;
+		return memcmp(name.bytes, "time", 4) == 0 ? TN_CORE_TIME : TN_NAME_EXTENSION;
+	case 6:
+		return memcmp(name.bytes, "source", 6) == 0 ? TN_CORE_SOURCE : TN_NAME_EXTENSION;
+	case 7:
+		return memcmp(name.bytes, "subject", 7) == 0 ? TN_CORE_SUBJECT : TN_NAME_EXTENSION;
+	case 10:
+		return memcmp(name.bytes, "dataschema", 10) == 0 ? TN_CORE_DATASCHEMA : TN_NAME_EXTENSION;
+	case 11:
+		return memcmp(name.bytes, "specversion", 11) == 0 ? TN_NAME_SPECVERSION : TN_NAME_EXTENSION;
+	case 15:
+		return memcmp(name.bytes, "datacontenttype", 15) == 0 ? TN_CORE_DATACONTENTTYPE : TN_NAME_EXTENSION;
+	default:
+		return TN_NAME_EXTENSION;
+	}
 }
 
 bool tn_attribute_name_valid(struct tn_str name)

@@ -11,6 +11,7 @@
  *   else:  u32 count | count times: u8 type, u32 length, name, u32 length, value | with data: u64 length, bytes
  */
 #include <assert.h>
+#include <endian.h>
 
 #include "attribute.h"
 #include "turnout/arena.h"
@@ -50,13 +51,20 @@ static uint64_t add_word(uint64_t sum, uint64_t word)
 	return sum ^ sum >> 32;
 }
 
+static uint64_t load_word(const char *bytes)
+{
+	uint64_t word;
+	memcpy(&word, bytes, sizeof word);
+	return le64toh(word);
+}
+
 static uint64_t checksum(const char *record, size_t len)
 {
 	const char *body = record + BODY_AT;
 	size_t body_len = len - BODY_AT, at = 0;
 	uint64_t sum = add_word(body_len, load_bytes(record, CHECKSUM_AT));
 	for (; body_len - at >= 8; at += 8)
-		sum = add_word(sum, load_bytes(body + at, 8));
+		sum = add_word(sum, load_word(body + at));
 	return add_word(sum, load_bytes(body + at, body_len - at));
 }
 

@@ -89,6 +89,14 @@ const struct tn_route *tn_ruleset_find_route(const struct tn_ruleset *ruleset, s
 	return compare_routes(&ruleset->poison, rule, target) == 0 ? &ruleset->poison : NULL;
 }
 
+bool tn_ruleset_uses_target(const struct tn_ruleset *ruleset, struct tn_str target)
+{
+	for (uint32_t i = 0; i < ruleset->route_count; i++)
+		if (tn_str_equal(ruleset->by_name[i]->target, target))
+			return true;
+	return false;
+}
+
 const struct tn_route *tn_ruleset_poison_route(const struct tn_ruleset *ruleset)
 {
 	return &ruleset->poison;

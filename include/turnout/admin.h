@@ -9,9 +9,10 @@
  *   GET  /readyz              200 when sources are open; 503 while starting or draining
  *   GET  /metrics             Prometheus text format
  *   GET  /status              the books, sources, targets, store, as one JSON object
- *   GET  /dlq?after=ID&limit=N&rule=R&target=T&error=CODE   dead letters, one JSON object a line, oldest first
+ *   GET  /dlq?after=ID&limit=N&rule=R&target=T&error=CODE   {"dead_letters": [...], "next": ID or null}, oldest first
  *   GET  /dlq/ID              one dead-letter record
- *   POST /dlq/redrive         {"ids": [...]} or {"all": true, "rule": ..., "target": ..., "error": ...}; answers {"moved": N, "left": N}
+ *   POST /dlq/redrive         {"ids": [...]} or {"all": true, "rule": R, "target": T, "error": CODE}, and "force": true; answers, once
+ *                             everything moved is durable, {"moved": N, "no_target": N, "too_often": N}
  */
 #ifndef TURNOUT_ADMIN_H
 #define TURNOUT_ADMIN_H

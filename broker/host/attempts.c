@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * attempts.c - attempts under way: which instance has each token, and how its one result comes back.
+ *
+ * Tokens are kept in a small open-addressing table, so a cancel finds its instance and a retired target knows its last result. A result
+ * that comes while commands are being carried out waits for a letter: the engine may free an attempt only when nobody is inside it.
+ */
+#include "bus_parts.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { FIRST_CAPACITY = 1024 };
+
+struct slot {
+	uint64_t token; /* 0: free */
+	struct target_instance *instance;
+};
+struct attempts {
+	struct slot *slots;
+	size_t capacity, count; /* capacity: a power of two, at least twice count */
+};
+
+struct deliver_letter {
+	struct tn_mail mail;
+	struct target_instance *instance;
+	const struct tn_attempt *attempt; /* frozen until its result */
+	uint64_t token;
+};
+struct result_letter {
+	struct tn_mail mail;
+	struct target_instance *instance;
+	uint64_t token;
+	uint32_t count, room;
+	struct tn_outcome outcomes[];
+};
+
+/* --- The table --- */
+
+struct attempts *tn_attempts_new(void)
+{
+	struct attempts *attempts = calloc(1, sizeof *attempts);
+	if (!attempts)
+		abort();
+	attempts->capacity = FIRST_CAPACITY;
+	attempts->slots = calloc(attempts->capacity, sizeof *attempts->slots);
+	if (!attempts->slots)
+		abort();
+	return attempts;
+}
+
+void tn_attempts_free(struct attempts *attempts)
+{
+	if (!attempts)
+		return;
+	free(attempts->slots);
+	free(attempts);
+}
+
+static size_t home_of(const struct attempts *attempts, uint64_t token)
+{
+	return (token * 0x9e3779b97f4a7c15u >> 20) & (attempts->capacity - 1);
+}
+
+static struct slot *find_slot(struct attempts *attempts, uint64_t token)
+{
+	size_t at = home_of(attempts, token);
+	while (attempts->slots[at].token != token && attempts->slots[at].token != 0)
+		at = (at + 1) & (attempts->capacity - 1);
+	return &attempts->slots[at];
+}
+
+static void grow(struct attempts *attempts)
+{
+	struct attempts bigger = {.capacity = attempts->capacity * 2, .count = attempts->count};
+	bigger.slots = calloc(bigger.capacity, sizeof *bigger.slots);
+	if (!bigger.slots)
+		abort();
+	for (size_t i = 0; i < attempts->capacity; i++)
+		if (attempts->slots[i].token)
+			*find_slot(&bigger, attempts->slots[i].token) = attempts->slots[i];
+	free(attempts->slots);
+	*attempts = bigger;
+}
+
+static void add(struct attempts *attempts, uint64_t token, struct target_instance *instance)
+{
+	if (++attempts->count * 2 > attempts->capacity)
+		grow(attempts);
+	*find_slot(attempts, token) = (struct slot){token, instance};
+}
+
+/* Linear probing: what stands behind moves up, so that no search ends early. */
+static void drop(struct attempts *attempts, struct slot *slot)
+{
+	size_t mask = attempts->capacity - 1, hole = (size_t)(slot - attempts->slots), at = hole;
+	for (;;) {
+		at = (at + 1) & mask;
+		if (!attempts->slots[at].token)
+			break;
+		size_t home = home_of(attempts, attempts->slots[at].token);
+		if (((at - home) & mask) >= ((at - hole) & mask)) {
+			attempts->slots[hole] = attempts->slots[at];
+			hole = at;
+		}
+	}
+	attempts->slots[hole] = (struct slot){0};
+	attempts->count--;
+}
+
+/* --- Out --- */
+
+static void deliver(struct tn_mail *mail, void *arg)
+{
+	struct deliver_letter *letter = (struct deliver_letter *)mail;
+	struct target_instance *instance = letter->instance;
+	if (arg)
+		instance->group->config->connector->target->deliver(instance->handle, letter->attempt);
+	free(letter);
+}
+
+static void cancel(struct tn_mail *mail, void *arg)
+{
+	struct deliver_letter *letter = (struct deliver_letter *)mail;
+	struct target_instance *instance = letter->instance;
+	if (arg)
+		instance->group->config->connector->target->cancel(instance->handle, letter->token);
+	free(letter);
+}
+
+static void post(struct target_instance *instance, const struct tn_attempt *attempt, uint64_t token,
+	void (*open)(struct tn_mail *mail, void *arg))
+{
+	struct deliver_letter *letter = malloc(sizeof *letter);
+	if (!letter)
+		abort();
+	*letter = (struct deliver_letter){.mail.open = open, .instance = instance, .attempt = attempt, .token = token};
+	tn_mailbox_post(instance->worker->mailbox, &letter->mail);
+}
+
+void tn_attempts_start(struct tn_bus *bus, const struct tn_attempt *attempt)
+{
+	struct target_group *group = tn_targets_find(bus, attempt->target_no);
+	if (!group) { /* removed between two turns: the engine hears of it like of any target that is not there */
+		struct tn_outcome outcome = {.verdict = TN_RETRY, .code = "NO_TARGET", .message = TN_STR("the target is no longer configured")};
+		tn_engine_result(bus->engine, &(struct tn_result){.token = attempt->token, .count = 1, .outcomes = &outcome});
+		return;
+	}
+	struct target_instance *instance = &group->instances[group->next_instance];
+	group->next_instance = (group->next_instance + 1) % group->instance_count;
+	group->in_flight++;
+	add(bus->attempts, attempt->token, instance);
+	if (instance->worker->threaded)
+		post(instance, attempt, 0, deliver);
+	else
+		group->config->connector->target->deliver(instance->handle, attempt);
+}
+
+void tn_attempts_cancel(struct tn_bus *bus, uint64_t token)
+{
+	struct slot *slot = find_slot(bus->attempts, token);
+	if (!slot->token)
+		return;
+	struct target_instance *instance = slot->instance;
+	if (instance->worker->threaded)
+		post(instance, NULL, token, cancel);
+	else
+		instance->group->config->connector->target->cancel(instance->handle, token);
+}
+
+/* --- Back --- */
+
+static void take_result(struct tn_bus *bus, const struct tn_result *result)
+{
+	struct slot *slot = find_slot(bus->attempts, result->token);
+	if (!slot->token)
+		return; /* a second answer: the contract allows one */
+	struct target_group *group = slot->instance->group;
+	drop(bus->attempts, slot);
+	group->in_flight--;
+	tn_engine_result(bus->engine, result);
+	tn_targets_release(group);
+	tn_turn_want(bus);
+}
+
+static void open_result(struct tn_mail *mail, void *arg)
+{
+	struct result_letter *letter = (struct result_letter *)mail;
+	struct tn_result result = {.token = letter->token, .count = letter->count, .outcomes = letter->outcomes};
+	if (arg)
+		take_result(letter->instance->group->bus, &result);
+	free(letter);
+}
+
+static char *copy_text(struct tn_str *text, char *to)
+{
+	if (text->len)
+		memcpy(to, text->bytes, text->len);
+	*text = tn_str_make(to, text->len);
+	return to + text->len;
+}
+
+static struct result_letter *copy_result(struct target_instance *instance, const struct tn_result *result)
+{
+	size_t size = sizeof(struct result_letter) + result->count * sizeof(struct tn_outcome);
+	for (uint32_t i = 0; i < result->count; i++)
+		size += result->outcomes[i].message.len + result->outcomes[i].sample.len;
+	struct result_letter *letter = malloc(size);
+	if (!letter)
+		abort();
+	*letter = (struct result_letter){.mail.open = open_result, .instance = instance, .token = result->token, .count = result->count};
+	char *text = (char *)(letter->outcomes + result->count);
+	for (uint32_t i = 0; i < result->count; i++) {
+		letter->outcomes[i] = result->outcomes[i];
+		text = copy_text(&letter->outcomes[i].message, text);
+		text = copy_text(&letter->outcomes[i].sample, text);
+	}
+	return letter;
+}
+
+void tn_attempts_result(void *arg, const struct tn_result *result, const struct tn_message *reply)
+{
+	struct target_instance *instance = arg;
+	struct tn_bus *bus = instance->group->bus;
+	if (instance->worker->index == 0 && !bus->dispatching)
+		take_result(bus, result);
+	else
+		tn_mailbox_post(bus->workers[0].mailbox, &copy_result(instance, result)->mail);
+}
+
+static void open_ready(struct tn_mail *mail, void *arg)
+{
+	struct result_letter *letter = (struct result_letter *)mail;
+	struct target_group *group = letter->instance->group;
+	if (arg) {
+		tn_engine_ready(group->bus->engine, group->target_no, letter->room);
+		tn_turn_want(group->bus);
+	}
+	free(letter);
+}
+
+void tn_attempts_ready(void *arg, uint32_t room)
+{
+	struct target_instance *instance = arg;
+	struct result_letter *letter = calloc(1, sizeof *letter);
+	if (!letter)
+		abort();
+	*letter = (struct result_letter){.mail.open = open_ready, .instance = instance, .room = room};
+	tn_mailbox_post(instance->group->bus->workers[0].mailbox, &letter->mail);
+}

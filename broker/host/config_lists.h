@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * config_lists.h - the sections of turnout.yaml that are lists: sources, targets, dead letters. Private to broker/host.
+ */
+#ifndef TURNOUT_HOST_CONFIG_LISTS_H
+#define TURNOUT_HOST_CONFIG_LISTS_H
+
+#include "turnout/config.h"
+
+/* In this order: targets name dead letters. Each fills its part of config, or fails with the place. */
+enum tn_status tn_config_read_dead_letters(const struct tn_doc *doc, struct tn_config *config, struct tn_error *error) TN_MUST_CHECK;
+enum tn_status tn_config_read_targets(const struct tn_doc *doc, struct tn_config *config, struct tn_error *error) TN_MUST_CHECK;
+enum tn_status tn_config_read_sources(const struct tn_doc *doc, struct tn_config *config, struct tn_error *error) TN_MUST_CHECK;
+
+void tn_config_source_help(struct tn_buf *out);
+void tn_config_target_help(struct tn_buf *out);
+void tn_config_dead_letter_help(struct tn_buf *out);
+
+/* A path as written, made relative to the configuration's folder. In the arena, NUL behind it. */
+struct tn_str tn_config_resolve(struct tn_config *config, struct tn_str path);
+/* 1 to 64 letters, digits, '.', '_', '-'. */
+bool tn_config_is_name(struct tn_str name);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * notes.c - the engine's decisions as log lines, never more of one kind than a person can read.
+ *
+ * A dead target may mean thousands of parked deliveries a second: each kind of note has a budget of lines, and what was left out is
+ * counted and said with the next line. At log level debug everything is written. Bus thread.
+ */
+#include "bus_parts.h"
+
+#include "turnout/base64.h"
+
+#include <stdlib.h>
+
+enum { KINDS = TN_NOTE_STALE_ACK + 1, LINES_A_WINDOW = 5, WINDOW_MS = 1000 };
+
+struct kind {
+	int64_t window_start_ms;
+	unsigned lines;
+	uint64_t left_out; /* since the last line */
+};
+struct notes {
+	struct tn_bus *bus;
+	struct kind kinds[KINDS];
+	uint64_t suppressed;
+};
+
+static const struct {
+	enum tn_log_level level;
+	const char *message;
+} wording[KINDS] = {
+	[TN_NOTE_RETRY] = {TN_LOG_DEBUG, "delivery will be tried again"},
+	[TN_NOTE_PARKED] = {TN_LOG_INFO, "delivery parked"},
+	[TN_NOTE_DEAD] = {TN_LOG_WARN, "delivery dead-lettered"},
+	[TN_NOTE_DROPPED] = {TN_LOG_WARN, "delivery dropped by policy"},
+	[TN_NOTE_TIMEOUT] = {TN_LOG_DEBUG, "attempt timed out"},
+	[TN_NOTE_LATE_SUCCESS] = {TN_LOG_INFO, "target answered after its timeout"},
+	[TN_NOTE_ORPHAN] = {TN_LOG_INFO, "attempt outlived its source's stream"},
+	[TN_NOTE_COMMIT_UNKNOWN] = {TN_LOG_ERROR, "store commit failed; the same batch is submitted again"},
+	[TN_NOTE_COMMIT_REFUSED] = {TN_LOG_ERROR, "store is full; free disk space or raise store.max_size"},
+	[TN_NOTE_TARGET_PAUSED] = {TN_LOG_WARN, "target paused"},
+	[TN_NOTE_PARK_FULL] = {TN_LOG_WARN, "park cap of target reached"},
+	[TN_NOTE_NO_TARGET] = {TN_LOG_WARN, "rule or target of a stored delivery is gone"},
+	[TN_NOTE_MEMORY_FULL] = {TN_LOG_WARN, "memory limit reached; sources wait"},
+	[TN_NOTE_STALE_ACK] = {TN_LOG_DEBUG, "answer for a stream that ended was dropped"},
+};
+
+struct notes *tn_notes_new(struct tn_bus *bus)
+{
+	struct notes *notes = calloc(1, sizeof *notes);
+	if (!notes)
+		abort();
+	notes->bus = bus;
+	return notes;
+}
+
+void tn_notes_free(struct notes *notes)
+{
+	free(notes);
+}
+
+uint64_t tn_notes_suppressed(const struct notes *notes)
+{
+	return notes->suppressed;
+}
+
+/* May this line be written? Counts it either way. */
+static bool take_line(struct notes *notes, struct kind *kind)
+{
+	int64_t now_ms = tn_clock_mono_ms(&notes->bus->clock);
+	if (now_ms - kind->window_start_ms >= WINDOW_MS) {
+		kind->window_start_ms = now_ms;
+		kind->lines = 0;
+	}
+	if (kind->lines < LINES_A_WINDOW || notes->bus->log.level == TN_LOG_DEBUG) {
+		kind->lines++;
+		return true;
+	}
+	kind->left_out++;
+	notes->suppressed++;
+	return false;
+}
+
+void tn_notes_write(void *arg, const struct tn_note *note)
+{
+	struct notes *notes = arg;
+	struct kind *kind = &notes->kinds[note->kind];
+	enum tn_log_level level = wording[note->kind].level;
+	if (level < notes->bus->log.level || !take_line(notes, kind))
+		return;
+	char id[TN_ID_TEXT_SIZE], message[512];
+	tn_base32_id(note->id.bytes, id);
+	int64_t wait_ms = note->due_ms ? note->due_ms - tn_bus_engine_ms(notes->bus) : 0;
+	tn_log_write(&notes->bus->log, level, wording[note->kind].message,
+		"rule=%.*s target=%.*s delivery=%s attempts=%u code=%s status=%d next_ms=%lld left_out=%llu why=%s", TN_STR_ARG(note->rule),
+		TN_STR_ARG(note->target), id, note->attempts, note->code ? note->code : "-", note->status, (long long)wait_ms,
+		(unsigned long long)kind->left_out, tn_log_quote(note->message.bytes, note->message.len, message, sizeof message));
+	kind->left_out = 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pages.c - between the engine and the store: reads pages of rows, finds today's routes for them, brings completions home.
+ *
+ * Scans run on the bus thread: a page is bounded in rows and bytes, and its read transaction ends before the call does. Completions
+ * come from the store's writer thread as letters.
+ */
+#include "bus_parts.h"
+
+#include <stdlib.h>
+
+struct completion_letter {
+	struct tn_mail mail;
+	struct tn_bus *bus;
+	uint64_t batch;
+	enum tn_commit commit;
+};
+
+static void take_completion(struct tn_mail *mail, void *arg)
+{
+	struct completion_letter *letter = (struct completion_letter *)mail;
+	if (arg) {
+		tn_engine_stored(letter->bus->engine, letter->batch, letter->commit);
+		tn_turn_want(letter->bus);
+	}
+	free(letter);
+}
+
+void tn_pages_completed(void *arg, uint64_t batch, enum tn_commit commit)
+{
+	struct tn_bus *bus = arg;
+	struct completion_letter *letter = malloc(sizeof *letter);
+	if (!letter)
+		abort();
+	*letter = (struct completion_letter){.mail.open = take_completion, .bus = bus, .batch = batch, .commit = commit};
+	tn_mailbox_post(bus->workers[0].mailbox, &letter->mail);
+}
+
+/* Today's rules decide where a row goes; NULL: its rule or target is gone. */
+static const struct tn_route **find_routes(struct tn_bus *bus, struct tn_page *page)
+{
+	const struct tn_route **routes = calloc(page->count + 1, sizeof *routes);
+	if (!routes)
+		abort();
+	for (uint32_t i = 0; i < page->count; i++) {
+		const struct tn_row *row = &page->rows[i];
+		const struct tn_route *poison = tn_ruleset_poison_route(bus->ruleset);
+		routes[i] = page->events[i] && tn_event_is_raw(page->events[i]) && tn_str_equal(row->rule, poison->rule)
+			? poison
+			: tn_ruleset_find_route(bus->ruleset, row->rule, row->target);
+	}
+	page->ruleset = tn_ruleset_ref(bus->ruleset);
+	page->routes = routes;
+	return routes;
+}
+
+void tn_pages_scan(struct tn_bus *bus, const struct tn_scan *scan)
+{
+	struct tn_page page = {0};
+	struct tn_error error = {0};
+	uint64_t token = scan->token;
+	if (tn_store_scan(bus->store, scan, &page, &error) != TN_OK) {
+		char text[1024];
+		tn_log_error(&bus->log, "store could not be read", "error=%s", tn_error_format(&error, text, sizeof text));
+		page = (struct tn_page){.token = token, .failed = true, .next_due_ms = INT64_MAX};
+		tn_engine_page(bus->engine, &page);
+		return;
+	}
+	const struct tn_route **routes = find_routes(bus, &page);
+	tn_engine_page(bus->engine, &page);
+	tn_ruleset_unref(page.ruleset);
+	free(routes);
+	tn_page_fini(&page);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_config.c - turnout.yaml is read whole or refused with its place.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "turnout/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+
+static struct tn_config *read_config(const char *text, enum tn_status *out_status, struct tn_error *error)
+{
+	char path[] = "/tmp/turnout-config-XXXXXX";
+	int fd = mkstemp(path);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	struct tn_config *config = NULL;
+	*out_status = tn_config_read(path, &config, error);
+	unlink(path);
+	return config;
+}
+
+#define GOOD_TOP "bus: orders\nstore: {path: data}\nrules: [rules/*.yaml]\n"
+#define GOOD_SOURCE "sources:\n  - {name: web, kind: http, listen: \"127.0.0.1:8080\"}\n"
+#define GOOD_TARGET "targets:\n  - {name: billing, kind: http, url: \"http://127.0.0.1:9/\"}\n"
+
+static void a_small_configuration_gets_the_defaults(void **state)
+{
+	enum tn_status status;
+	struct tn_error error = {0};
+	struct tn_config *config = read_config(GOOD_TOP GOOD_SOURCE GOOD_TARGET, &status, &error);
+	assert_int_equal(status, TN_OK);
+	assert_true(tn_str_is(config->bus, "orders"));
+	assert_string_equal(config->store_path.bytes, "/tmp/data");
+	assert_int_equal(config->workers, 1);
+	assert_int_equal(config->memory_bytes, 64 << 20);
+	assert_int_equal(config->source_count, 1);
+	assert_int_equal(config->targets[0].max_in_flight, 64);
+	assert_int_equal(config->targets[0].timeout_ms, 15000);
+	assert_int_equal(config->targets[0].policy.system.max_retries, 185);
+	assert_int_equal(config->dead_letter_count, 1);
+	assert_null(config->dead_letters[0].target.bytes);
+	tn_config_free(config);
+}
+
+static void a_target_may_change_its_retry_policy(void **state)
+{
+	enum tn_status status;
+	struct tn_error error = {0};
+	struct tn_config *config = read_config(GOOD_TOP GOOD_SOURCE
+		"targets:\n  - {name: a, kind: http, url: \"http://127.0.0.1:9/\", retry: {profile: fast, max_retries: 3}, dead_letter: sink}\n"
+		"  - {name: dead, kind: http, url: \"http://127.0.0.1:9/\"}\n"
+		"dead_letters: [{name: sink, target: dead}]\n", &status, &error);
+	assert_int_equal(status, TN_OK);
+	assert_int_equal(config->targets[0].policy.system.base_ms, 100);
+	assert_int_equal(config->targets[0].policy.system.max_retries, 3);
+	assert_true(tn_str_is(tn_config_dead_letter(config, TN_STR("sink"))->target, "dead"));
+	tn_config_free(config);
+}
+
+static void what_is_wrong_is_refused_with_its_place(void **state)
+{
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
+		{"", ":1:1: "},
+		{"store: {path: d}\nrules: [r]\n", "bus is missing"},
+		{"bus: a b\nstore: {path: d}\nrules: [r]\n" GOOD_SOURCE GOOD_TARGET, ":1:6: bus must be"},
+		{"bus: a\nstore: none\nrules: [r]\n" GOOD_SOURCE GOOD_TARGET, ":2:8: store: none is not in this version"},
+		{"bus: a\nstore: {path: d}\nrules: []\n" GOOD_SOURCE GOOD_TARGET, ":3:8: rules must name"},
+		{GOOD_TOP GOOD_TARGET, "sources is missing"},
+		{GOOD_TOP GOOD_SOURCE, "targets is missing"},
+		{GOOD_TOP "workes: 2\n" GOOD_SOURCE GOOD_TARGET, ":4:1: unknown key 'workes'; did you mean 'workers'?"},
+		{GOOD_TOP "dedup: {}\n" GOOD_SOURCE GOOD_TARGET, "dedup is not in this version"},
+		{GOOD_TOP "sources:\n  - {name: k, kind: kafka}\n" GOOD_TARGET, ":5:21: kind 'kafka' is not in this version"},
+		{GOOD_TOP "sources:\n  - {name: k, kind: kofka}\n" GOOD_TARGET, ":5:21: there is no source kind 'kofka'"},
+		{GOOD_TOP "sources:\n  - {name: web, kind: http, listen: \"127.0.0.1:1\", lisen: x}\n" GOOD_TARGET,
+			"unknown key 'lisen'; did you mean 'listen'?"},
+		{GOOD_TOP GOOD_SOURCE "  - {name: web, kind: http, listen: \"127.0.0.1:2\"}\n" GOOD_TARGET, "name 'web' is already taken"},
+		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http}\n", "url is missing"},
+		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", breaker: {}}\n", "breaker is not in this version"},
+		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", max_inflight: 3}\n",
+			"unknown key 'max_inflight'; did you mean 'max_in_flight'?"},
+		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", retry: {max_retries: 9999}}\n", "max_retries"},
+		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", dead_letter: nope}\n",
+			"there is no dead-letter queue 'nope'"},
+		{GOOD_TOP GOOD_SOURCE GOOD_TARGET "dead_letters: [{name: d, target: nope}]\n", "there is no target 'nope'"},
+		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", dead_letter: d}\n"
+			"dead_letters: [{name: d, target: a}]\n", "is a dead-letter sink, so its own"},
+		{GOOD_TOP GOOD_SOURCE GOOD_TARGET "dead_letters: [{name: d, kind: store}]\n", "the only queue in the store is 'default'"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		enum tn_status status;
+		struct tn_error error = {0};
+		char text[1024];
+		struct tn_config *config = read_config(cases[i].text, &status, &error);
+		assert_int_not_equal(status, TN_OK);
+		assert_null(config);
+		tn_error_format(&error, text, sizeof text);
+		if (!strstr(text, cases[i].error))
+			fail_msg("case %zu: expected \"%s\" in \"%s\"", i, cases[i].error, text);
+	}
+}
+
+static void a_missing_file_says_so(void **state)
+{
+	struct tn_error error = {0};
+	struct tn_config *config;
+	char text[600];
+	assert_int_equal(tn_config_read("/tmp/no-such-turnout.yaml", &config, &error), TN_NOT_FOUND);
+	assert_non_null(strstr(tn_error_format(&error, text, sizeof text), "/tmp/no-such-turnout.yaml"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_small_configuration_gets_the_defaults),
+		cmocka_unit_test(a_target_may_change_its_retry_policy),
+		cmocka_unit_test(what_is_wrong_is_refused_with_its_place),
+		cmocka_unit_test(a_missing_file_says_so),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

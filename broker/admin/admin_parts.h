@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * admin_parts.h - what the files of broker/admin share. Private to the room.
+ */
+#ifndef TURNOUT_ADMIN_PARTS_H
+#define TURNOUT_ADMIN_PARTS_H
+
+#include "turnout/bus.h"
+#include "turnout/http_server.h"
+#include "turnout/str.h"
+
+/* metrics.c: appends the Prometheus text. */
+void tn_metrics_write(struct tn_bus *bus, struct tn_buf *out);
+/* status.c: appends one JSON object. */
+void tn_status_write(struct tn_bus *bus, struct tn_buf *out);
+
+/* dead_letters.c: handles /dlq and what is below it; answers the request now or, for a long redrive, later. */
+struct dead_letters;
+struct dead_letters *tn_dead_letters_new(struct tn_bus *bus);
+void tn_dead_letters_free(struct dead_letters *dead_letters);
+void tn_dead_letters_request(struct dead_letters *dead_letters, struct tn_http_request *request);
+/* The client of a redrive left: the redrive ends after the page it is at. */
+void tn_dead_letters_gone(struct dead_letters *dead_letters, struct tn_http_request *request);
+
+#endif

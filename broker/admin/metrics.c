@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * metrics.c - the bus in the Prometheus text format; every name with its help.
+ *
+ * Called by admin.c for GET /metrics. Reads views, owns nothing. Bus thread.
+ */
+#include "admin_parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void head(struct tn_buf *out, const char *name, const char *type, const char *help)
+{
+	tn_buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void single(struct tn_buf *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+	head(out, name, type, help);
+	tn_buf_addf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+/* Label values: backslash, quote and newline are escaped; names of rules and targets have none of them. */
+static void labelled(struct tn_buf *out, const char *name, const char *label, struct tn_str of, uint64_t value)
+{
+	tn_buf_addf(out, "%s{%s=\"%.*s\"} %" PRIu64 "\n", name, label, TN_STR_ARG(of), value);
+}
+
+static void add_books(struct tn_buf *out, const struct tn_books *books)
+{
+	const struct {
+		const char *name, *help;
+		uint64_t value;
+	} counters[] = {
+		{"turnout_events_accepted_total", "Events admitted", books->accepted},
+		{"turnout_events_unmatched_total", "Events that no rule matched", books->unmatched},
+		{"turnout_deliveries_matched_total", "Books, left: deliveries made by matching", books->matched},
+		{"turnout_deliveries_recovered_total", "Books, left: rows found at start", books->recovered},
+		{"turnout_deliveries_redriven_total", "Books, left: dead letters sent again", books->redriven},
+		{"turnout_deliveries_delivered_total", "Books, right: accepted by their target", books->delivered},
+		{"turnout_deliveries_dead_total", "Books, right: dead-lettered", books->dead},
+		{"turnout_deliveries_dropped_total", "Books, right: dropped by explicit policy", books->dropped},
+		{"turnout_deliveries_released_total", "Books, right: given back to their source undone", books->released},
+		{"turnout_attempts_total", "Attempts started", books->attempts},
+		{"turnout_retries_total", "Failed attempts that will be repeated", books->retried},
+		{"turnout_parks_total", "Times a delivery was parked", books->parks},
+		{"turnout_late_success_total", "Successes that came after the attempt's timeout", books->late_success},
+		{"turnout_orphaned_attempts_total", "Attempts that outlived their source's stream", books->orphaned_attempts},
+		{"turnout_store_commit_unknown_total", "Commits with unknown outcome, repeated", books->commit_unknown},
+		{"turnout_store_commit_refused_total", "Batches refused by a full store", books->commit_refused},
+		{"turnout_acks_sent_total", "Answers and acks to sources", books->ack_sent},
+		{"turnout_stale_acks_total", "Acks dropped because their stream had ended", books->stale_acks},
+		{"turnout_poison_total", "Messages that could not be read as an event", books->poison},
+		{"turnout_no_target_total", "Deliveries dead-lettered because rule or target is gone", books->no_target},
+		{"turnout_offers_full_total", "Offers that had to wait for room", books->refused_full},
+	};
+	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+		single(out, counters[i].name, "counter", counters[i].help, counters[i].value);
+	single(out, "turnout_deliveries_parked", "gauge", "Books, right: deliveries waiting in the store", books->parked);
+	const char *hand = "turnout_deliveries_in_hand";
+	head(out, hand, "gauge", "Books, right: deliveries in hand by state");
+	labelled(out, hand, "state", TN_STR("pending"), books->pending);
+	labelled(out, hand, "state", TN_STR("backoff"), books->backoff);
+	labelled(out, hand, "state", TN_STR("inflight"), books->inflight);
+	labelled(out, hand, "state", TN_STR("staged"), books->staged);
+	labelled(out, hand, "state", TN_STR("parking"), books->parking);
+	labelled(out, hand, "state", TN_STR("burying"), books->burying);
+	single(out, "turnout_books_closed", "gauge", "1: matched + recovered + redriven = delivered + dead + dropped + released + parked + in hand",
+		tn_books_closed(books));
+	single(out, "turnout_memory_bytes", "gauge", "Events and deliveries in hand, charged to limits.memory", books->memory_bytes);
+}
+
+typedef uint64_t (*target_value)(const struct tn_target_view *view);
+
+static uint64_t view_in_flight(const struct tn_target_view *view)
+{
+	return view->in_flight;
+}
+
+static uint64_t view_pending(const struct tn_target_view *view)
+{
+	return view->pending;
+}
+
+static uint64_t view_backoff(const struct tn_target_view *view)
+{
+	return view->backoff;
+}
+
+static uint64_t view_parked(const struct tn_target_view *view)
+{
+	return view->parked;
+}
+
+static uint64_t view_paused(const struct tn_target_view *view)
+{
+	return view->paused_until_ms != 0;
+}
+
+static uint64_t view_delivered(const struct tn_target_view *view)
+{
+	return view->delivered;
+}
+
+static uint64_t view_retried(const struct tn_target_view *view)
+{
+	return view->retried;
+}
+
+static uint64_t view_dead(const struct tn_target_view *view)
+{
+	return view->dead;
+}
+
+static uint64_t view_dropped(const struct tn_target_view *view)
+{
+	return view->dropped;
+}
+
+
+static void add_targets(struct tn_buf *out, const struct tn_engine *engine)
+{
+	static const struct {
+		const char *name, *type, *help;
+		target_value value;
+	} rows[] = {
+		{"turnout_target_in_flight", "gauge", "Attempts under way", view_in_flight},
+		{"turnout_target_pending", "gauge", "Deliveries waiting for a slot", view_pending},
+		{"turnout_target_backoff", "gauge", "Deliveries waiting in memory for their next try", view_backoff},
+		{"turnout_target_parked", "gauge", "Deliveries waiting in the store", view_parked},
+		{"turnout_target_paused", "gauge", "1 while Retry-After or a credential error holds the target", view_paused},
+		{"turnout_target_delivered_total", "counter", "Accepted", view_delivered},
+		{"turnout_target_retried_total", "counter", "Failed attempts that will be repeated", view_retried},
+		{"turnout_target_dead_total", "counter", "Dead-lettered", view_dead},
+		{"turnout_target_dropped_total", "counter", "Dropped by explicit policy", view_dropped},
+	};
+	struct tn_target_view view;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		head(out, rows[i].name, rows[i].type, rows[i].help);
+		for (uint32_t t = 0; t < tn_engine_target_count(engine); t++)
+			if (tn_engine_target_view(engine, t, &view))
+				labelled(out, rows[i].name, "target", view.name, rows[i].value(&view));
+	}
+}
+
+static void add_sources(struct tn_buf *out, const struct tn_bus *bus)
+{
+	struct tn_source_view view;
+	size_t count = tn_bus_source_count(bus);
+	head(out, "turnout_source_messages_total", "counter", "Messages and requests handed over");
+	for (size_t i = 0; i < count; i++) {
+		tn_bus_source_view(bus, i, &view);
+		labelled(out, "turnout_source_messages_total", "source", view.name, view.messages);
+	}
+	head(out, "turnout_source_refused_total", "counter", "Messages refused with a reason");
+	for (size_t i = 0; i < count; i++) {
+		tn_bus_source_view(bus, i, &view);
+		labelled(out, "turnout_source_refused_total", "source", view.name, view.refused);
+	}
+}
+
+static void add_store(struct tn_buf *out, struct tn_store *store)
+{
+	static const char *const states[] = {"", "open", "tried", "parked", "dead"};
+	struct tn_store_facts facts;
+	tn_store_facts(store, &facts);
+	head(out, "turnout_store_rows", "gauge", "Rows in the store by state");
+	for (unsigned i = 1; i < 5; i++)
+		labelled(out, "turnout_store_rows", "state", tn_str_from(states[i]), facts.rows[i]);
+	single(out, "turnout_store_used_bytes", "gauge", "Bytes used of store.max_size", facts.used_bytes);
+	single(out, "turnout_store_max_bytes", "gauge", "store.max_size", facts.max_bytes);
+	single(out, "turnout_store_free_disk_bytes", "gauge", "Free space of the store's file system", facts.free_disk_bytes);
+	single(out, "turnout_store_nearly_full", "gauge", "1: intake is refused until there is room", facts.nearly_full);
+	single(out, "turnout_store_commits_total", "counter", "Transactions committed", facts.commits);
+	single(out, "turnout_store_batches_total", "counter", "Batches applied", facts.batches);
+	single(out, "turnout_store_bad_records_total", "counter", "Damaged records moved aside", facts.bad_records);
+}
+
+static uint64_t resident_bytes(void)
+{
+	unsigned long long size = 0, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+	if (file && fscanf(file, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	if (file)
+		fclose(file);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void add_process(struct tn_buf *out, const struct tn_bus *bus)
+{
+	struct tn_bus_counts counts;
+	tn_bus_counts(bus, &counts);
+	single(out, "turnout_ready", "gauge", "1 while sources are open", tn_bus_phase(bus) == TN_BUS_READY);
+	single(out, "turnout_rules", "gauge", "Rules of the running revision", counts.rules);
+	single(out, "turnout_rules_revision", "gauge", "Number of the running revision", counts.revision);
+	single(out, "turnout_reloads_total", "counter", "Reloads that took effect", counts.reloads);
+	single(out, "turnout_reload_errors_total", "counter", "Reloads refused; the old rules went on", counts.reload_errors);
+	single(out, "turnout_reload_failing", "gauge", "1: the newest rules or configuration on disk were refused", counts.reload_failing);
+	single(out, "turnout_plain_refused_total", "counter", "Requests that were not CloudEvents", counts.plain_refused);
+	single(out, "turnout_arrivals_waiting", "gauge", "Decoded arrivals waiting for room", counts.waiting);
+	single(out, "turnout_log_suppressed_total", "counter", "Log lines left out to keep the log readable", counts.notes_suppressed);
+	single(out, "turnout_log_dropped_total", "counter", "Log lines that could not be written", counts.log_dropped);
+	single(out, "process_resident_memory_bytes", "gauge", "Resident memory", resident_bytes());
+	single(out, "process_start_time_seconds", "gauge", "Start of the process", (uint64_t)(counts.started_ms / 1000));
+}
+
+void tn_metrics_write(struct tn_bus *bus, struct tn_buf *out)
+{
+	const struct tn_engine *engine = tn_bus_engine(bus);
+	add_process(out, bus);
+	add_books(out, tn_engine_books(engine));
+	int64_t oldest_ms = tn_engine_books(engine)->oldest_accepted_ms, now_ms = tn_bus_engine_ms(bus);
+	single(out, "turnout_oldest_in_hand_seconds", "gauge", "Age of the oldest event in hand",
+		oldest_ms == INT64_MAX || oldest_ms > now_ms ? 0 : (uint64_t)(now_ms - oldest_ms) / 1000);
+	add_targets(out, engine);
+	add_sources(out, bus);
+	add_store(out, tn_bus_store(bus));
+}

@@ -13,10 +13,15 @@
 
 /* In the order of the help: first what runs a bus, then what looks at rules, then what sends and measures. */
 static const struct tn_tool *const tools[] = {
+        &tn_command_run,
+        &tn_command_check,
         &tn_command_match,
+        &tn_command_explain,
         &tn_command_decode,
         &tn_command_send,
         &tn_command_sink,
+        &tn_command_dlq,
+        &tn_command_status,
         &tn_command_bench,
         NULL,
 };

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * admin_client.c - one request to a running bus through its admin socket, by libcurl's easy interface.
+ *
+ * Called by `turnout status` and `turnout dlq`. One thread, blocking, with a timeout.
+ */
+#include "admin_client.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ANSWER_LIMIT = 256 * 1024 * 1024 };
+
+enum tn_status tn_admin_client_find(const struct tn_config *config, char *out_socket, size_t size)
+{
+	return tn_store_holder(config->store_path.bytes, out_socket, size);
+}
+
+static size_t on_body(char *bytes, size_t one, size_t len, void *arg)
+{
+	struct tn_buf *out = arg;
+	if (out->len + len > ANSWER_LIMIT)
+		return 0;
+	tn_buf_add(out, bytes, len);
+	return len;
+}
+
+enum tn_status tn_admin_client_call(const char *socket, const char *path, const char *body, long timeout_s, struct tn_buf *out,
+	long *out_status, struct tn_error *error)
+{
+	struct tn_buf url = {0};
+	CURL *curl = curl_easy_init();
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+	if (!curl || !headers)
+		abort();
+	tn_buf_addf(&url, "http://turnout%s", path);
+	curl_easy_setopt(curl, CURLOPT_URL, tn_buf_terminate(&url));
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, timeout_s);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
+	if (body) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	}
+	CURLcode code = curl_easy_perform(curl);
+	if (code == CURLE_OK)
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, out_status);
+	else
+		tn_error_set(error, "the bus did not answer on %s: %s", socket, curl_easy_strerror(code));
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(curl);
+	tn_buf_fini(&url);
+	return code == CURLE_OK ? TN_OK : TN_IO;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * command_status.c - `turnout status`: the books, sources and targets of a running bus; or, with none running, what its store holds.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admin_client.h"
+#include "arguments.h"
+#include "command.h"
+
+static int complain(const struct tn_error *error)
+{
+	char text[1024];
+	fprintf(stderr, "turnout status: %s\n", tn_error_format(error, text, sizeof text));
+	return TN_EXIT_UNUSABLE;
+}
+
+static json_int_t number(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+static const char *string(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+static void print_books(const json_t *books)
+{
+	const json_t *hand = json_object_get(books, "in_hand");
+	json_int_t in_hand = number(hand, "pending") + number(hand, "backoff") + number(hand, "inflight") + number(hand, "staged") +
+		number(hand, "parking") + number(hand, "burying");
+	printf("books    matched %" JSON_INTEGER_FORMAT " + recovered %" JSON_INTEGER_FORMAT " + redriven %" JSON_INTEGER_FORMAT
+	       " = delivered %" JSON_INTEGER_FORMAT " + dead %" JSON_INTEGER_FORMAT " + dropped %" JSON_INTEGER_FORMAT
+	       " + released %" JSON_INTEGER_FORMAT " + parked %" JSON_INTEGER_FORMAT " + in hand %" JSON_INTEGER_FORMAT "  %s\n",
+		number(books, "matched"), number(books, "recovered"), number(books, "redriven"), number(books, "delivered"),
+		number(books, "dead"), number(books, "dropped"), number(books, "released"), number(books, "parked"), in_hand,
+		json_is_true(json_object_get(books, "closed")) ? "(closed)" : "(NOT CLOSED: please report this)");
+	printf("events   accepted %" JSON_INTEGER_FORMAT ", unmatched %" JSON_INTEGER_FORMAT "; attempts %" JSON_INTEGER_FORMAT
+	       ", to be repeated %" JSON_INTEGER_FORMAT "\n",
+		number(books, "accepted"), number(books, "unmatched"), number(books, "attempts"), number(books, "retried"));
+}
+
+static void print_lists(const json_t *status)
+{
+	size_t i;
+	const json_t *each;
+	json_array_foreach(json_object_get(status, "sources"), i, each)
+		printf("source   %-16s %s%s  messages %" JSON_INTEGER_FORMAT ", refused %" JSON_INTEGER_FORMAT "\n", string(each, "name"),
+			string(each, "kind"), json_is_true(json_object_get(each, "open")) ? "" : " (closed)", number(each, "messages"),
+			number(each, "refused"));
+	json_array_foreach(json_object_get(status, "targets"), i, each)
+	{
+		printf("target   %-16s in flight %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT ", pending %" JSON_INTEGER_FORMAT
+		       ", backoff %" JSON_INTEGER_FORMAT ", parked %" JSON_INTEGER_FORMAT "; delivered %" JSON_INTEGER_FORMAT
+		       ", dead %" JSON_INTEGER_FORMAT,
+			string(each, "name"), number(each, "in_flight"), number(each, "max_in_flight"), number(each, "pending"),
+			number(each, "backoff"), number(each, "parked"), number(each, "delivered"), number(each, "dead"));
+		if (json_object_get(each, "paused_until"))
+			printf("; paused until %s by %s", string(each, "paused_until"), string(each, "paused_by"));
+		puts(json_is_true(json_object_get(each, "removed")) ? "; removed" : "");
+	}
+}
+
+static void print_text(const json_t *status)
+{
+	const json_t *rules = json_object_get(status, "rules"), *store = json_object_get(status, "store");
+	printf("bus      %s, %s since %s\n", string(status, "bus"), string(status, "phase"), string(status, "started"));
+	printf("rules    %" JSON_INTEGER_FORMAT " rules, revision %" JSON_INTEGER_FORMAT "%s\n", number(rules, "count"),
+		number(rules, "revision"),
+		json_is_true(json_object_get(rules, "failing")) ? "  (what is on disk now was refused; see the log)" : "");
+	print_books(json_object_get(status, "books"));
+	print_lists(status);
+	printf("store    open %" JSON_INTEGER_FORMAT ", tried %" JSON_INTEGER_FORMAT ", parked %" JSON_INTEGER_FORMAT
+	       ", dead %" JSON_INTEGER_FORMAT "; %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " bytes%s\n",
+		number(store, "open"), number(store, "tried"), number(store, "parked"), number(store, "dead"),
+		number(store, "used_bytes"), number(store, "max_bytes"),
+		json_is_true(json_object_get(store, "nearly_full")) ? "  (nearly full: new events are refused)" : "");
+}
+
+static int ask_bus(const char *socket, bool json)
+{
+	struct tn_error error = {0};
+	struct tn_buf answer = {0};
+	long code = 0;
+	int status = TN_EXIT_GOOD;
+	json_t *root = NULL;
+	if (tn_admin_client_call(socket, "/status", NULL, 10, &answer, &code, &error) != TN_OK) {
+		status = complain(&error);
+	} else if (code != 200 || !(root = json_loadb(answer.bytes, answer.len, 0, NULL))) {
+		tn_error_set(&error, "the bus answered %ld: %.*s", code, (int)(answer.len > 300 ? 300 : answer.len), answer.bytes);
+		status = complain(&error);
+	} else if (json) {
+		printf("%.*s\n", TN_STR_ARG(tn_buf_str(&answer)));
+	} else {
+		print_text(root);
+	}
+	json_decref(root);
+	tn_buf_fini(&answer);
+	return status;
+}
+
+/* No bus is running: the store itself is asked, under its lock. */
+static int ask_store(const struct tn_config *config, bool json)
+{
+	struct tn_error error = {0};
+	struct tn_store *store;
+	struct tn_store_facts facts;
+	struct tn_store_options options = {.path = config->store_path.bytes, .max_size_bytes = config->store_max_bytes};
+	if (access(options.path, F_OK) != 0) { /* opening would make it */
+		tn_error_set(&error, "there is no store at %s yet: this bus never ran", options.path);
+		return complain(&error);
+	}
+	if (tn_store_open(&options, &store, &error) != TN_OK)
+		return complain(&error);
+	tn_store_facts(store, &facts);
+	tn_store_close(store);
+	unsigned long long open = facts.rows[TN_ROW_OPEN], tried = facts.rows[TN_ROW_TRIED], parked = facts.rows[TN_ROW_PARKED],
+			   dead = facts.rows[TN_ROW_DEAD];
+	if (json)
+		printf("{\"bus\":\"%.*s\",\"phase\":\"stopped\",\"store\":{\"open\":%llu,\"tried\":%llu,\"parked\":%llu,\"dead\":%llu}}\n",
+			TN_STR_ARG(config->bus), open, tried, parked, dead);
+	else
+		printf("bus      %.*s, not running\nstore    open %llu, tried %llu, parked %llu, dead %llu\n", TN_STR_ARG(config->bus),
+			open, tried, parked, dead);
+	return TN_EXIT_GOOD;
+}
+
+static int run(int argc, char **argv)
+{
+	const char *file = "turnout.yaml";
+	bool json = false;
+	const struct tn_argument table[] = {
+		{"--config", 'c', TN_ARGUMENT_TEXT, &file},
+		{"--json", 0, TN_ARGUMENT_FLAG, &json},
+		{0},
+	};
+	struct tn_error error = {0};
+	struct tn_config *config;
+	char socket[300];
+	if (!tn_arguments_parse(table, &argc, argv))
+		return TN_EXIT_UNUSABLE;
+	if (tn_config_read(file, &config, &error) != TN_OK)
+		return complain(&error);
+	int status = tn_admin_client_find(config, socket, sizeof socket) == TN_OK ? ask_bus(socket, json) : ask_store(config, json);
+	tn_config_free(config);
+	return status;
+}
+
+const struct tn_tool tn_command_status = {
+	.name = "status",
+	.summary = "the books, sources and targets of a running bus",
+	.usage = "status [-c turnout.yaml] [--json]",
+	.help = "Asks the running bus through the admin socket beside its store; with none running, reads the store.\n\n"
+		"  -c, --config FILE   the configuration [turnout.yaml]\n"
+		"      --json          one JSON object\n\n"
+		"The books close at any instant: matched + recovered + redriven = delivered + dead + dropped + released + parked + in hand.\n",
+	.run = run,
+};

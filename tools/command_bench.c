@@ -13,6 +13,8 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } benches[] = {
         {"http", tn_bench_http_main},
+        {"match", tn_bench_match_main},
+        {"engine", tn_bench_engine_main},
 };
 
 #define BENCH_COUNT (sizeof(benches) / sizeof(benches[0]))
@@ -47,7 +49,9 @@ static int bench_main(int argc, char **argv)
 const struct tn_tool tn_command_bench = {
         .name = "bench",
         .summary = "repeatable measurements, side by side in one run",
-        .usage = "bench http [--seconds N] [--connections N] [--rules N] [--json]",
+        .usage = "bench http [--seconds N] [--connections N] [--rules N] [--json]\n"
+                 "bench match [--seconds N] [--rules N] [--size BYTES] [--json]\n"
+                 "bench engine",
         .help = "bench http: events through the real bus (modes sync and durable), and through HAProxy beside it, from "
                 "one load\n"
                 "generator to one receiver. Lost, duplicate and reordered events are counted by sequence number and "
@@ -66,6 +70,12 @@ const struct tn_tool tn_command_bench = {
                 "events per CPU second compared with HAProxy's; p50 and p99 of the time from due to received at half "
                 "that rate,\n"
                 "less the same without anything in between.\n"
+                "\n"
+                "bench match: events of 1 KB against 1 to 1,000 rules, beside asking each pattern alone; both must "
+                "find the same.\n"
+                "\n"
+                "bench engine: deliveries a second that the delivery engine alone decides on one core, without any "
+                "I/O.\n"
                 "\n"
                 "Exit code: 0 measured, 1 events were lost or duplicated, 2 it could not run.\n",
         .run = bench_main,

@@ -104,12 +104,38 @@ static enum tn_status read_choice(const struct parse *parse, const struct tn_opt
 	return refuse(parse, row, node, wanted);
 }
 
+/* Relative to the folder of the file it was written in; in the arena. */
+static struct tn_str resolve_path(const struct parse *parse, struct tn_str path)
+{
+	const char *slash = strrchr(parse->doc->file, '/');
+	if (path.len == 0 || path.bytes[0] == '/' || !slash)
+		return tn_arena_copy(parse->arena, path);
+	size_t folder = (size_t)(slash - parse->doc->file) + 1;
+	char *joined = tn_arena_alloc(parse->arena, folder + path.len + 1);
+	memcpy(joined, parse->doc->file, folder);
+	memcpy(joined + folder, path.bytes, path.len);
+	return tn_str_make(joined, folder + path.len);
+}
+
+/* A reference, its path resolved. */
+static struct tn_str resolve_reference(const struct parse *parse, struct tn_str text)
+{
+	static const struct tn_str scheme = {"file:", 5};
+	if (!tn_str_starts(text, scheme))
+		return tn_arena_copy(parse->arena, text);
+	struct tn_str path = resolve_path(parse, tn_str_tail(text, scheme.len));
+	char *joined = tn_arena_alloc(parse->arena, scheme.len + path.len + 1);
+	memcpy(joined, scheme.bytes, scheme.len);
+	memcpy(joined + scheme.len, path.bytes, path.len);
+	return tn_str_make(joined, scheme.len + path.len);
+}
+
 static enum tn_status read_secret(const struct parse *parse, const struct tn_option *row, const struct tn_doc_node *node, struct tn_str text)
 {
 	if (!tn_secret_is_reference(text))
 		return refuse(parse, row, node, "a reference: env:NAME or file:PATH (secrets do not stand in the configuration)");
 	struct tn_secret *secret = place_of(parse, row);
-	*secret = (struct tn_secret){.reference = tn_arena_copy(parse->arena, text)};
+	*secret = (struct tn_secret){.reference = resolve_reference(parse, text)};
 	return TN_OK;
 }
 
@@ -121,6 +147,9 @@ static enum tn_status read_scalar(const struct parse *parse, const struct tn_opt
 	switch (row->type) {
 	case TN_OPTION_TEXT:
 		*(struct tn_str *)place_of(parse, row) = tn_arena_copy(parse->arena, text);
+		return TN_OK;
+	case TN_OPTION_PATH:
+		*(struct tn_str *)place_of(parse, row) = resolve_path(parse, text);
 		return TN_OK;
 	case TN_OPTION_BOOL:
 		if (!tn_str_is(text, "true") && !tn_str_is(text, "false"))
@@ -178,8 +207,8 @@ static enum tn_status read_pairs(const struct parse *parse, const struct tn_opti
 			return refuse(parse, row, item, "a map of name: string");
 		struct tn_pair *pair = &pairs->items[pairs->count++];
 		pair->name = tn_arena_copy(parse->arena, item->name);
-		pair->value.reference = tn_arena_copy(parse->arena, item->text);
 		pair->value.literal = !tn_secret_is_reference(item->text);
+		pair->value.reference = pair->value.literal ? tn_arena_copy(parse->arena, item->text) : resolve_reference(parse, item->text);
 	}
 	return TN_OK;
 }

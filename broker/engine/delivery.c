@@ -22,6 +22,7 @@
 
 #define MAY(state) (1u << (state))
 
+#ifndef NDEBUG /* only the assertion below reads it */
 /* From a state (index) to states (bits). */
 static const uint16_t moves[TN_STATE_COUNT] = {
 	[TN_STATE_NEW] = MAY(TN_STATE_PENDING),
@@ -34,6 +35,7 @@ static const uint16_t moves[TN_STATE_COUNT] = {
 	[TN_STATE_PARKING] = MAY(TN_STATE_PARKED) | MAY(TN_STATE_BACKOFF) | MAY(TN_STATE_RELEASED),
 	[TN_STATE_BURYING] = MAY(TN_STATE_DEAD) | MAY(TN_STATE_RELEASED),
 };
+#endif
 
 void tn_delivery_set_state(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state)
 {

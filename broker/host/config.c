@@ -19,7 +19,7 @@ static const char *const log_formats[] = {"text", "json", NULL};
 
 static const struct tn_option bus_options[] = {
 	{"bus", TN_OPTION_TEXT, AT(bus), .required = true, .help = "name of this bus; part of every delivery id, so never change it"},
-	{"store.path", TN_OPTION_TEXT, AT(store_path), .required = true, .help = "folder of the journal, parked deliveries and dead letters"},
+	{"store.path", TN_OPTION_PATH, AT(store_path), .required = true, .help = "folder of the journal, parked deliveries and dead letters"},
 	{"store.max_size", TN_OPTION_SIZE, AT(store_max_bytes), "4GiB", .min = 1 << 20, .max = (uint64_t)1 << 44, .help = "the store never grows beyond"},
 	{"workers", TN_OPTION_NUMBER, AT(workers), "1", .min = 1, .max = 64, .help = "event loops that decode, match and send"},
 	{"admin.listen", TN_OPTION_TEXT, AT(admin_listen), .help = "address of /healthz, /readyz and /metrics"},
@@ -52,17 +52,6 @@ static void set_folder(struct tn_config *config, const char *path)
 		snprintf(config->folder, sizeof config->folder, ".");
 	else
 		snprintf(config->folder, sizeof config->folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-}
-
-struct tn_str tn_config_resolve(struct tn_config *config, struct tn_str path)
-{
-	if (path.len == 0 || path.bytes[0] == '/' || strcmp(config->folder, ".") == 0)
-		return path;
-	struct tn_buf joined = {0};
-	tn_buf_addf(&joined, "%s/%.*s", config->folder, TN_STR_ARG(path));
-	struct tn_str copy = tn_arena_copy(&config->arena, tn_buf_str(&joined));
-	tn_buf_fini(&joined);
-	return copy;
 }
 
 bool tn_config_is_name(struct tn_str name)
@@ -105,7 +94,6 @@ static enum tn_status read_bus(const struct tn_doc *doc, struct tn_config *confi
 		tn_doc_error(doc, tn_doc_get(doc->root, "rules"), error, "rules must name at least one file or glob");
 		return TN_INVALID;
 	}
-	config->store_path = tn_config_resolve(config, config->store_path);
 	return TN_OK;
 }
 

@@ -16,8 +16,6 @@ void tn_config_source_help(struct tn_buf *out);
 void tn_config_target_help(struct tn_buf *out);
 void tn_config_dead_letter_help(struct tn_buf *out);
 
-/* A path as written, made relative to the configuration's folder. In the arena, NUL behind it. */
-struct tn_str tn_config_resolve(struct tn_config *config, struct tn_str path);
 /* 1 to 64 letters, digits, '.', '_', '-'. */
 bool tn_config_is_name(struct tn_str name);
 

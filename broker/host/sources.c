@@ -33,12 +33,14 @@ struct stream_letter {
 
 /* --- Orders --- */
 
-/* [worker] */
+/* [worker] Orders that were on their way when the instance stopped find no handle any more. */
 static void carry_out(const struct order_letter *letter)
 {
 	struct source_instance *instance = letter->instance;
 	const struct tn_source_ops *ops = instance->source->config->connector->source;
 	struct tn_source *handle = instance->handle;
+	if (!handle)
+		return;
 	switch (letter->order) {
 	case ORDER_ACK:
 		ops->ack(handle, letter->position, &letter->settlement);
@@ -204,6 +206,7 @@ static void take_stopped(struct tn_mail *mail, void *arg)
 static void on_stopped(void *arg)
 {
 	struct source_instance *instance = arg;
+	instance->handle = NULL; /* it frees itself */
 	struct order_letter *letter = calloc(1, sizeof *letter);
 	if (!letter)
 		abort();

@@ -50,7 +50,7 @@ struct tn_config {
 	struct tn_arena arena;
 	char folder[256];                 /* where the file stands: "." or a path */
 	char file[256];
-	struct tn_str bus, store_path;    /* store_path: relative to folder already resolved */
+	struct tn_str bus, store_path;
 	uint64_t store_max_bytes, workers;
 	struct tn_str admin_listen;       /* empty: none */
 	struct tn_texts rules;            /* paths and globs, as written */

@@ -16,12 +16,13 @@
 
 enum tn_option_type {
 	TN_OPTION_TEXT,      /* struct tn_str */
+	TN_OPTION_PATH,      /* struct tn_str: a file or folder; relative ones are relative to the configuration file's folder */
 	TN_OPTION_BOOL,      /* bool */
 	TN_OPTION_NUMBER,    /* uint64_t, within min..max */
 	TN_OPTION_DURATION,  /* int64_t milliseconds: 250ms, 15s, 5m, 2h, 14d; within min..max */
 	TN_OPTION_SIZE,      /* uint64_t bytes: 512, 64KiB, 1MiB, 4GiB; within min..max */
 	TN_OPTION_CHOICE,    /* uint32_t: index into choices */
-	TN_OPTION_SECRET,    /* struct tn_secret: env:NAME or file:PATH only */
+	TN_OPTION_SECRET,    /* struct tn_secret: env:NAME or file:PATH (as TN_OPTION_PATH) only */
 	TN_OPTION_TEXTS,     /* struct tn_texts: a list of strings */
 	TN_OPTION_PAIRS,     /* struct tn_pairs: a map of name -> string or secret reference */
 	TN_OPTION_LATER,     /* known by name, refused: `help` says what and that it comes later */

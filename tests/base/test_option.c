@@ -27,7 +27,7 @@ struct sample {
 
 static const struct tn_option table[] = {
 	{"name", TN_OPTION_TEXT, offsetof(struct sample, name), .required = true, .help = "its name"},
-	{"tls.certificate", TN_OPTION_TEXT, offsetof(struct sample, certificate), .help = "file"},
+	{"tls.certificate", TN_OPTION_PATH, offsetof(struct sample, certificate), .help = "file"},
 	{"batch", TN_OPTION_BOOL, offsetof(struct sample, batch), "true", .help = "batches"},
 	{"limit", TN_OPTION_NUMBER, offsetof(struct sample, limit), "10", .min = 1, .max = 100, .help = "a number"},
 	{"size", TN_OPTION_SIZE, offsetof(struct sample, size), "64KiB", .help = "bytes"},
@@ -53,7 +53,7 @@ static void read_text(struct read *read, const char *text)
 	static const char *const also[] = {"kind", NULL};
 	const struct tn_option *const tables[] = {table, NULL};
 	*read = (struct read){0};
-	assert_int_equal(tn_doc_parse(tn_str_from(text), "t.yaml", &read->doc, &read->error), TN_OK);
+	assert_int_equal(tn_doc_parse(tn_str_from(text), "etc/t.yaml", &read->doc, &read->error), TN_OK);
 	read->status = tn_option_parse(&read->doc, read->doc.root, tables, also, &read->arena, &read->sample, &read->error);
 }
 
@@ -67,10 +67,10 @@ static void values_and_defaults_fill_the_struct(void **state)
 {
 	struct read read;
 	read_text(&read, "name: web\nkind: http\ntls: {certificate: c.pem}\ntimeout: 250ms\nmode: sync\nhosts: [a, b]\n"
-			 "headers: {X-A: plain, X-B: env:HOME}\nauth:\n  bearer: env:TOKEN\n");
+			 "headers: {X-A: plain, X-B: file:k/b}\nauth:\n  bearer: env:TOKEN\n");
 	assert_int_equal(read.status, TN_OK);
 	assert_true(tn_str_is(read.sample.name, "web"));
-	assert_true(tn_str_is(read.sample.certificate, "c.pem"));
+	assert_true(tn_str_is(read.sample.certificate, "etc/c.pem"));
 	assert_true(read.sample.batch);
 	assert_int_equal(read.sample.limit, 10);
 	assert_int_equal(read.sample.size, 65536);
@@ -79,6 +79,7 @@ static void values_and_defaults_fill_the_struct(void **state)
 	assert_int_equal(read.sample.hosts.count, 2);
 	assert_true(read.sample.headers.items[0].value.literal);
 	assert_false(read.sample.headers.items[1].value.literal);
+	assert_true(tn_str_is(read.sample.headers.items[1].value.reference, "file:etc/k/b"));
 	assert_true(tn_str_is(read.sample.token.reference, "env:TOKEN"));
 	close_read(&read);
 }
@@ -88,21 +89,21 @@ static void what_is_wrong_is_refused_at_its_place(void **state)
 	static const struct {
 		const char *text, *error;
 	} cases[] = {
-		{"kind: http\n", "t.yaml:1:1: name is missing: its name"},
-		{"name: a\ntimeuot: 1s\n", "t.yaml:2:1: unknown key 'timeuot'; did you mean 'timeout'?"},
-		{"name: a\ntls: {certifcate: x}\n", "t.yaml:2:7: unknown key 'certifcate'; did you mean 'certificate'?"},
-		{"name: a\ntimeout: 15\n", "t.yaml:2:10: timeout must be a duration like 250ms, 15s, 5m, 2h or 14d"},
-		{"name: a\ntimeout: 2m\n", "t.yaml:2:10: timeout must be between 10 ms and 60000 ms"},
-		{"name: a\nlimit: 0\n", "t.yaml:2:8: limit must be between 1 and 100"},
-		{"name: a\nlimit: -1\n", "t.yaml:2:8: limit must be a whole number"},
-		{"name: a\nbatch: yes\n", "t.yaml:2:8: batch must be true or false"},
-		{"name: a\nmode: fast\n", "t.yaml:2:7: mode must be one of durable, sync"},
-		{"name: a\nname2: b\nhosts: x\n", "t.yaml:2:1: unknown key 'name2'; did you mean 'name'?"},
-		{"name: a\nhosts: x\n", "t.yaml:2:8: hosts must be a list"},
+		{"kind: http\n", "etc/t.yaml:1:1: name is missing: its name"},
+		{"name: a\ntimeuot: 1s\n", "etc/t.yaml:2:1: unknown key 'timeuot'; did you mean 'timeout'?"},
+		{"name: a\ntls: {certifcate: x}\n", "etc/t.yaml:2:7: unknown key 'certifcate'; did you mean 'certificate'?"},
+		{"name: a\ntimeout: 15\n", "etc/t.yaml:2:10: timeout must be a duration like 250ms, 15s, 5m, 2h or 14d"},
+		{"name: a\ntimeout: 2m\n", "etc/t.yaml:2:10: timeout must be between 10 ms and 60000 ms"},
+		{"name: a\nlimit: 0\n", "etc/t.yaml:2:8: limit must be between 1 and 100"},
+		{"name: a\nlimit: -1\n", "etc/t.yaml:2:8: limit must be a whole number"},
+		{"name: a\nbatch: yes\n", "etc/t.yaml:2:8: batch must be true or false"},
+		{"name: a\nmode: fast\n", "etc/t.yaml:2:7: mode must be one of durable, sync"},
+		{"name: a\nname2: b\nhosts: x\n", "etc/t.yaml:2:1: unknown key 'name2'; did you mean 'name'?"},
+		{"name: a\nhosts: x\n", "etc/t.yaml:2:8: hosts must be a list"},
 		{"name: a\nauth: {bearer: s3cret}\n",
-			"t.yaml:2:16: auth.bearer must be a reference: env:NAME or file:PATH (secrets do not stand in the configuration)"},
-		{"name: a\nbreaker: {}\n", "t.yaml:2:10: breaker is not in this version: breakers come later"},
-		{"name: [a]\n", "t.yaml:1:7: name must be a single value"},
+			"etc/t.yaml:2:16: auth.bearer must be a reference: env:NAME or file:PATH (secrets do not stand in the configuration)"},
+		{"name: a\nbreaker: {}\n", "etc/t.yaml:2:10: breaker is not in this version: breakers come later"},
+		{"name: [a]\n", "etc/t.yaml:1:7: name must be a single value"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct read read;

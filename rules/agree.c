@@ -8,9 +8,9 @@
  *   solve(context)   every group of it can be satisfied
  *   solve_group      by the leaves directly in the context alone; or by those and solve(one element of the array)
  *
- * Each leaf is looked at once a level, so the work is about linear in the leaves; a limit keeps it there. An element counts as entered only when some leaf in it is
- * chosen, for absence is judged within the elements that were. A name that is there twice can lead one path into two arrays at once;
- * then choices multiply, and the plain search decides within its work limit. One thread.
+ * Each leaf is looked at once a level, so the work is about linear in the leaves; a limit keeps it there. An element counts as entered
+ * only when some leaf in it is chosen, for absence is judged within the elements that were. A name that is there twice can lead one path
+ * into two arrays at once; then choices multiply, and the plain search decides within its work limit. One thread.
  */
 #include "agree.h"
 

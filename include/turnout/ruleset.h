@@ -58,7 +58,8 @@ void tn_matcher_free(struct tn_matcher *matcher);
 
 /* Any thread, each with its own matcher. Rules in file order; a rule's targets in their order. A raw event has one match: the poison
  * route. An event on which some rule cannot be judged in bounded work (see tn_pattern_match) gets the poison route after the matches of
- * the others, so that it does not go nowhere. TN_FULL: more than capacity (never when capacity >= route_count). No match is TN_OK with 0. */
+ * the others, so that it does not go nowhere. TN_FULL: more than capacity (never when capacity >= route_count). No match is TN_OK with
+ * 0. */
 enum tn_status tn_ruleset_match(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, const struct tn_event *event,
 	const struct tn_identity *identity, struct tn_match *out, size_t capacity, size_t *out_count) TN_MUST_CHECK;
 /* The delivery id of one route, for whoever has a route and an event but no match at hand. Of a raw event its bytes stand in for CE source
@@ -88,8 +89,9 @@ struct tn_ruleset_config {
 	struct tn_eventbridge eventbridge;
 };
 /* Reads rule files: each of paths is a file, or a glob whose matches are read in byte order. Returns owned. TN_INVALID, TN_NOT_FOUND,
- * TN_IO, TN_TOO_LARGE or TN_UNSUPPORTED (a key of a later version) with file:line:column; never half a set. base_dir: what relative paths are relative to, NULL: the working
- * directory. A folder that is missing or a set without rules is TN_INVALID unless allow_empty. */
+ * TN_IO, TN_TOO_LARGE or TN_UNSUPPORTED (a key of a later version) with file:line:column; never half a set. base_dir: what relative
+ * paths are relative to, NULL: the working directory. A folder that is missing or a set without rules is TN_INVALID unless
+ * allow_empty. */
 enum tn_status tn_ruleset_load(const char *base_dir, const char *const *paths, size_t path_count,
 	const struct tn_ruleset_config *config, struct tn_ruleset **out_ruleset, struct tn_error *error) TN_MUST_CHECK;
 /* The same from one text, for tests and tools; name stands in for the file in errors. */

@@ -171,12 +171,8 @@ static bool set_url(struct tn_http_call *call, const char *url)
 	tn_buf_add(&call->url, url, len);
 	tn_buf_terminate(&call->url);
 	call->tls = !tn_str_starts_nocase(tn_buf_str(&call->url), TN_STR("http:"));
-	/* Never a cleartext HTTP/2: this libcurl loses the second request of such a connection. With TLS a burst waits for the first
-	 * connection, in case it can carry all of it. */
 	curl_easy_setopt(call->easy, CURLOPT_URL, call->url.bytes);
 	curl_easy_setopt(call->easy, CURLOPT_CONNECT_ONLY, (long)!call->tls);
-	curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION, (long)(call->tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-	curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT, (long)call->tls);
 	if (call->tls || tn_http_plain_set_url(call))
 		return true;
 	tn_buf_clear(&call->url);

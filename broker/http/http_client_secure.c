@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * http_client_secure.c - calls with TLS: libcurl does them from the first byte to the last, HTTP/2 where the server offers it.
+ * http_client_secure.c - calls with TLS: libcurl does them from the first byte to the last.
+ *
+ * HTTP/1.1 only. This libcurl (7.88) resets each HTTP/2 stream when its answer is complete; servers that guard against rapid resets end such a
+ * connection with GOAWAY after about a thousand requests, and all streams on it fail at once.
  *
  * Called by http_client_call.c; its callbacks by libcurl. Owns nothing: the easy handle, the lines and their nodes are the call's.
  * Loop thread only.
@@ -73,6 +76,7 @@ static void set_tls(struct tn_http_call *call)
 void tn_http_secure_init(struct tn_http_call *call)
 {
 	set_tls(call);
+	curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(call->easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
 	curl_easy_setopt(call->easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(call->easy, CURLOPT_HEADERDATA, call);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * http_client.h - HTTP requests without blocking: libcurl's multi interface on our loop, behind a contract that lets it be replaced.
+ * http_client.h - HTTP/1.1 requests without blocking: libcurl on our loop, and our own exchange where there is no TLS.
  *
- * One client a loop; connections are kept and reused, HTTP/2 where a TLS server offers it. No redirects, no proxies, no cookies, no
- * netrc, no decompression; http and https only, TLS 1.2 and up, verification always. Addresses are judged at each connect. Loop thread
- * only. The process calls curl_global_init(CURL_GLOBAL_DEFAULT) once, in main, before it starts threads, and ignores SIGPIPE.
+ * One client a loop; connections are kept and reused. No redirects, no proxies, no cookies, no netrc, no decompression; http and https
+ * only, TLS 1.2 and up, verification always. Addresses are judged at each connect. Loop thread only. The process calls curl_global_init(CURL_GLOBAL_DEFAULT) once, in main, before it starts threads, and ignores SIGPIPE.
  *
  *   start -> [resolve -> connect -> TLS] -> send -> receive -> done        once for each start, on the loop, never from inside start
  *      \________________________________________/  cancel -> done(CANCELLED)

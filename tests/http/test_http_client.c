@@ -804,6 +804,21 @@ static void urls_are_checked_and_shown_without_secrets(void **state)
 	}
 }
 
+static void header_names_are_tokens_and_values_are_text(void **state)
+{
+	static const char token_marks[] = "!#$%&'*+-.^_`|~";
+	for (unsigned c = 0; c < 256; c++) {
+		char byte = (char)c;
+		bool alphanumeric = c < 128 && ((c | 32) >= 'a' ? (c | 32) <= 'z' && c >= 'A' : c >= '0' && c <= '9');
+		bool token = alphanumeric || (c && strchr(token_marks, (int)c));
+		bool text = c == '\t' || (c >= 0x20 && c != 0x7f);
+		if (tn_http_header_name_valid(tn_str_make(&byte, 1)) != token || tn_http_header_value_valid(tn_str_make(&byte, 1)) != text)
+			fail_msg("byte %u", c);
+	}
+	assert_false(tn_http_header_name_valid(TN_STR("")));
+	assert_true(tn_http_header_value_valid(TN_STR("")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -849,6 +864,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_configured_authority_vouches_for_its_name_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_server_without_tls_is_transport, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_file_is_told_when_the_client_is_made, set_up, tear_down),
+		cmocka_unit_test(header_names_are_tokens_and_values_are_text),
 		cmocka_unit_test(urls_are_checked_and_shown_without_secrets),
 	};
 	signal(SIGPIPE, SIG_IGN);

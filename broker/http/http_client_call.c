@@ -212,7 +212,6 @@ void tn_http_call_reset(struct tn_http_call *call)
 	clear_buffer(&call->plain.head);
 	clear_buffer(&call->plain.response.line);
 	call->plain.sent = 0;
-	call->plain.again = false;
 	clear_buffer(&call->header_text);
 	clear_buffer(&call->body);
 	call->header_count = 0;

@@ -42,7 +42,6 @@ struct plain_request {    /* a call without TLS */
 	struct tn_buf head;       /* of this request, all of it */
 	size_t sent;              /* bytes of head and body */
 	struct http_connection *connection; /* NULL: none yet, libcurl is connecting */
-	bool again;               /* a kept connection turned out to be closed; this is a fresh one */
 	struct tn_http_response response;
 	struct event timer;
 };

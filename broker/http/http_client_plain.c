@@ -8,9 +8,9 @@
  * formatting its header lines byte by byte, and into polling twice. Here a request is one sendmsg and one read.
  *
  *   start ---- kept connection ----------------------> send -> receive -> leave
- *      '-- libcurl: CONNECT_ONLY -> connected -> dup --^  ^        |
- *                                                         '- again: a kept connection had been closed by the other side, and
- *                                                            nothing came on it (RFC 9112 section 9.3.1); once
+ *      '-- libcurl: CONNECT_ONLY -> connected -> dup --^           |
+ *                     ^------------------------------------ again, once: a kept connection had been closed by the other side, and nothing
+ *                                                           came on it (RFC 9112 section 9.3.1)
  *
  * libcurl closes what it connected when its handle is removed, so the descriptor is duplicated: one system call a connection.
  */
@@ -178,11 +178,10 @@ static bool nothing_came(const struct tn_http_response *response)
 static void break_off(struct tn_http_call *call, const char *why, bool from_loop)
 {
 	struct http_connection *connection = call->plain.connection;
-	bool stale = connection->used && nothing_came(&call->plain.response) && !call->plain.again;
+	bool stale = connection->used && nothing_came(&call->plain.response);
 	close_connection(connection);
 	call->plain.connection = NULL;
 	if (stale) {
-		call->plain.again = true;
 		call->plain.sent = 0;
 		connect_anew(call);
 		return;

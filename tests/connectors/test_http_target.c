@@ -383,6 +383,35 @@ static void a_new_token_that_is_refused_too_is_the_end(void **state)
 	assert_int_equal(world->server.requests, 2);
 }
 
+static int64_t hurried_ms(void *arg)
+{
+	int64_t *now_ms = arg;
+	return *now_ms += 1500;
+}
+
+static void change_the_token(struct loopback *server, struct bufferevent *connection)
+{
+	char token[32];
+	snprintf(token, sizeof token, "number %u", server->requests);
+	setenv("TEST_TOKEN", token, 1);
+	loopback_write(connection, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void a_token_that_keeps_changing_is_tried_twice_an_attempt(void **state)
+{
+	struct world *world = *state;
+	int64_t now_ms = 0;
+	struct tn_clock clock = {.mono_ms = hurried_ms, .wall_ms = hurried_ms, .arg = &now_ms};
+	setenv("TEST_TOKEN", "old", 1);
+	world->host.clock = &clock;
+	world->options.bearer.reference = TN_STR("env:TEST_TOKEN");
+	world->server.script = change_the_token;
+	world->attempt.timeout_ms = 60000;
+	assert_string_equal(deliver(world)->code, "UNAUTHORIZED");
+	assert_int_equal(world->server.requests, 2);
+	stop_target(world);
+}
+
 static void a_missing_secret_stops_the_target_from_opening(void **state)
 {
 	struct world *world = *state;
@@ -576,6 +605,7 @@ int main(void)
 		TEST(a_refused_token_is_read_again_once),
 		TEST(a_token_that_did_not_change_is_not_sent_again),
 		TEST(a_new_token_that_is_refused_too_is_the_end),
+		TEST(a_token_that_keeps_changing_is_tried_twice_an_attempt),
 		TEST(a_missing_secret_stops_the_target_from_opening),
 		TEST(a_dead_letter_carries_its_reason),
 		TEST(a_dead_letter_may_be_structured),

@@ -378,7 +378,7 @@ static void an_answer_nobody_asked_for_is_never_somebodys(void **state)
 static void refuse_early(struct bufferevent *connection, void *arg)
 {
 	bufferevent_disable(connection, EV_READ);
-	loopback_write(connection, "HTTP/1.1 413 Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+	loopback_write(connection, "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n");
 }
 
 static void on_early_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int len, void *arg)
@@ -402,6 +402,8 @@ static void an_answer_may_come_before_the_request_is_all_sent(void **state)
 	assert_int_equal(world->status, 413);
 	assert_int_equal(world->failure, TN_HTTP_FINE);
 	free(big);
+	send_to_server(world);
+	assert_int_equal(world->server.connections, 2);
 }
 
 /* --- Failures --- */

@@ -40,12 +40,24 @@ static enum tn_status load_rules(const char *config_file, const char *rule_file,
 	return status;
 }
 
+static enum tn_status read_input(struct tn_buf *text, struct tn_error *error)
+{
+	size_t len;
+	do {
+		len = fread(tn_buf_reserve(text, 4096), 1, 4096, stdin);
+		text->len += len;
+	} while (len > 0 && text->len <= EVENT_LIMIT);
+	if (len == 0 && !ferror(stdin))
+		return TN_OK;
+	tn_error_set(error, ferror(stdin) ? "standard input could not be read" : "standard input is larger than 16 MiB");
+	return TN_IO;
+}
+
 static enum tn_status read_event(const char *file, struct tn_event **out_event, struct tn_error *error)
 {
 	struct tn_buf text = {0};
 	struct tn_wire_error fault;
-	const char *path = strcmp(file, "-") == 0 ? "/dev/stdin" : file;
-	enum tn_status status = tn_file_read(path, EVENT_LIMIT, &text, error);
+	enum tn_status status = strcmp(file, "-") == 0 ? read_input(&text, error) : tn_file_read(file, EVENT_LIMIT, &text, error);
 	if (status == TN_OK) {
 		status = tn_event_from_json(tn_str_trim(tn_buf_str(&text), " \t\r\n"), tn_clock_wall_ms(&tn_clock_system), out_event, &fault);
 		if (status != TN_OK)

@@ -115,7 +115,7 @@ static int begin(struct tn_store *store, struct transaction *transaction)
 	if (rc != 0)
 		abandon(transaction);
 	transaction->space.max_bytes = store->environment.map_bytes;
-	transaction->space.free_disk_bytes = tn_space_free_disk(store->path);
+	tn_space_look(&transaction->space, store->path);
 	return rc;
 }
 

@@ -7,6 +7,9 @@
  */
 #include "space.h"
 
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 enum { DISK_RESERVE_LIMIT = 64 * 1024 * 1024, DISK_RESERVE_PART = 16 };
@@ -50,15 +53,19 @@ enum tn_space_need tn_space_need(const struct tn_batch *batch)
 	return most == TN_SPACE_KEEP && journals ? TN_SPACE_INTAKE : most;
 }
 
+static uint64_t disk_reserve(const struct tn_space *space)
+{
+	uint64_t smaller = space->max_bytes < space->disk_bytes ? space->max_bytes : space->disk_bytes;
+	uint64_t reserve = smaller / DISK_RESERVE_PART;
+	return reserve < DISK_RESERVE_LIMIT ? reserve : DISK_RESERVE_LIMIT;
+}
+
 bool tn_space_allows(const struct tn_space *space, enum tn_space_need need)
 {
 	if (need == TN_SPACE_SETTLE)
 		return true;
-	uint64_t reserve = space->max_bytes / DISK_RESERVE_PART;
-	if (reserve > DISK_RESERVE_LIMIT)
-		reserve = DISK_RESERVE_LIMIT;
 	return space->used_bytes <= space->max_bytes / 100 * limits[need].map_percent &&
-		space->free_disk_bytes >= reserve / 4 * limits[need].reserve_quarters;
+		space->room_bytes >= disk_reserve(space) / 4 * limits[need].reserve_quarters;
 }
 
 uint64_t tn_space_free_disk(const char *path)
@@ -67,4 +74,27 @@ uint64_t tn_space_free_disk(const char *path)
 	if (statvfs(path, &disk) != 0)
 		return UINT64_MAX;
 	return (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
+/* The data file never shrinks: what was deleted from it is room for what comes. */
+static uint64_t reusable_bytes(const struct tn_space *space, const char *path)
+{
+	char file[PATH_MAX];
+	struct stat st;
+	snprintf(file, sizeof file, "%s/data.mdb", path);
+	if (stat(file, &st) != 0)
+		return 0;
+	uint64_t has_bytes = (uint64_t)st.st_blocks * 512;
+	return has_bytes > space->used_bytes ? has_bytes - space->used_bytes : 0;
+}
+
+void tn_space_look(struct tn_space *space, const char *path)
+{
+	struct statvfs disk;
+	if (statvfs(path, &disk) != 0) {
+		space->room_bytes = space->disk_bytes = UINT64_MAX;
+		return;
+	}
+	space->disk_bytes = (uint64_t)disk.f_blocks * disk.f_frsize;
+	space->room_bytes = (uint64_t)disk.f_bavail * disk.f_frsize + reusable_bytes(space, path);
 }

@@ -170,7 +170,8 @@ void tn_store_facts(struct tn_store *store, struct tn_store_facts *out_facts)
 	struct tn_store_facts facts = store->facts;
 	pthread_mutex_unlock(&store->facts_lock);
 	facts.free_disk_bytes = tn_space_free_disk(store->path);
-	struct tn_space space = {facts.used_bytes, facts.max_bytes, facts.free_disk_bytes};
+	struct tn_space space = {.used_bytes = facts.used_bytes, .max_bytes = facts.max_bytes};
+	tn_space_look(&space, store->path);
 	facts.nearly_full = !tn_space_allows(&space, TN_SPACE_INTAKE);
 	*out_facts = facts;
 }

@@ -11,13 +11,14 @@
  * Who may use the reserve. Space is judged before a batch is written, by its most demanding operation; a batch is refused whole, so
  * what frees space belongs in a batch of its own while the store is nearly full:
  *
- *   the batch holds                                   is refused when the map is used to   or free disk is below
+ *   the batch holds                                   is refused when the map is used to   or room on disk is below
  *   an event with an OPEN row (intake)                90%                                  the disk reserve
  *   an event without one (a park, a burial)           94%                                  3/4 of it
  *   rows or redrives, no event bytes                  97%                                  1/2 of it
  *   only drops and purges, or nothing                 never (but see below)
  *
- * The disk reserve is 1/16 of the map, at most 64 MiB. Space that was freed comes back two commits later; the store makes these small
+ * The disk reserve is 1/16 of the map or of the disk, whichever is smaller, at most 64 MiB; what the data file has and does not use
+ * counts as free, since the file never shrinks. Space that was freed comes back two commits later; the store makes these small
  * commits itself before it refuses a batch that met a full map, and then writes a batch of drops in several commits (which do not hang
  * together: a lost drop costs a duplicate). Only if not even one fits are drops REFUSED, or UNKNOWN: they are worth another try.
  *

@@ -60,12 +60,23 @@ def test_status_tells_the_books(place):
     equal((books["matched"], books["delivered"], books["closed"]), (1, 1, True))
 
 
-def test_status_of_a_stopped_bus_says_so(place):
-    bus = place.simple_bus(place.sink()).start()
+def test_status_of_a_stopped_bus_reads_its_store(place):
+    sink = place.sink("--fail", 1)
+    bus = place.simple_bus(sink, target={"retry": {"max_retries": 0}}).start()
+    equal(bus.post(event("1")).status, 202)
+    wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == 1, what="the dead letter")
     bus.stop()
+    code, output, _ = place.run("status", "-c", bus.path("turnout.yaml"), "--json")
+    equal(code, 0)
+    status = json.loads(output)
+    equal((status["phase"], status["store"]["dead"]), ("stopped", 1))
+
+
+def test_status_of_a_bus_that_never_ran_says_so(place):
+    bus = place.simple_bus(place.sink())
     code, _, errors = place.run("status", "-c", bus.path("turnout.yaml"))
     equal(code, 2)
-    check("run" in errors, "it says what to do", errors)
+    check("never ran" in errors, "it says what to do", errors)
 
 
 def test_no_rule_matching_is_counted_and_answered(place):

@@ -35,7 +35,7 @@ static void a_batch_needs_what_its_most_demanding_operation_needs(void **state)
 
 static bool allows(unsigned used_percent, unsigned free_quarters, enum tn_space_need need)
 {
-	struct tn_space space = {used_percent * MIB, 100 * MIB, free_quarters * (100 * MIB / 16 / 4)};
+	struct tn_space space = {used_percent * MIB, 100 * MIB, free_quarters * (100 * MIB / 16 / 4), 1000 * MIB};
 	return tn_space_allows(&space, need);
 }
 
@@ -50,6 +50,14 @@ static void each_need_has_its_limit_in_the_map(void **state)
 	assert_true(allows(100, 4, TN_SPACE_SETTLE));
 }
 
+static void a_small_disk_has_a_small_reserve(void **state)
+{
+	struct tn_space space = {.max_bytes = 1024 * MIB, .room_bytes = MIB, .disk_bytes = 8 * MIB};
+	assert_true(tn_space_allows(&space, TN_SPACE_INTAKE));
+	space.room_bytes = MIB / 2 - 1;
+	assert_false(tn_space_allows(&space, TN_SPACE_INTAKE));
+}
+
 static void each_need_has_its_limit_on_the_disk(void **state)
 {
 	assert_false(allows(10, 3, TN_SPACE_INTAKE));
@@ -62,9 +70,9 @@ static void each_need_has_its_limit_on_the_disk(void **state)
 
 static void the_disk_reserve_of_a_large_store_is_64_mib(void **state)
 {
-	struct tn_space space = {0, 1024 * 1024 * MIB, 64 * MIB};
+	struct tn_space space = {0, 1024 * 1024 * MIB, 64 * MIB, 1024 * 1024 * MIB};
 	assert_true(tn_space_allows(&space, TN_SPACE_INTAKE));
-	space.free_disk_bytes--;
+	space.room_bytes--;
 	assert_false(tn_space_allows(&space, TN_SPACE_INTAKE));
 }
 
@@ -174,6 +182,7 @@ int main(void)
 		cmocka_unit_test(a_batch_needs_what_its_most_demanding_operation_needs),
 		cmocka_unit_test(each_need_has_its_limit_in_the_map),
 		cmocka_unit_test(each_need_has_its_limit_on_the_disk),
+		cmocka_unit_test(a_small_disk_has_a_small_reserve),
 		cmocka_unit_test(the_disk_reserve_of_a_large_store_is_64_mib),
 		cmocka_unit_test(a_full_store_takes_no_intake_but_parks_counts_and_drops),
 		cmocka_unit_test(a_store_can_be_filled_and_emptied_again_and_again),

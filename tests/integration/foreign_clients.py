@@ -8,15 +8,15 @@ from harness import SLOWNESS, Failure, check, equal, free_port, request, wait_un
 
 NODE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node")
 
+# The Functions Framework itself stumbles over bodies that are no JSON object; those are for the last test.
 EVENTS = [
     {"id": "json-object", "source": "/shop/orders", "type": "order.created", "data": {"total": 12.5, "text": "grüße", "list": [1, None]}},
-    {"id": "json-text", "source": "/shop", "type": "order.noted", "datacontenttype": "application/json", "data": "a text"},
-    {"id": "plain-text", "source": "urn:x:y", "type": "order.noted", "datacontenttype": "text/plain", "data": "plain grüße"},
+    {"id": "typed", "source": "urn:x:y", "type": "order.noted", "datacontenttype": "application/json", "data": {"nested": {"a": []}}},
     {"id": "attributes", "source": "https://example.com/a?b=c#d", "type": "order.created", "subject": "order/17",
      "time": "2026-01-02T03:04:05.678Z", "dataschema": "https://example.com/schema", "partitionkey": "k-1", "data": {"a": 1}},
-    {"id": "no-data", "source": "/shop", "type": "order.closed"},
 ]
-KEPT = ("id", "source", "type", "subject", "time", "dataschema", "datacontenttype", "partitionkey", "data")
+# The Functions Framework does not show a function the datacontenttype of a binary event.
+KEPT = ("id", "source", "type", "subject", "time", "dataschema", "partitionkey", "data")
 
 
 def check_installed():
@@ -59,7 +59,6 @@ def exchange(place, mode):
     for value in EVENTS:
         got = values[value["id"]]
         for name in KEPT:
-            # The SDK adds the current time itself, and JSON data may be labelled as such on the way.
             if name in value:
                 equal(got.get(name), value[name], f"{name} of {value['id']}")
     wait_until(bus.settled, what="the books to settle")
@@ -74,15 +73,26 @@ def test_structured_events_of_the_javascript_sdk_reach_a_functions_framework_fun
     exchange(place, "structured")
 
 
-def test_bytes_of_the_javascript_sdk_arrive_unchanged(place):
+def test_all_kinds_of_data_of_the_javascript_sdk_arrive_unchanged(place):
     check_installed()
     sink = place.sink("--bodies")
     bus = place.simple_bus(sink).start()
-    data = "AAECA/7/"
+    values = [
+        {"id": "bytes", "datacontenttype": "application/octet-stream", "data_base64": "AAECA/7/"},
+        {"id": "text", "datacontenttype": "text/plain", "data": "plain grüße"},
+        {"id": "xml", "datacontenttype": "application/xml", "data": "<a>&lt;</a>"},
+        {"id": "list", "datacontenttype": "application/json", "data": [1, "two", None]},
+        {"id": "nothing"},
+    ]
     for mode in ("binary", "structured"):
-        value = {"id": mode, "source": "/s", "type": "t", "datacontenttype": "application/octet-stream", "data_base64": data}
-        sent = subprocess.run(["node", os.path.join(NODE, "sender.js"), bus.url(), mode], text=True, capture_output=True,
-                              input=json.dumps(value) + "\n", timeout=60 * SLOWNESS)
-        equal(sent.stdout, f"{mode} 202\n", sent.stderr)
-    wait_until(lambda: len(sink.ids()) == 2, what="both")
-    check(all(line["event"].get("data_base64") == data for line in sink.lines()), sink.lines())
+        lines = "".join(json.dumps({**value, "id": f"{value['id']}-{mode}", "source": "/s", "type": "t"}) + "\n" for value in values)
+        sent = subprocess.run(["node", os.path.join(NODE, "sender.js"), bus.url(), mode], text=True, capture_output=True, input=lines,
+                              timeout=60 * SLOWNESS)
+        equal(sent.stdout, "".join(f"{value['id']}-{mode} 202\n" for value in values), sent.stderr)
+    wait_until(lambda: len(sink.ids()) == 2 * len(values), what="all")
+    for line in sink.lines():
+        value = next(value for value in values if value["id"] == line["id"].split("-")[0])
+        for name in ("data", "data_base64"):
+            equal(line["event"].get(name), value.get(name), f"{name} of {line['id']}")
+        if "datacontenttype" in value:  # else the SDK makes one up
+            equal(line["event"]["datacontenttype"].split(";")[0], value["datacontenttype"], line["id"])

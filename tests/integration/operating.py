@@ -228,47 +228,81 @@ def test_a_second_sigterm_ends_it_at_once(place):
 
 # --- Limits ---
 
-def test_a_full_disk_refuses_and_recovers(place):
-    """The store on a small tmpfs: 503 with Retry-After when it is full, no crash, nothing lost, and on again when there is room."""
-    store = place.path("small")
-    os.mkdir(store)
-    check(os.system(f"mount -t tmpfs -o size=6m,mode=0700 tmpfs {store}") == 0, "a tmpfs can be mounted (needs root)")
+def on_small_disk(place, test):
+    """Runs test(place, folder) with a folder on a file system of 16 MB."""
+    folder = place.path("small")
+    os.mkdir(folder)
+    check(os.system(f"mount -t tmpfs -o size=16m,mode=0700 tmpfs {folder}") == 0, "a tmpfs can be mounted (this test needs root)")
     try:
-        fill_and_recover(place, store)
+        test(place, folder)
     finally:
         for process in place.processes:
             process.kill()
-        os.system(f"umount {store}")
+        os.system(f"umount {folder}")
 
 
-def fill_and_recover(place, store):
-    sink = place.sink("--fail", 1, name="sick")
-    bus = place.simple_bus(sink, store={"path": store + "/store", "max_size": "1GiB"},
-                           target={"retry": {"profile": "fast", "base": "1s", "cap": "2s", "max_retries": 1000}},
-                           limits={"park_after": "100ms"}).start()
-    acked, refused = set(), None
-    for number in range(20000):
+def fill_up(bus, limit=20000):
+    """Posts until it is refused; answers the ids that were acknowledged, and checks the refusal."""
+    acked = set()
+    for number in range(limit):
         answer = bus.post(event(f"e{number}", data="x" * 4000))
-        if answer.status == 202:
-            acked.add(f"e{number}")
-            continue
-        refused = answer
-        break
-    check(refused is not None, "the disk fills up")
-    equal(refused.status, 503, refused)
-    check(int(refused.headers.get("retry-after", "0")) > 0, "Retry-After", refused.headers)
-    refused.problem()
+        if answer.status != 202:
+            equal(answer.status, 503, answer)
+            check(int(answer.headers.get("retry-after", "0")) > 0, "Retry-After", answer.headers)
+            answer.problem()
+            return acked
+        acked.add(f"e{number}")
+    check(False, "the disk never filled up")
+
+
+def check_recovery(place, bus, acked, sick):
     check(bus.process.running(), "no crash", bus.process.output()[-1000:])
     for number in range(50):
         check(bus.post(event(f"more{number}", data="x" * 4000)).status in (202, 503), "it goes on answering")
-    sink.process.stop()
-    well = place.sink(name="well", port=sink.port)
-    # Delivering makes room by itself; the sender would have come again meanwhile.
-    wait_until(lambda: acked <= well.ids(), 60, f"all {len(acked)} acknowledged events (of which {len(acked - well.ids())} lack)")
+    sick.process.stop()
+    well = place.sink(name="well", port=sick.port)
+    wait_until(lambda: acked <= well.ids(), 60, f"all {len(acked)} acknowledged events")
     wait_until(lambda: bus.post(event("again", data="x" * 4000)).status == 202, 30, "intake to open again")
     wait_until(lambda: "again" in well.ids(), what="the event after it")
     note(f"disk full: {len(acked)} acknowledged before it was full, {len(acked - well.ids())} lost")
     bus.check_books()
+
+
+def small_bus(place, folder, sick):
+    return place.simple_bus(sick, store={"path": folder + "/store", "max_size": "64MiB"},
+                            target={"retry": {"profile": "fast", "base": "1s", "cap": "2s", "max_retries": 1000}},
+                            limits={"park_after": "100ms"}).start()
+
+
+def test_a_disk_filled_by_the_store_refuses_and_recovers(place):
+    def run(place, folder):
+        sick = place.sink("--fail", 1, name="sick")
+        bus = small_bus(place, folder, sick)
+        acked = fill_up(bus)
+        check(len(acked) > 100, f"{len(acked)} were taken before")
+        check_recovery(place, bus, acked, sick)
+    on_small_disk(place, run)
+
+
+def test_a_disk_filled_by_others_refuses_and_recovers_when_there_is_room(place):
+    def run(place, folder):
+        sick = place.sink("--fail", 1, name="sick")
+        bus = small_bus(place, folder, sick)
+        acked = set()
+        for number in range(100):
+            equal(bus.post(event(f"early{number}")).status, 202)
+            acked.add(f"early{number}")
+        with open(folder + "/other", "wb") as other:
+            try:
+                while True:
+                    other.write(b"x" * 65536)
+                    other.flush()
+            except OSError:
+                pass
+        acked |= fill_up(bus)
+        os.remove(folder + "/other")
+        check_recovery(place, bus, acked, sick)
+    on_small_disk(place, run)
 
 
 def test_a_dead_sinks_park_cap_pauses_intake(place):

@@ -28,6 +28,7 @@ def refuse(place, status, body, headers=STRUCTURED, **expected):
     equal(bus.post(event("after")).status, 202, "the next event is taken")
     bus.stop()
     equal(sink.ids(), {"after"})
+    return problem
 
 
 def refuse_bytes(place, status, data, closes=True):
@@ -73,7 +74,8 @@ def test_another_method_is_405_with_allow(place):
 # --- Attributes and data ---
 
 def test_bad_base64_names_data_base64(place):
-    refuse(place, 400, event("1", data_base64="@@not base64@@"), error="invalid_base64", attribute="data_base64")
+    problem = refuse(place, 400, event("1", data_base64="@@not base64@@"), error="invalid_base64")
+    check("data_base64" in problem["detail"] and problem["offset"] > 0, problem)
 
 
 def test_both_data_forms_are_a_conflict(place):

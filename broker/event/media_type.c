@@ -75,8 +75,9 @@ static bool read_parameter(struct tn_str text, size_t *at, struct tn_media_type 
 bool tn_media_type_parse(struct tn_str text, struct tn_media_type *out)
 {
 	struct tn_media_type found = {0};
-	text = tn_str_trim(text, " \t");
 	size_t at = 0;
+	if (tn_str_trim(text, " \t").len != text.len)
+		return false;
 	found.type = read_token(text, &at);
 	if (found.type.len == 0 || at >= text.len || text.bytes[at++] != '/')
 		return false;

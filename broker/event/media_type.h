@@ -16,7 +16,7 @@ struct tn_media_type { /* borrows the text; compare without case */
 
 enum tn_media_class { TN_MEDIA_OTHER, TN_MEDIA_JSON, TN_MEDIA_TEXT /* text or XML, in UTF-8 */ };
 
-/* RFC 2046, white space allowed around it and around semicolons, empty parameters passed over. */
+/* RFC 2046; white space is allowed around semicolons, not around the whole; empty parameters are passed over. */
 bool tn_media_type_parse(struct tn_str text, struct tn_media_type *out);
 /* charset absent, utf-8 or us-ascii. */
 bool tn_media_type_is_utf8(const struct tn_media_type *media_type);

@@ -220,10 +220,17 @@ static void encode_structured(const struct tn_event *event, struct tn_encoded *o
 	out->body = tn_buf_str(&out->text);
 }
 
+/* In binary mode the receiver would take data that is an event itself for the event. */
+static bool looks_structured(const struct tn_wire *wire, const struct tn_event *event)
+{
+	return !wire->type_in_header &&
+		tn_str_starts_nocase(tn_event_core(event, TN_CORE_DATACONTENTTYPE), TN_STR("application/cloudevents"));
+}
+
 void tn_wire_encode(const struct tn_wire *wire, const struct tn_event *event, enum tn_mode mode, struct tn_encoded *out)
 {
 	assert(!tn_event_is_raw(event) && (mode == TN_MODE_BINARY || mode == TN_MODE_STRUCTURED));
-	if (mode == TN_MODE_STRUCTURED)
+	if (mode == TN_MODE_STRUCTURED || looks_structured(wire, event))
 		encode_structured(event, out);
 	else
 		tn_binary_encode(wire, event, out);

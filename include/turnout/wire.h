@@ -96,7 +96,8 @@ struct tn_encoded {                         /* {0}; reused from call to call, fr
 void tn_encoded_fini(struct tn_encoded *encoded);
 
 /* mode is BINARY or STRUCTURED; the event is not raw. Header names are lower case, the media type's is "content-type" (HTTP also
- * when written as Content-Type: compared without case). The body is borrowed from event or from out->text. */
+ * when written as Content-Type: compared without case). The body is borrowed from event or from out->text. An event whose datacontenttype would
+ * announce a structured message (its data is an event) is written structured where binary mode could not tell the two apart. */
 void tn_wire_encode(const struct tn_wire *wire, const struct tn_event *event, enum tn_mode mode, struct tn_encoded *out);
 /* Appends the event as one CloudEvents JSON object. */
 void tn_event_to_json(const struct tn_event *event, struct tn_buf *out);

@@ -184,7 +184,7 @@ static void a_duplicate_among_many_is_found(void **state)
 	assert_fault(decode_limited(&tn_wire_http, headers, COUNT, NO_BODY, NULL), TN_FAULT_DUPLICATE_ATTRIBUTE, "x17");
 }
 
-static void what_is_written_does_not_need_the_event_twice(void **state)
+static void buffers_are_reused_from_event_to_event(void **state)
 {
 	/* The second event is larger than the first: the buffers grow, and nothing of the first is left. */
 	const struct tn_attribute small[] = {{TN_STR("id"), TN_STR("1"), TN_STRING}, {TN_STR("source"), TN_STR("/s"), TN_STRING},
@@ -216,6 +216,23 @@ static void what_is_written_does_not_need_the_event_twice(void **state)
 	tn_event_unref(two);
 }
 
+static void an_event_that_carries_an_event_is_not_mistaken_for_it(void **state)
+{
+	const struct tn_attribute attributes[] = {{TN_STR("id"), TN_STR("outer"), TN_STRING}, {TN_STR("source"), TN_STR("/s"), TN_STRING},
+		{TN_STR("type"), TN_STR("t"), TN_STRING},
+		{TN_STR("datacontenttype"), TN_STR("application/cloudevents+json"), TN_STRING}};
+	static const struct tn_wire *const wires[] = {&tn_wire_http, &tn_wire_kafka, &tn_wire_amqp, &tn_wire_nats, &tn_wire_redis};
+	struct tn_event *event = tn_event_new(&(struct tn_event_parts){.attributes = attributes, .attribute_count = 4,
+		.has_data = true, .data = TN_STR("{\"specversion\":\"1.0\",\"id\":\"inner\",\"source\":\"/s\",\"type\":\"t\"}")});
+	struct tn_encoded encoded = {0};
+	for (size_t i = 0; i < 5; i++) {
+		tn_wire_encode(wires[i], event, TN_MODE_BINARY, &encoded);
+		assert_attribute(decode_limited(wires[i], encoded.headers, encoded.header_count, encoded.body, NULL), "id", "outer");
+	}
+	tn_encoded_fini(&encoded);
+	tn_event_unref(event);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,7 +250,8 @@ int main(void)
 		cmocka_unit_test(sixty_four_kib_of_attributes_are_taken),
 		cmocka_unit_test(one_attribute_of_64_kib_is_taken),
 		cmocka_unit_test(a_duplicate_among_many_is_found),
-		cmocka_unit_test(what_is_written_does_not_need_the_event_twice),
+		cmocka_unit_test(buffers_are_reused_from_event_to_event),
+		cmocka_unit_test(an_event_that_carries_an_event_is_not_mistaken_for_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,13 @@ static void core_attributes_are_strings(void **state)
 	assert_fault(read(",\"datacontenttype\":[]"), TN_FAULT_INVALID_ATTRIBUTE_VALUE, "datacontenttype");
 }
 
+static void a_media_type_has_no_space_around_it(void **state)
+{
+	assert_fault(read(",\"datacontenttype\":\" text/plain\""), TN_FAULT_INVALID_ATTRIBUTE_VALUE, "datacontenttype");
+	assert_fault(read(",\"datacontenttype\":\"text/plain; a=b \""), TN_FAULT_INVALID_ATTRIBUTE_VALUE, "datacontenttype");
+	assert_attribute(read(",\"datacontenttype\":\"text/plain ; a=\\\"b c\\\\\\\"\\\";\""), "datacontenttype", "text/plain ; a=\"b c\\\"\";");
+}
+
 static void a_bad_name_is_reported_before_its_value(void **state)
 {
 	assert_fault(read(",\"\":{}"), TN_FAULT_INVALID_ATTRIBUTE_NAME, "");
@@ -246,6 +253,7 @@ int main(void)
 		cmocka_unit_test(data_of_a_type_that_is_not_json_is_a_string),
 		cmocka_unit_test(integers_are_integers_of_32_bits),
 		cmocka_unit_test(core_attributes_are_strings),
+		cmocka_unit_test(a_media_type_has_no_space_around_it),
 		cmocka_unit_test(a_bad_name_is_reported_before_its_value),
 		cmocka_unit_test(a_long_bad_name_is_cut_between_characters),
 		cmocka_unit_test(depth_is_limited),

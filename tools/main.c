@@ -10,6 +10,7 @@
 #include <string.h>
 #include "arguments.h"
 #include "command.h"
+#include "turnout/config.h"
 
 /* In the order of the help: first what runs a bus, then what looks at rules, then what sends and measures. */
 static const struct tn_tool *const tools[] = {
@@ -45,6 +46,7 @@ static void print_overview(FILE *out)
 		fprintf(out, "  %-9s %s\n", tools[i]->name, tools[i]->summary);
 	fputs("  help      help for one command: turnout help COMMAND\n"
 	      "  version   the version of this binary\n\n"
+	      "turnout help config lists every setting of turnout.yaml.\n"
 	      "Exit codes: 0 good; 1 findings, or something was refused; 2 it could not run at all.\n",
 	        out);
 }
@@ -62,13 +64,22 @@ static void print_help(const struct tn_tool *tool)
 	printf("\n%s", tool->help);
 }
 
+static void print_config_help(void)
+{
+	struct tn_buf text = {0};
+
+	tn_config_help(&text);
+	fwrite(text.bytes, 1, text.len, stdout);
+	tn_buf_fini(&text);
+}
+
 static int complain_unknown(const char *name)
 {
-	const char *names[NAMES_MAX + 1] = {"help", "version"};
+	const char *names[NAMES_MAX + 1] = {"help", "version", "config"};
 	const char *meant;
 
-	for (size_t i = 0; tools[i] && i + 2 < NAMES_MAX; i++)
-		names[i + 2] = tools[i]->name;
+	for (size_t i = 0; tools[i] && i + 3 < NAMES_MAX; i++)
+		names[i + 3] = tools[i]->name;
 	meant = tn_arguments_suggest(name, names);
 	fprintf(stderr, "turnout: there is no command '%s'", name);
 	if (meant)
@@ -83,6 +94,10 @@ static int run_help(int argc, char **argv)
 
 	if (argc < 3) {
 		print_overview(stdout);
+		return TN_EXIT_GOOD;
+	}
+	if (strcmp(argv[2], "config") == 0) {
+		print_config_help();
 		return TN_EXIT_GOOD;
 	}
 	tool = find_tool(argv[2]);

@@ -2,6 +2,7 @@
 """What an operator does with a running bus, and with a stopped one: health, metrics, status, dead letters, stopping."""
 import json
 import os
+import re
 import stat
 import time
 
@@ -33,6 +34,16 @@ def test_metrics_have_help_and_type_for_each_name(place):
     for name in names:
         check(any(line.startswith(f"# HELP {name} ") for line in lines), f"{name} has help")
         check(any(line.startswith(f"# TYPE {name} ") for line in lines), f"{name} has a type")
+
+
+def test_every_metric_is_documented(place):
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "..", "..", "broker", "admin", "METRICS.md"), encoding="utf-8") as file:
+        documented = set(re.findall(r"^\| `(\w+)`", file.read(), re.M))
+    bus = place.simple_bus(place.sink()).start()
+    served = {name.partition("{")[0] for name in bus.metrics()}
+    equal(served - documented, set(), "served but not documented")
+    equal(documented - served, set(), "documented but not served")
 
 
 def test_the_tcp_listener_shows_no_payloads(place):

@@ -103,6 +103,7 @@ static bool take_delivery(struct tn_engine *engine, enum tn_line line)
 	tn_link_leave(link);
 	struct tn_delivery *delivery = TN_OWNER(link, struct tn_delivery, link);
 	enum tn_row_wish wish = delivery->want;
+	journal->drop_count -= wish == TN_WISH_DROP;
 	delivery->want = TN_WISH_NONE;
 	delivery->sent = (uint8_t)wish;
 	if (wish == TN_WISH_DROP)
@@ -202,7 +203,7 @@ bool tn_batch_build(struct tn_engine *engine)
 	struct tn_journal *journal = &engine->journal;
 	bool heartbeat = !engine->draining && journal->at_ms[TN_LINE_DROPS] <= engine->now_ms &&
 			 engine->now_ms - journal->last_ms >= TN_HEARTBEAT_MS;
-	if (tn_journal_idle(engine) && !heartbeat)
+	if ((tn_journal_idle(engine) || tn_journal_drops_rest(engine)) && !heartbeat)
 		return false;
 	journal->op_count = journal->row_count = journal->member_count = journal->failure_count = 0;
 	journal->bytes = 0;

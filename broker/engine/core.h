@@ -39,6 +39,8 @@ enum {
 	TN_SCAN_PAUSE_MS = 1000,       /* before a page that failed is asked for again */
 	TN_MEMORY_PAUSE_MS = 100,      /* before a start that found no memory is tried again */
 	TN_HEARTBEAT_MS = 10000,       /* engine time is persisted at least so often */
+	TN_DROP_WAIT_MS = 20,          /* drops alone wait so long for other work to go with: a commit costs more than they do */
+	TN_DROPS_WAITING = 256,        /* or until there are so many */
 	TN_BATCH_OPS = 1024,
 	TN_BATCH_BYTES = 4 << 20,      /* of event bytes; one event always fits */
 	TN_MOVE_ITEMS = 1024,
@@ -208,6 +210,8 @@ enum tn_line { TN_LINE_DROPS, TN_LINE_ROWS, TN_LINE_EVENTS, TN_LINE_INTAKE, TN_L
 struct tn_journal {
 	struct tn_list lines[TN_LINES];    /* deliveries; INTAKE: JOURNALED arrivals before their answer */
 	int64_t at_ms[TN_LINES], pause_ms[TN_LINES]; /* a line waits so long after a refusal; ascending */
+	uint32_t drop_count;               /* in the line of drops */
+	int64_t drops_since_ms;            /* when the first of them came */
 	struct tn_move_item *moves;
 	uint32_t move_count;
 	enum tn_move move;
@@ -435,6 +439,7 @@ void tn_journal_want(struct tn_engine *engine, struct tn_delivery *delivery, enu
 void tn_journal_forget(struct tn_engine *engine, struct tn_delivery *delivery); /* withdraws the wish */
 bool tn_journal_refuses(const struct tn_engine *engine);
 bool tn_journal_idle(const struct tn_engine *engine);
+bool tn_journal_drops_rest(const struct tn_engine *engine); /* only drops wait, and may wait a little for company */
 int64_t tn_journal_deadline(const struct tn_engine *engine);
 void tn_journal_tick(struct tn_engine *engine);
 bool tn_journal_next(struct tn_engine *engine, struct tn_command *out_command);

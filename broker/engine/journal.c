@@ -49,6 +49,7 @@ void tn_journal_forget(struct tn_engine *engine, struct tn_delivery *delivery)
 	if (delivery->want == TN_WISH_NONE)
 		return;
 	tn_link_leave(&delivery->link);
+	engine->journal.drop_count -= delivery->want == TN_WISH_DROP;
 	delivery->want = TN_WISH_NONE;
 }
 
@@ -63,8 +64,11 @@ void tn_journal_want(struct tn_engine *engine, struct tn_delivery *delivery, enu
 {
 	tn_journal_forget(engine, delivery);
 	assert(!tn_link_in_list(&delivery->link));
+	struct tn_journal *journal = &engine->journal;
 	delivery->want = (uint8_t)wish;
-	tn_list_push(&engine->journal.lines[line_of(delivery, wish)], &delivery->link);
+	tn_list_push(&journal->lines[line_of(delivery, wish)], &delivery->link);
+	if (wish == TN_WISH_DROP && journal->drop_count++ == 0)
+		journal->drops_since_ms = engine->now_ms;
 }
 
 bool tn_journal_refuses(const struct tn_engine *engine)
@@ -80,6 +84,18 @@ bool tn_journal_idle(const struct tn_engine *engine)
 			return false;
 	}
 	return !journal->outstanding && journal->move_count == 0;
+}
+
+/* Nobody waits for a drop, and one lost costs a duplicate at most; so drops go along with other work when some comes soon. */
+bool tn_journal_drops_rest(const struct tn_engine *engine)
+{
+	const struct tn_journal *journal = &engine->journal;
+	for (int line = TN_LINE_DROPS + 1; line < TN_LINES; line++) {
+		if (!tn_list_empty(&journal->lines[line]))
+			return false;
+	}
+	return journal->drop_count > 0 && journal->drop_count < TN_DROPS_WAITING && journal->move_count == 0 && !engine->draining &&
+		engine->now_ms < journal->drops_since_ms + TN_DROP_WAIT_MS;
 }
 
 /* --- Moves: what an operator does to dead letters --- */
@@ -263,8 +279,11 @@ int64_t tn_journal_deadline(const struct tn_engine *engine)
 		deadline_ms = tn_time_max(journal->last_ms + TN_HEARTBEAT_MS, journal->at_ms[TN_LINE_DROPS]);
 	for (int line = 0; line < TN_LINES; line++) {
 		bool waits = !tn_list_empty(&journal->lines[line]) || (line == TN_LINE_ROWS && journal->move_count > 0);
+		int64_t at_ms = journal->at_ms[line];
+		if (line == TN_LINE_DROPS && tn_journal_drops_rest(engine))
+			at_ms = tn_time_max(at_ms, journal->drops_since_ms + TN_DROP_WAIT_MS);
 		if (waits)
-			deadline_ms = tn_time_min(deadline_ms, journal->at_ms[line]);
+			deadline_ms = tn_time_min(deadline_ms, at_ms);
 	}
 	return deadline_ms;
 }

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "fixture.h"
+#include "raw.h"
 
 static int set_up(void **state)
 {
@@ -94,6 +94,21 @@ static void a_row_parked_anew_is_due_at_its_new_time_only(void **state)
 	assert_int_equal(late.count, 1);
 	tn_page_fini(&early);
 	tn_page_fini(&late);
+}
+
+static void index_entries_go_with_what_they_stood_for(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, make_row(1, 0, TN_ROW_PARKED, 4, 100));
+	put(fixture, make_row(2, 0, TN_ROW_PARKED, 4, 100));
+	put(fixture, make_row(3, 0, TN_ROW_PARKED, 4, 100));
+	struct tn_row later = make_row(1, 0, TN_ROW_PARKED, 5, 900), dead = make_row(2, 0, TN_ROW_DEAD, 4, 100);
+	struct tn_op ops[] = {op_put(&later), op_put(&dead), op_on(TN_DROP_ROW, 3, 0)};
+	assert_int_equal(apply(fixture, ops, 3), TN_COMMIT_OK);
+	fixture_close(fixture);
+	assert_int_equal(raw_count(fixture->path, "due"), 1);
+	assert_int_equal(raw_count(fixture->path, "states"), 2);
+	assert_int_equal(raw_count(fixture->path, "parked"), 1);
 }
 
 static void a_redriven_row_is_due_now_with_fresh_counters_and_the_same_id(void **state)
@@ -240,6 +255,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_last_row_takes_the_event_bytes_along, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(dropping_what_is_absent_is_fine, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_row_parked_anew_is_due_at_its_new_time_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(index_entries_go_with_what_they_stood_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_redriven_row_is_due_now_with_fresh_counters_and_the_same_id, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_redrive_leaves_what_is_not_dead_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_purge_drops_dead_rows_only, set_up, tear_down),

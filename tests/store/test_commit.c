@@ -276,6 +276,7 @@ static void a_refused_batch_behind_an_unknown_one_is_unknown_too(void **state)
 	expect(bench, 3, 4, TN_COMMIT_UNKNOWN);
 	faults_set(FAULT_NONE);
 	assert_int_equal(submit_and_wait(bench, 3), TN_COMMIT_OK);
+	assert_int_equal(submit_and_wait(bench, 5), TN_COMMIT_UNKNOWN);
 	assert_int_equal(submit_and_wait(bench, 4), TN_COMMIT_REFUSED);
 	faults_set_free_disk(UINT64_MAX);
 	assert_int_equal(submit_and_wait(bench, 5), TN_COMMIT_OK);
@@ -301,6 +302,18 @@ static void a_batch_in_doubt_that_is_there_is_not_refused(void **state)
 	faults_set(FAULT_NONE);
 	faults_set_free_disk(1000);
 	assert_int_equal(submit_and_wait(bench, 1), TN_COMMIT_OK);
+	assert_int_equal(count_rows(bench->fixture, TN_ROW_OPEN), 1);
+}
+
+static void a_batch_in_doubt_that_is_there_and_finds_no_room_again_stays_unknown(void **state)
+{
+	struct bench *bench = *state;
+	tn_event_unref(bench->submissions[1].event);
+	prepare(bench, 1, 5 * MIB / 2);
+	faults_set(FAULT_META_WRITTEN);
+	assert_int_equal(submit_and_wait(bench, 1), TN_COMMIT_UNKNOWN);
+	faults_set(FAULT_NONE);
+	assert_int_equal(submit_and_wait(bench, 1), TN_COMMIT_UNKNOWN);
 	assert_int_equal(count_rows(bench->fixture, TN_ROW_OPEN), 1);
 }
 
@@ -339,6 +352,7 @@ int main(void)
 		TEST(a_refused_batch_behind_an_unknown_one_is_unknown_too),
 		TEST(a_batch_in_doubt_is_refused_only_when_a_commit_made_it_certain),
 		TEST(a_batch_in_doubt_that_is_there_is_not_refused),
+		TEST(a_batch_in_doubt_that_is_there_and_finds_no_room_again_stays_unknown),
 		TEST(a_name_that_could_not_be_kept_gets_no_number),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

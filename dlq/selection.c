@@ -24,8 +24,8 @@ static bool is_named(const struct tn_dlq_selection *selection, const struct tn_r
 bool tn_selection_filters(const struct tn_dlq_selection *selection, const struct tn_row *row, const struct tn_event *event)
 {
 	struct tn_str code = row->last ? tn_str_from(row->last->code) : (struct tn_str){0};
-	return row->state == TN_ROW_DEAD && wants(selection->rule, row->rule) && wants(selection->target, row->target) && wants(selection->code, code) &&
-		(selection->dead_after_ms == 0 || row->dead_ms >= selection->dead_after_ms) &&
+	return row->state == TN_ROW_DEAD && wants(selection->rule, row->rule) && wants(selection->target, row->target) &&
+		wants(selection->code, code) && (selection->dead_after_ms == 0 || row->dead_ms >= selection->dead_after_ms) &&
 		(selection->dead_before_ms == 0 || row->dead_ms < selection->dead_before_ms) &&
 		(!selection->matches || selection->matches(selection->arg, row, event));
 }

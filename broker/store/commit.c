@@ -251,6 +251,25 @@ static void settle_all(struct tn_store *store, struct tn_work *work, size_t coun
 	}
 }
 
+/* Commits the counters only. */
+static enum attempt touch(struct tn_store *store)
+{
+	struct transaction transaction;
+	int rc = begin(store, &transaction);
+	if (rc != 0) {
+		note_failure(store, "cannot write", rc);
+		return NO_ROOM;
+	}
+	return finish(store, &transaction);
+}
+
+/* A disk with room for little fails large commits for ever, and everything behind them would wait. So, when a batch that came again fails
+ * again: does the transaction after it see nothing of it, and can that one be committed? Then it was refused. */
+static bool left_nothing(struct tn_store *store)
+{
+	return touch(store) == DONE && store->writer.doubt.seen == TN_DOUBT_ABSENT;
+}
+
 /* All that is not answered yet, in one transaction. NO_ROOM: nothing was written, and nothing of this attempt is answered but what had to
  * wait for its turn. */
 static enum attempt try_all(struct tn_store *store, struct tn_work *work, size_t count)
@@ -270,22 +289,13 @@ static enum attempt try_all(struct tn_store *store, struct tn_work *work, size_t
 		abandon(&transaction);
 		return DONE;
 	}
+	bool again = tn_doubt_holds(&store->writer.doubt, transaction.first);
 	enum attempt attempt = finish(store, &transaction);
+	if (attempt == COMMIT_FAILED && again && left_nothing(store))
+		attempt = NO_ROOM;
 	if (attempt != NO_ROOM)
 		settle_all(store, work, count, attempt == DONE);
 	return attempt;
-}
-
-/* Commits the counters only. */
-static enum attempt touch(struct tn_store *store)
-{
-	struct transaction transaction;
-	int rc = begin(store, &transaction);
-	if (rc != 0) {
-		note_failure(store, "cannot write", rc);
-		return NO_ROOM;
-	}
-	return finish(store, &transaction);
 }
 
 /* It found no room even alone. REFUSED, unless it is not certain that an earlier try left nothing. */

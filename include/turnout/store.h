@@ -25,7 +25,7 @@
  * After UNKNOWN the order must hold: batches submitted behind the unknown one are answered UNKNOWN too, untried, until the unknown one
  * was submitted again; then each in its turn. Failing commits are paced by the store (10 ms, doubling to 1 s), so the answer to UNKNOWN
  * is to submit again at once, each with the number it had; numbers ascend one by one. A batch whose outcome was UNKNOWN is REFUSED only
- * when it is certain that its earlier try left nothing.
+ * when it is certain that its earlier try left nothing; that is so when it failed twice and a small commit behind it succeeded.
  */
 #ifndef TURNOUT_STORE_H
 #define TURNOUT_STORE_H

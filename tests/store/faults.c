@@ -15,14 +15,16 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { META_PAGES_END = 2 * 4096 };
+#define PLENTY (UINT64_C(1) << 49)
+
+enum { META_PAGES_END = 2 * 4096, LARGE_WRITE = 128 * 1024 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static enum fault current;
 static bool meta_was_written, holding;
 static unsigned held;
-static uint64_t free_disk = UINT64_MAX;
+static uint64_t free_disk = PLENTY;
 
 ssize_t fault_pwrite(int fd, const void *bytes, size_t len, off_t offset) __asm__("pwrite");
 ssize_t fault_writev(int fd, const struct iovec *parts, int count) __asm__("writev");
@@ -61,7 +63,7 @@ ssize_t fault_pwrite(int fd, const void *bytes, size_t len, off_t offset)
 	enum fault fault = fault_now();
 	if (offset < META_PAGES_END && (fault == FAULT_META || fault == FAULT_META_WRITTEN))
 		return write_meta(fd, bytes, len, offset);
-	if (offset >= META_PAGES_END && fault == FAULT_DATA) {
+	if (offset >= META_PAGES_END && (fault == FAULT_DATA || (fault == FAULT_LARGE && len >= LARGE_WRITE))) {
 		errno = EIO;
 		return -1;
 	}
@@ -70,7 +72,11 @@ ssize_t fault_pwrite(int fd, const void *bytes, size_t len, off_t offset)
 
 ssize_t fault_writev(int fd, const struct iovec *parts, int count)
 {
-	if (fault_now() == FAULT_DATA) {
+	enum fault fault = fault_now();
+	size_t len = 0;
+	for (int i = 0; i < count; i++)
+		len += parts[i].iov_len;
+	if (fault == FAULT_DATA || (fault == FAULT_LARGE && len >= LARGE_WRITE)) {
 		errno = EIO;
 		return -1;
 	}
@@ -99,7 +105,7 @@ int fault_statvfs64(const char *path, struct statvfs *out)
 	pthread_mutex_lock(&lock);
 	uint64_t bytes = free_disk;
 	pthread_mutex_unlock(&lock);
-	*out = (struct statvfs){.f_frsize = 1, .f_bavail = bytes};
+	*out = (struct statvfs){.f_frsize = 1, .f_bavail = bytes, .f_blocks = UINT64_C(1) << 50};
 	return 0;
 }
 
@@ -119,7 +125,7 @@ void faults_set(enum fault fault)
 void faults_set_free_disk(uint64_t bytes)
 {
 	pthread_mutex_lock(&lock);
-	free_disk = bytes;
+	free_disk = bytes < PLENTY ? bytes : PLENTY;
 	pthread_mutex_unlock(&lock);
 }
 

@@ -10,6 +10,7 @@
 enum fault {
 	FAULT_NONE,
 	FAULT_DATA,         /* pages are not written: EIO */
+	FAULT_LARGE,        /* like that, but only for 128 KiB at once and more: a disk with room for little */
 	FAULT_SYNC,         /* fdatasync fails: EIO */
 	FAULT_META,         /* the meta page, which makes a commit count, is not written */
 	FAULT_META_WRITTEN, /* it is written, and the call fails all the same */

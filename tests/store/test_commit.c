@@ -294,6 +294,19 @@ static void a_batch_in_doubt_is_refused_only_when_a_commit_made_it_certain(void 
 	assert_int_equal(count_rows(bench->fixture, TN_ROW_OPEN), 0);
 }
 
+static void a_batch_that_the_disk_never_takes_is_refused_and_blocks_nobody(void **state)
+{
+	struct bench *bench = *state;
+	tn_event_unref(bench->submissions[1].event);
+	prepare(bench, 1, MIB);
+	faults_set(FAULT_LARGE);
+	assert_int_equal(submit_and_wait(bench, 1), TN_COMMIT_UNKNOWN);
+	assert_int_equal(submit_and_wait(bench, 1), TN_COMMIT_REFUSED);
+	assert_int_equal(submit_and_wait(bench, 2), TN_COMMIT_OK);
+	fixture_reopen(bench->fixture);
+	assert_int_equal(count_rows(bench->fixture, TN_ROW_OPEN), 1);
+}
+
 static void a_batch_in_doubt_that_is_there_is_not_refused(void **state)
 {
 	struct bench *bench = *state;
@@ -351,6 +364,7 @@ int main(void)
 		TEST(a_later_batch_is_never_undone_by_an_earlier_one_that_comes_again),
 		TEST(a_refused_batch_behind_an_unknown_one_is_unknown_too),
 		TEST(a_batch_in_doubt_is_refused_only_when_a_commit_made_it_certain),
+		TEST(a_batch_that_the_disk_never_takes_is_refused_and_blocks_nobody),
 		TEST(a_batch_in_doubt_that_is_there_is_not_refused),
 		TEST(a_batch_in_doubt_that_is_there_and_finds_no_room_again_stays_unknown),
 		TEST(a_name_that_could_not_be_kept_gets_no_number),

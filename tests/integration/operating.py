@@ -323,3 +323,21 @@ def test_a_dead_sinks_park_cap_pauses_intake(place):
     statuses = [bus.post(event(str(number))).status for number in range(200)]
     check(503 in statuses, "beyond the cap it answers 503", statuses[-5:])
     check(bus.metrics()["turnout_deliveries_parked"] <= 20 + 64, bus.metrics()["turnout_deliveries_parked"])
+
+
+# --- Several workers ---
+
+def test_several_workers_deliver_all_while_rules_reload(place):
+    sink = place.sink("--fail", "5%", "--seed", 3)
+    bus = place.simple_bus(sink, workers=3, target={"retry": {"profile": "fast", "base": "20ms", "cap": "100ms", "max_retries": 100}}).start()
+    sender = place.start("sender", [bus.process.child.args[0], "send", bus.url(), "--count", "3000", "-c", "12", "--id-prefix", "e",
+                                    "--rate", "1500", "--json"])
+    for _ in range(5):
+        time.sleep(0.2)
+        bus.reload()
+    equal(sender.wait(), 0)
+    wait_until(bus.settled, 30, "all to be delivered")
+    equal(sink.ids(), {f"e-{number}" for number in range(3000)})
+    equal(sum(line["duplicate"] for line in sink.lines()), 0, "duplicates")
+    bus.check_books()
+    equal(bus.stop(), 0)

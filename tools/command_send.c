@@ -236,8 +236,8 @@ static void print_text(const struct send *send, const struct tn_load_counts *cou
 	if (counts->unanswered + counts->unreached > 0)
 		printf(" none: %" PRIu64 " not reached: %" PRIu64, counts->unanswered, counts->unreached);
 	printf("\nlatency     p50 %.2f ms, p99 %.2f ms, max %.2f ms\n",
-	        tn_histogram_quantile(&counts->latency, 0.5) / 1e3, tn_histogram_quantile(&counts->latency, 0.99) / 1e3,
-	        counts->latency.max_us / 1e3);
+	        (double)tn_histogram_quantile(&counts->latency, 0.5) / 1e3,
+	        (double)tn_histogram_quantile(&counts->latency, 0.99) / 1e3, (double)counts->latency.max_us / 1e3);
 }
 
 /* --- The command --- */

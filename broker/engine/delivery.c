@@ -41,7 +41,7 @@ void tn_delivery_set_state(struct tn_engine *engine, struct tn_delivery *deliver
 {
 	assert(moves[delivery->state] & MAY(state));
 	tn_books_count(engine, delivery, state);
-	delivery->state = state;
+	delivery->state = (uint8_t)state;
 }
 
 bool tn_delivery_in_hand(const struct tn_delivery *delivery)

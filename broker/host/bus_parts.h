@@ -101,6 +101,8 @@ struct tn_bus {
 	struct tn_engine *engine;
 	char admin_socket[256];
 	int64_t anchor_ms, anchor_mono_ms;
+	uint64_t store_reopened;          /* as last seen, and when it grew */
+	int64_t store_reopened_ms;
 
 	struct worker *workers;
 	uint32_t worker_count;

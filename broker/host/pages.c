@@ -7,7 +7,10 @@
  */
 #include "bus_parts.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
+
+enum { REOPEN_WINDOW_MS = 60000 };
 
 struct completion_letter {
 	struct tn_mail mail;
@@ -16,9 +19,31 @@ struct completion_letter {
 	enum tn_commit commit;
 };
 
+/* LMDB gave its environment up twice in a minute: opening it again does not help, a supervisor may (delivery-semantics section 17). */
+static void check_store(struct tn_bus *bus)
+{
+	struct tn_store_facts facts;
+	int64_t now_ms = tn_clock_mono_ms(&bus->clock);
+	tn_store_facts(bus->store, &facts);
+	if (facts.reopened == bus->store_reopened)
+		return;
+	bool again = bus->store_reopened > 0 && now_ms - bus->store_reopened_ms < REOPEN_WINDOW_MS;
+	bus->store_reopened = facts.reopened;
+	bus->store_reopened_ms = now_ms;
+	if (!again)
+		return;
+	tn_log_error(&bus->log, "store failed twice in a minute; leaving", "error=%s", facts.failure);
+	tn_error_set(bus->run_error, "the store failed twice in a minute (%s); what was accepted is in it: check the disk, then start again",
+		facts.failure);
+	bus->failed = true;
+	event_base_loopbreak(bus->workers[0].base);
+}
+
 static void take_completion(struct tn_mail *mail, void *arg)
 {
 	struct completion_letter *letter = (struct completion_letter *)mail;
+	if (arg && letter->commit == TN_COMMIT_UNKNOWN)
+		check_store(letter->bus);
 	if (arg) {
 		tn_engine_stored(letter->bus->engine, letter->batch, letter->commit);
 		tn_turn_want(letter->bus);

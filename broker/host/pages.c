@@ -67,13 +67,8 @@ static const struct tn_route **find_routes(struct tn_bus *bus, struct tn_page *p
 	const struct tn_route **routes = calloc(page->count + 1, sizeof *routes);
 	if (!routes)
 		abort();
-	for (uint32_t i = 0; i < page->count; i++) {
-		const struct tn_row *row = &page->rows[i];
-		const struct tn_route *poison = tn_ruleset_poison_route(bus->ruleset);
-		routes[i] = page->events[i] && tn_event_is_raw(page->events[i]) && tn_str_equal(row->rule, poison->rule)
-			? poison
-			: tn_ruleset_find_route(bus->ruleset, row->rule, row->target);
-	}
+	for (uint32_t i = 0; i < page->count; i++)
+		routes[i] = tn_ruleset_find_route(bus->ruleset, page->rows[i].rule, page->rows[i].target);
 	page->ruleset = tn_ruleset_ref(bus->ruleset);
 	page->routes = routes;
 	return routes;

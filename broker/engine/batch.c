@@ -46,6 +46,8 @@ static void fill_row(struct tn_engine *engine, struct tn_row *row, const struct 
 /* Its row, as the store has it now, does not hold the event there. */
 bool tn_batch_needs_event(const struct tn_delivery *delivery, enum tn_row_wish wish)
 {
+	if (TN_PLANT(16) && wish == TN_WISH_DEAD)
+		return false;
 	return (wish == TN_WISH_PARKED || wish == TN_WISH_DEAD) && delivery->row != TN_ROW_OPEN && delivery->row != TN_ROW_PARKED;
 }
 

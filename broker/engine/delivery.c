@@ -33,7 +33,7 @@ static const uint16_t moves[TN_STATE_COUNT] = {
 	[TN_STATE_BACKOFF] = MAY(TN_STATE_PENDING) | MAY(TN_STATE_PARKING) | MAY(TN_STATE_BURYING) | MAY(TN_STATE_DROPPED) |
 		MAY(TN_STATE_RELEASED),
 	[TN_STATE_PARKING] = MAY(TN_STATE_PARKED) | MAY(TN_STATE_BACKOFF) | MAY(TN_STATE_RELEASED),
-	[TN_STATE_BURYING] = MAY(TN_STATE_DEAD) | MAY(TN_STATE_RELEASED),
+	[TN_STATE_BURYING] = MAY(TN_STATE_DEAD) | MAY(TN_STATE_RELEASED) | (TN_PLANT(14) ? MAY(TN_STATE_PENDING) : 0),
 };
 #endif
 
@@ -171,7 +171,7 @@ void tn_delivery_stop_waiting(struct tn_engine *engine, struct tn_delivery *deli
 
 void tn_delivery_make_pending(struct tn_engine *engine, struct tn_delivery *delivery)
 {
-	assert(delivery->slot == NULL && !delivery->dirty);
+	assert(delivery->slot == NULL && (!delivery->dirty || TN_PLANT(26)));
 	if (delivery->state != TN_STATE_PENDING)
 		tn_delivery_set_state(engine, delivery, TN_STATE_PENDING);
 	if (delivery->route->poison) {
@@ -216,7 +216,9 @@ void tn_delivery_back_off(struct tn_engine *engine, struct tn_delivery *delivery
 
 void tn_delivery_go_on(struct tn_engine *engine, struct tn_delivery *delivery)
 {
-	if (delivery->state != TN_STATE_BACKOFF || tn_heap_holds(&delivery->timer) || delivery->dirty || delivery->slot != NULL)
+	if (delivery->state != TN_STATE_BACKOFF || tn_heap_holds(&delivery->timer) || delivery->slot != NULL)
+		return;
+	if (delivery->dirty && !(TN_PLANT(26) && !tn_link_in_list(&delivery->link)))
 		return;
 	tn_delivery_make_pending(engine, delivery);
 }
@@ -246,14 +248,20 @@ static bool has_or_may_have_row(const struct tn_delivery *delivery)
 	return delivery->row != TN_ROW_NONE || is_put(delivery->sent) || delivery->doubtful;
 }
 
+static bool is_journaled(const struct tn_delivery *delivery)
+{
+	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
+	return arrival != NULL && arrival->ack_when == TN_ACK_JOURNALED;
+}
+
 /* What becomes of its row, now that it ended in this state. */
 static void leave_row(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state)
 {
 	switch (state) {
 	case TN_STATE_RELEASED: /* a TRIED row stays: the source will send it again, and the count goes on */
-		if (delivery->row == TN_ROW_OPEN || (delivery->doubtful && delivery->row == TN_ROW_NONE))
+		if (is_journaled(delivery) && delivery->doubtful)
 			tn_journal_want(engine, delivery, TN_WISH_DROP);
-		else if (delivery->row != TN_ROW_PARKED)
+		else
 			tn_recover_remember(engine, delivery);
 		break;
 	case TN_STATE_DELIVERED:

@@ -101,7 +101,7 @@ static void wake_targets(struct tn_engine *engine)
 
 void tn_engine_tick(struct tn_engine *engine, int64_t now_ms)
 {
-	if (now_ms > engine->now_ms)
+	if (now_ms > engine->now_ms || TN_PLANT(25))
 		engine->now_ms = now_ms;
 	wake_targets(engine);
 	tn_attempt_tick(engine);

@@ -109,6 +109,10 @@ enum tn_status tn_engine_move(struct tn_engine *engine, enum tn_move move, const
 		return TN_FULL;
 	if (count > TN_MOVE_ITEMS)
 		return TN_TOO_LARGE;
+	for (uint32_t i = 0; i < count && move == TN_MOVE_REDRIVE; i++) {
+		if (tn_target_find(engine, items[i].target_no)->limits.removed)
+			return TN_NOT_FOUND;
+	}
 	if (count > 0)
 		memcpy(journal->moves, items, count * sizeof(*items));
 	journal->move = move;
@@ -145,6 +149,8 @@ static void confirm(struct tn_engine *engine, struct tn_delivery *delivery)
 		delivery->dirty = false;
 	if (delivery->want == TN_WISH_NONE && wish == TN_WISH_PARKED && delivery->state == TN_STATE_PARKING) {
 		tn_park_confirmed(engine, delivery);
+	} else if (TN_PLANT(14) && wish == TN_WISH_DEAD && delivery->route->policy != NULL) {
+		tn_delivery_make_pending(engine, delivery);
 	} else if (delivery->want == TN_WISH_NONE && wish == TN_WISH_DEAD && delivery->state == TN_STATE_BURYING) {
 		tn_delivery_end(engine, delivery, TN_STATE_DEAD);
 	} else {
@@ -204,6 +210,7 @@ static void finish(struct tn_engine *engine, bool ok)
 		confirm_moves(engine);
 	else if (doubtful)
 		journal->move_count = journal->sent_moves;
+	journal->moves_doubtful = journal->move_count > 0 && journal->sent_moves > 0;
 	journal->sent_moves = 0;
 }
 

@@ -41,7 +41,7 @@ static void leave_memory(struct tn_engine *engine, struct tn_delivery *delivery)
 void tn_recover_forget(struct tn_engine *engine, struct tn_delivery *delivery)
 {
 	leave_memory(engine, delivery);
-	if (delivery->row == TN_ROW_TRIED || delivery->sent == TN_WISH_TRIED)
+	if (delivery->row == TN_ROW_TRIED || delivery->sent == TN_WISH_TRIED || delivery->doubtful)
 		tn_journal_want(engine, delivery, TN_WISH_DROP);
 	tn_delivery_hold_or_let_go(engine, delivery);
 }
@@ -51,7 +51,8 @@ static bool worth_remembering(const struct tn_delivery *delivery)
 	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
 	if (arrival != NULL && arrival->ack_when != TN_ACK_SETTLED)
 		return false;
-	return delivery->state == TN_STATE_PARKED || delivery->row == TN_ROW_TRIED || delivery->dirty || delivery->sent;
+	return delivery->state == TN_STATE_PARKED || delivery->row == TN_ROW_TRIED || delivery->dirty ||
+	       delivery->doubtful || delivery->sent != TN_WISH_NONE;
 }
 
 void tn_recover_remember(struct tn_engine *engine, struct tn_delivery *delivery)

@@ -12,7 +12,7 @@
 
 bool tn_scan_wanted(const struct tn_engine *engine, const struct tn_target *target)
 {
-	if (target->parked == 0 || engine->draining || target->loaded >= engine->config.page_rows)
+	if (target->parked == 0 || target->limits.target_no == 0 || engine->draining || target->loaded >= engine->config.page_rows)
 		return false;
 	if (target->limits.removed)
 		return tn_target_expired(engine, target) && target->next_due_ms != INT64_MAX;
@@ -70,7 +70,7 @@ static bool choose_scan(struct tn_engine *engine)
 	struct tn_link *link = tn_list_first(&engine->scans);
 	if (tn_recover_next_scan(engine))
 		return true;
-	if (link == NULL || engine->journal.sent_moves > 0)
+	if (link == NULL || engine->journal.sent_moves > 0 || engine->journal.moves_doubtful)
 		return false;
 	tn_link_leave(link);
 	ask_due(engine, TN_OWNER(link, struct tn_target, scans));
@@ -218,19 +218,30 @@ static bool take_row(struct tn_engine *engine, struct tn_target *target, const s
 	return true;
 }
 
+/* A page asked for while its target was expired holds all its rows; the target may have come back since. */
+static uint32_t count_due(const struct tn_engine *engine, const struct tn_target *target, const struct tn_page *page)
+{
+	uint32_t due = page->count;
+	while (due > 0 && page->rows[due - 1].tries.not_before_ms > engine->now_ms && !tn_target_expired(engine, target))
+		due--;
+	return due;
+}
+
 static void take_due_page(struct tn_engine *engine, struct tn_target *target, const struct tn_page *page)
 {
-	uint32_t taken = 0;
-	while (taken < page->count && take_row(engine, target, page, taken))
+	uint32_t taken = 0, due = count_due(engine, target, page);
+	while (taken < due && take_row(engine, target, page, taken))
 		taken++;
 	if (taken > 0) {
 		target->cursor_due_ms = page->rows[taken - 1].tries.not_before_ms;
 		target->cursor_key = page->rows[taken - 1].key;
 	}
-	if (page->last && taken == page->count)
-		target->next_due_ms = page->next_due_ms;
-	else if (taken < page->count)
+	if (taken < due)
 		target->next_due_ms = INT64_MAX; /* until low_at_ms */
+	else if (due < page->count)
+		target->next_due_ms = page->rows[due].tries.not_before_ms;
+	else if (page->last)
+		target->next_due_ms = page->next_due_ms;
 }
 
 void tn_engine_page(struct tn_engine *engine, const struct tn_page *page)

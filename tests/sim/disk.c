@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * disk.c - a store that keeps rows in memory and does with a batch what it was drawn to do: OK, REFUSED, UNKNOWN and applied, UNKNOWN
+ * and lost; at once or later. Applying and answering are two steps, and so are reading a page and handing it over, so that either may
+ * overtake the other.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+/* --- Rows --- */
+
+static uint32_t place_of(const struct sim_disk *disk, struct tn_row_key key)
+{
+	uint32_t low = 0, high = disk->count;
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+		if (tn_row_key_compare(&disk->rows[middle].key, &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct sim_row *row_at(struct sim_disk *disk, struct tn_row_key key)
+{
+	uint32_t place = place_of(disk, key);
+	return place < disk->count && tn_row_key_compare(&disk->rows[place].key, &key) == 0 ? &disk->rows[place] : NULL;
+}
+
+struct sim_row *sim_find_row(struct world *world, uint32_t event, uint32_t match)
+{
+	struct tn_id id = sim_id(event, match);
+	struct sim_row *found = NULL;
+	for (uint32_t i = 0; i < world->disk.count; i++) {
+		struct sim_row *row = &world->disk.rows[i];
+		if (tn_id_equal(&row->id, &id) && (found == NULL || found->state == TN_ROW_TRIED))
+			found = row;
+	}
+	return found;
+}
+
+uint64_t sim_parked_rows(const struct world *world, uint32_t target_no)
+{
+	uint64_t count = 0;
+	for (uint32_t i = 0; i < world->disk.count; i++)
+		count += world->disk.rows[i].state == TN_ROW_PARKED && world->disk.rows[i].target_no == target_no;
+	return count;
+}
+
+/* --- Applying a batch --- */
+
+static bool has_rows(const struct sim_disk *disk, uint64_t event_seq)
+{
+	uint32_t place = place_of(disk, (struct tn_row_key){event_seq, 0});
+	return place < disk->count && disk->rows[place].key.event_seq == event_seq;
+}
+
+static struct tn_event *bytes_of(const struct sim_disk *disk, uint64_t event_seq)
+{
+	for (uint32_t i = 0; i < disk->staged_count; i++) {
+		if (disk->staged_seq[i] == event_seq)
+			return disk->staged[i];
+	}
+	for (uint32_t i = place_of(disk, (struct tn_row_key){event_seq, 0}); i < disk->count; i++) {
+		if (disk->rows[i].key.event_seq != event_seq)
+			break;
+		if (disk->rows[i].event != NULL)
+			return disk->rows[i].event;
+	}
+	return NULL;
+}
+
+static void say_row(struct world *world, const struct sim_row *row, uint32_t state)
+{
+	uint32_t event, match;
+	sim_split_id(&row->id, &event, &match);
+	sim_say(world, SIM_ROW, state, (int64_t)event * 10 + match, row->tries.not_before_ms);
+}
+
+static void drop(struct world *world, struct tn_row_key key)
+{
+	struct sim_disk *disk = &world->disk;
+	struct sim_row *row = row_at(disk, key);
+	if (row == NULL)
+		return;
+	struct sim_row gone = *row;
+	size_t behind = disk->count - 1 - (uint32_t)(row - disk->rows);
+	memmove(row, row + 1, behind * sizeof(*row));
+	disk->count--;
+	for (uint32_t i = 0; i < disk->staged_count && !has_rows(disk, key.event_seq); i++) {
+		if (disk->staged_seq[i] == key.event_seq)
+			disk->staged_seq[i] = 0; /* the bytes go with the last row */
+	}
+	say_row(world, &gone, 0);
+	sim_check_row_gone(world, &gone);
+	tn_event_unref(gone.event);
+}
+
+static uint32_t route_named(const struct world *world, struct tn_str rule, struct tn_str target)
+{
+	if (rule.bytes[1] == 'p')
+		return ROUTES_MAX;
+	for (uint32_t i = 0; i < world->route_count; i++) {
+		if (rule.bytes[1] == (char)('0' + world->routes[i].rule) && target.bytes[1] == (char)('0' + world->routes[i].target_no))
+			return i;
+	}
+	return ROUTES_MAX;
+}
+
+static void fill_row(struct world *world, struct sim_row *to, const struct tn_row *from)
+{
+	*to = (struct sim_row){.key = from->key, .state = from->state, .id = from->id, .tries = from->tries,
+		.target_no = from->target_no, .redrives = from->redrives, .condition = from->condition,
+		.route = route_named(world, from->rule, from->target), .has_last = from->last != NULL};
+	if (from->last != NULL) {
+		to->last_verdict = from->last->verdict;
+		strncpy(to->code, from->last->code, CODE_SIZE - 1);
+	}
+	memcpy(to->origin, from->origin.bytes, from->origin.len);
+	const char *dot = strchr(to->origin, '.');
+	to->instance = dot != NULL ? (uint32_t)strtoul(dot + 1, NULL, 10) : 0;
+	struct tn_event *bytes = from->state == TN_ROW_TRIED ? NULL : bytes_of(&world->disk, from->key.event_seq);
+	if (from->state != TN_ROW_TRIED && bytes == NULL)
+		sim_fail(world, "a row was put without its event's bytes");
+	to->event = bytes != NULL ? tn_event_ref(bytes) : NULL;
+}
+
+static void put(struct world *world, const struct tn_row *row)
+{
+	struct sim_disk *disk = &world->disk;
+	struct sim_row new_row, *old = row_at(disk, row->key);
+	fill_row(world, &new_row, row);
+	say_row(world, &new_row, new_row.state);
+	sim_check_row_put(world, old, &new_row);
+	if (old != NULL) {
+		new_row.confirmed = old->confirmed && old->state != TN_ROW_TRIED;
+		tn_event_unref(old->event);
+		*old = new_row;
+		return;
+	}
+	if (disk->count == ROWS_MAX) {
+		sim_fail(world, "more than %d rows", ROWS_MAX);
+		tn_event_unref(new_row.event);
+		return;
+	}
+	uint32_t place = place_of(disk, row->key);
+	memmove(&disk->rows[place + 1], &disk->rows[place], (disk->count - place) * sizeof(new_row));
+	disk->rows[place] = new_row;
+	disk->count++;
+}
+
+static void redrive(struct world *world, struct tn_row_key key)
+{
+	struct sim_row *row = row_at(&world->disk, key);
+	if (row == NULL || row->state != TN_ROW_DEAD)
+		return;
+	uint32_t event, match;
+	sim_split_id(&row->id, &event, &match);
+	struct sim_entry *entry = &world->events[event].entries[match];
+	entry->attempts = entry->failures = entry->dead_instance = entry->failed_instance = 0;
+	row->state = TN_ROW_PARKED;
+	row->redrives++;
+	row->tries = (struct tn_tries){.accepted_ms = world->disk.batch->now_ms, .not_before_ms = world->disk.batch->now_ms};
+}
+
+static void purge(struct world *world, struct tn_row_key key)
+{
+	struct sim_row *row = row_at(&world->disk, key);
+	if (row == NULL || row->state != TN_ROW_DEAD)
+		return;
+	uint32_t event, match;
+	sim_split_id(&row->id, &event, &match);
+	world->events[event].entries[match].purged = true;
+	drop(world, key);
+}
+
+static void apply(struct world *world)
+{
+	struct sim_disk *disk = &world->disk;
+	const struct tn_batch *batch = disk->batch;
+	disk->staged_count = 0;
+	for (uint32_t i = 0; i < batch->count && !world->failed; i++) {
+		const struct tn_op *op = &batch->ops[i];
+		switch (op->kind) {
+		case TN_PUT_EVENT:
+			disk->staged[disk->staged_count] = op->event;
+			disk->staged_seq[disk->staged_count++] = op->key.event_seq;
+			break;
+		case TN_PUT_ROW:
+			put(world, op->row);
+			break;
+		case TN_DROP_ROW:
+			drop(world, op->key);
+			break;
+		case TN_REDRIVE_ROW:
+			redrive(world, op->key);
+			break;
+		case TN_PURGE_ROW:
+			purge(world, op->key);
+			break;
+		}
+	}
+	disk->next_seq = batch->next_seq;
+	disk->engine_ms = batch->now_ms;
+	disk->applied = true;
+	sim_say(world, SIM_APPLIED, batch->count & 0xff, (int64_t)batch->number, batch->count);
+}
+
+static void confirm_rows(struct world *world)
+{
+	const struct tn_batch *batch = world->disk.batch;
+	for (uint32_t i = 0; i < batch->count; i++) {
+		struct sim_row *row = batch->ops[i].kind == TN_PUT_ROW ? row_at(&world->disk, batch->ops[i].row->key) : NULL;
+		if (row != NULL)
+			row->confirmed = true;
+	}
+}
+
+/* --- Batches --- */
+
+static bool asks_for_room(const struct tn_batch *batch)
+{
+	for (uint32_t i = 0; i < batch->count; i++) {
+		if (batch->ops[i].kind == TN_PUT_EVENT || batch->ops[i].kind == TN_PUT_ROW)
+			return true;
+	}
+	return false;
+}
+
+static void draw_fate(struct world *world)
+{
+	struct sim_disk *disk = &world->disk;
+	disk->fate = TN_COMMIT_OK;
+	disk->lost = false;
+	if (sim_has(world, FAULT_STORE_FULL) && sim_chance(world, asks_for_room(disk->batch) ? 35 : 3))
+		disk->fate = TN_COMMIT_REFUSED;
+	if (sim_has(world, FAULT_STORE_UNKNOWN) && sim_chance(world, 20)) {
+		disk->fate = TN_COMMIT_UNKNOWN;
+		disk->lost = sim_chance(world, 50);
+	}
+	disk->batch_ready_ms = world->now_ms + (sim_has(world, FAULT_STORE_SLOW) ? sim_upto(world, 4000) : sim_upto(world, 5));
+}
+
+void sim_stored(struct world *world, const struct tn_command *command)
+{
+	struct sim_disk *disk = &world->disk;
+	const struct tn_batch *batch = command->batch;
+	uint64_t hash = sim_hash_batch(batch);
+	if (disk->batch != NULL)
+		sim_fail(world, "a second batch while one is out");
+	if (batch->number == disk->last_number && (!disk->last_unknown || hash != disk->last_hash))
+		sim_fail(world, "batch %llu came again, and was not unknown or not the same", (unsigned long long)batch->number);
+	if (batch->number != disk->last_number && (batch->number != disk->last_number + 1 || disk->last_unknown))
+		sim_fail(world, "batch %llu after %llu", (unsigned long long)batch->number, (unsigned long long)disk->last_number);
+	disk->batch = batch;
+	disk->batch_hash = disk->last_hash = hash;
+	disk->last_number = batch->number;
+	disk->applied = false;
+	draw_fate(world);
+}
+
+static bool wants_applying(const struct sim_disk *disk)
+{
+	return !disk->applied && disk->fate != TN_COMMIT_REFUSED && !disk->lost;
+}
+
+static void complete(struct world *world)
+{
+	struct sim_disk *disk = &world->disk;
+	uint64_t number = disk->batch->number;
+	if (sim_hash_batch(disk->batch) != disk->batch_hash)
+		sim_fail(world, "what a STORE pointed to changed before its completion");
+	if (disk->fate == TN_COMMIT_OK)
+		confirm_rows(world);
+	disk->last_unknown = disk->fate == TN_COMMIT_UNKNOWN;
+	disk->batch = NULL;
+	sim_say(world, SIM_STORED, disk->fate, (int64_t)number, disk->lost);
+	tn_engine_stored(world->engine, number, disk->fate);
+}
+
+/* --- Pages --- */
+
+void sim_scanned(struct world *world, const struct tn_command *command)
+{
+	if (world->disk.scan != NULL)
+		sim_fail(world, "a second scan while one is out");
+	world->disk.scan = command->scan;
+	world->disk.scan_copy = *command->scan;
+	world->disk.page_read = false;
+}
+
+static bool is_before(const struct sim_row *a, const struct sim_row *b)
+{
+	if (a->tries.not_before_ms != b->tries.not_before_ms)
+		return a->tries.not_before_ms < b->tries.not_before_ms;
+	return tn_row_key_compare(&a->key, &b->key) < 0;
+}
+
+static bool is_asked_for(const struct tn_scan *scan, const struct sim_row *row)
+{
+	if (row->state != scan->state || (scan->target_no != 0 && row->target_no != scan->target_no))
+		return false;
+	if (scan->order == TN_SCAN_BY_KEY)
+		return tn_row_key_compare(&row->key, &scan->after) > 0;
+	struct sim_row after = {.tries.not_before_ms = scan->after_due_ms, .key = scan->after};
+	return scan->after_due_ms == INT64_MIN || is_before(&after, row);
+}
+
+/* The next row behind `last` (or from the start), in the scan's order. */
+static const struct sim_row *next_row(const struct sim_disk *disk, const struct sim_row *last)
+{
+	const struct tn_scan *scan = disk->scan;
+	const struct sim_row *best = NULL;
+	for (uint32_t i = 0; i < disk->count; i++) {
+		const struct sim_row *row = &disk->rows[i];
+		if (!is_asked_for(scan, row))
+			continue;
+		if (scan->order == TN_SCAN_BY_KEY) {
+			if (last == NULL || tn_row_key_compare(&row->key, &last->key) > 0)
+				return row;
+		} else if ((last == NULL || is_before(last, row)) && (best == NULL || is_before(row, best))) {
+			best = row;
+		}
+	}
+	return best;
+}
+
+static void read_page(struct world *world)
+{
+	struct sim_disk *disk = &world->disk;
+	const struct sim_row *row = NULL;
+	disk->page_count = 0;
+	disk->page_read = true;
+	disk->page_fails = sim_has(world, FAULT_SCAN_FAILS) && sim_chance(world, 25);
+	while (disk->page_count < disk->scan->max_rows && disk->page_count < 256 && (row = next_row(disk, row)) != NULL) {
+		if (disk->scan->order == TN_SCAN_DUE && row->tries.not_before_ms > disk->scan->until_ms)
+			break;
+		disk->page[disk->page_count] = *row;
+		if (row->event != NULL)
+			tn_event_ref(row->event);
+		row = &disk->page[disk->page_count++];
+	}
+	row = disk->page_count > 0 ? next_row(disk, &disk->page[disk->page_count - 1]) : next_row(disk, NULL);
+	bool due = row != NULL && (disk->scan->order == TN_SCAN_BY_KEY || row->tries.not_before_ms <= disk->scan->until_ms);
+	disk->page_last = !due;
+	disk->page_next_due_ms = row != NULL && disk->scan->order == TN_SCAN_DUE ? row->tries.not_before_ms : INT64_MAX;
+	sim_say(world, SIM_READ, disk->page_count, disk->page_last, disk->page_fails);
+}
+
+struct page_copy { /* freed right after the call: the engine must have copied what it keeps */
+	struct tn_row rows[256];
+	struct tn_event *events[256];
+	const struct tn_route *routes[256];
+	struct tn_outcome last[256];
+	char texts[256][2][4];
+};
+
+static void fill_page_row(const struct world *world, struct page_copy *copy, uint32_t i, const struct sim_row *row)
+{
+	char(*names)[4] = copy->texts[i];
+	bool poison = row->route == ROUTES_MAX;
+	names[0][0] = 'r';
+	names[0][1] = poison ? 'p' : (char)('0' + world->routes[row->route].rule);
+	names[1][0] = 't';
+	names[1][1] = poison ? 'p' : (char)('0' + world->routes[row->route].target_no);
+	copy->last[i] = (struct tn_outcome){.verdict = row->last_verdict, .code = row->code};
+	copy->events[i] = row->event;
+	copy->routes[i] = poison ? &world->ruleset->routes[ROUTES_MAX] : sim_todays_route(world, row->route);
+	copy->rows[i] = (struct tn_row){.key = row->key, .state = row->state, .id = row->id, .tries = row->tries,
+		.rule = {names[0], 2}, .target = {names[1], 2}, .target_no = row->target_no, .redrives = row->redrives,
+		.origin = tn_str_from(row->origin), .last = row->has_last ? &copy->last[i] : NULL, .condition = row->condition};
+}
+
+static void hand_over(struct world *world)
+{
+	struct sim_disk *disk = &world->disk;
+	struct page_copy *copy = malloc(sizeof(*copy));
+	if (copy == NULL)
+		abort();
+	uint32_t count = disk->page_fails ? 0 : disk->page_count;
+	for (uint32_t i = 0; i < count; i++)
+		fill_page_row(world, copy, i, &disk->page[i]);
+	struct tn_page page = {.token = disk->scan->token, .rows = copy->rows, .events = copy->events, .routes = copy->routes,
+		.count = count, .last = disk->page_last && !disk->page_fails, .failed = disk->page_fails,
+		.next_due_ms = disk->page_next_due_ms, .ruleset = world->ruleset};
+	if (memcmp(disk->scan, &disk->scan_copy, sizeof(disk->scan_copy)) != 0)
+		sim_fail(world, "what a SCAN pointed to changed before its page");
+	disk->scan = NULL;
+	sim_say(world, SIM_PAGE, count, page.last, page.next_due_ms);
+	tn_engine_page(world->engine, &page);
+	for (uint32_t i = 0; i < disk->page_count; i++)
+		tn_event_unref(disk->page[i].event);
+	disk->page_count = 0;
+	free(copy);
+}
+
+/* --- Steps --- */
+
+static bool batch_step(struct world *world)
+{
+	struct sim_disk *disk = &world->disk;
+	if (disk->batch == NULL)
+		return false;
+	if (wants_applying(disk)) {
+		apply(world);
+		return true;
+	}
+	if (disk->batch_ready_ms > world->now_ms)
+		return false;
+	complete(world);
+	return true;
+}
+
+static bool page_step(struct world *world)
+{
+	if (world->disk.scan == NULL)
+		return false;
+	if (world->disk.page_read)
+		hand_over(world);
+	else
+		read_page(world);
+	return true;
+}
+
+bool sim_disk_step(struct world *world)
+{
+	if (sim_chance(world, 50))
+		return batch_step(world) || page_step(world);
+	return page_step(world) || batch_step(world);
+}
+
+static void forget_page(struct sim_disk *disk)
+{
+	for (uint32_t i = 0; i < disk->page_count; i++)
+		tn_event_unref(disk->page[i].event);
+	disk->page_count = 0;
+	disk->scan = NULL;
+}
+
+void sim_disk_after_crash(struct world *world)
+{
+	struct sim_disk *disk = &world->disk;
+	if (disk->batch != NULL && wants_applying(disk) && sim_chance(world, 50))
+		apply(world);
+	disk->batch = NULL;
+	disk->last_unknown = false;
+	disk->last_number = 0;
+	for (uint32_t i = 0; i < disk->count; i++)
+		disk->rows[i].confirmed = true;
+	forget_page(disk);
+}
+
+void sim_disk_fini(struct world *world)
+{
+	forget_page(&world->disk);
+	for (uint32_t i = 0; i < world->disk.count; i++)
+		tn_event_unref(world->disk.rows[i].event);
+	world->disk.count = 0;
+}
+
+/* --- An operator at the dead letters --- */
+
+bool sim_move(struct world *world)
+{
+	struct sim_disk *disk = &world->disk;
+	struct tn_move_item items[8];
+	uint32_t count = 0;
+	if (disk->batch != NULL) /* dead letters are listed when the moves before are done */
+		return false;
+	for (uint32_t i = 0; i < disk->count && count < 8; i++) {
+		const struct sim_row *row = &disk->rows[i];
+		if (row->state == TN_ROW_DEAD && row->route != ROUTES_MAX && sim_chance(world, 50))
+			items[count++] = (struct tn_move_item){.key = row->key, .target_no = row->target_no};
+	}
+	if (count == 0)
+		return false;
+	enum tn_move move = sim_chance(world, 80) ? TN_MOVE_REDRIVE : TN_MOVE_PURGE;
+	enum tn_status status = tn_engine_move(world->engine, move, items, count);
+	sim_say(world, SIM_MOVE, status, move, count);
+	return true;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * source.c - three kinds of sources: durable requests (nobody else has them), waiting clients, and a log that sends everything
+ * above its committed offset again when its stream is opened anew.
+ *
+ * Which instance of an event a delivery belongs to is written into its origin ("event.instance"), so that the ledger can tell a
+ * repeated attempt from a redelivered copy.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+void sim_draw_sources(struct world *world)
+{
+	world->source_count = 1 + sim_upto(world, SOURCES_MAX - 1);
+	for (uint32_t i = 0; i < world->source_count; i++)
+		world->sources[i].kind = (enum sim_source_kind)sim_upto(world, 2);
+}
+
+static struct tn_position stream_of(const struct world *world, uint32_t source)
+{
+	return (struct tn_position){.source = source + 1, .stream = 1, .epoch = world->sources[source].epoch};
+}
+
+static void open_stream(struct world *world, uint32_t number)
+{
+	struct sim_source *source = &world->sources[number];
+	source->epoch++;
+	if (tn_engine_stream(world->engine, stream_of(world, number), TN_STREAM_OPENED, 0) != TN_OK) {
+		source->epoch--;
+		return;
+	}
+	sim_say(world, SIM_STREAM, TN_STREAM_OPENED, number, source->epoch);
+	source->open = true;
+	source->credit = 0;
+	source->next_offset = source->committed;
+}
+
+void sim_open_sources(struct world *world)
+{
+	for (uint32_t i = 0; i < world->source_count; i++) {
+		if (!world->sources[i].open && !world->sources[i].ending)
+			open_stream(world, i);
+	}
+}
+
+/* No answer will come for what was open in it. */
+static void forget_open(struct world *world, uint32_t number)
+{
+	for (uint32_t i = 1; i <= world->instance_count; i++) {
+		if (world->instances[i].source == number)
+			world->instances[i].open = false;
+	}
+	world->sources[number].unanswered = 0;
+}
+
+void sim_end_stream(struct world *world, bool lost)
+{
+	uint32_t number = sim_upto(world, world->source_count - 1);
+	struct sim_source *source = &world->sources[number];
+	if (!source->open)
+		return;
+	int64_t grace_ms = sim_upto(world, 3000);
+	sim_say(world, SIM_STREAM, lost ? TN_STREAM_LOST : TN_STREAM_REVOKED, number, grace_ms);
+	world->duplicating_faults++;
+	source->open = false;
+	source->ending = true;
+	source->credit = 0;
+	if (lost)
+		forget_open(world, number);
+	(void)!tn_engine_stream(world->engine, stream_of(world, number), lost ? TN_STREAM_LOST : TN_STREAM_REVOKED, grace_ms);
+}
+
+void sim_stream_done(struct world *world, const struct tn_command *command)
+{
+	uint32_t number = command->position.source - 1;
+	struct sim_source *source = &world->sources[number];
+	if (command->position.epoch != source->epoch)
+		sim_fail(world, "STREAM_DONE for epoch %u of source %u, which is at %u", command->position.epoch, number, source->epoch);
+	if (!source->ending && !world->draining)
+		sim_fail(world, "STREAM_DONE for source %u, which goes on", number);
+	forget_open(world, number);
+	source->ending = source->open = false;
+}
+
+void sim_sources_after_crash(struct world *world)
+{
+	for (uint32_t i = 0; i < world->source_count; i++) {
+		forget_open(world, i);
+		world->sources[i].open = world->sources[i].ending = false;
+		world->sources[i].credit = 0;
+	}
+}
+
+/* --- Events --- */
+
+static struct tn_event *make_event(struct world *world, uint32_t number, bool poison)
+{
+	char id[16], data[64];
+	int id_len = snprintf(id, sizeof(id), "%u", number);
+	int data_len = snprintf(data, sizeof(data), "%u of seed %llu", number, (unsigned long long)world->seed);
+	struct tn_str text = {data, (size_t)data_len};
+	if (poison)
+		return tn_event_new_raw(text, TN_STR("drawn as poison"), 1);
+	struct tn_attribute attributes[] = {{TN_STR("id"), {id, (size_t)id_len}, TN_STRING},
+		{TN_STR("source"), TN_STR("/sim"), TN_STRING}, {TN_STR("type"), TN_STR("sim"), TN_STRING}};
+	struct tn_event_parts parts = {.attributes = attributes, .attribute_count = 3, .has_data = true, .data = text};
+	return tn_event_new(&parts);
+}
+
+static void draw_matches(struct world *world, struct sim_event *event)
+{
+	if (event->poison) {
+		event->routes[event->match_count++] = ROUTES_MAX;
+		return;
+	}
+	uint32_t rules = sim_chance(world, 6) ? 0 : 1u << sim_upto(world, world->rule_count - 1);
+	if (sim_chance(world, 40))
+		rules |= 1u << sim_upto(world, world->rule_count - 1);
+	for (uint32_t i = 0; i < world->route_count && event->match_count < MATCHES_MAX; i++) {
+		if ((rules & (1u << world->routes[i].rule)) && sim_todays_route(world, i) != NULL)
+			event->routes[event->match_count++] = (uint16_t)i;
+	}
+}
+
+/* Number of a new event, or EVENTS_MAX: enough of them. */
+static uint32_t new_event(struct world *world, uint32_t source)
+{
+	if (world->healing || world->event_count >= EVENTS_MAX)
+		return EVENTS_MAX;
+	uint32_t number = world->event_count++;
+	struct sim_event *event = &world->events[number];
+	event->source = source;
+	event->poison = sim_chance(world, 3);
+	event->event = make_event(world, number, event->poison);
+	draw_matches(world, event);
+	return number;
+}
+
+static uint32_t next_of_log(struct world *world, struct sim_source *source, uint32_t number)
+{
+	if (source->next_offset == source->log_count) {
+		uint32_t event = new_event(world, number);
+		if (event == EVENTS_MAX)
+			return EVENTS_MAX;
+		source->log[source->log_count++] = (uint16_t)event;
+	}
+	return source->log[source->next_offset];
+}
+
+static uint32_t next_event(struct world *world, uint32_t number, bool first)
+{
+	struct sim_source *source = &world->sources[number];
+	if (source->kind == SIM_LOG)
+		return next_of_log(world, source, number);
+	if (source->kind == SIM_DURABLE && first && !world->healing && world->event_count > 0 && sim_chance(world, 5)) {
+		uint32_t again = sim_upto(world, world->event_count - 1); /* a client that repeats its request */
+		if (world->events[again].source == number && !world->events[again].acked)
+			return again;
+	}
+	return new_event(world, number);
+}
+
+/* --- Offers --- */
+
+struct draft {
+	struct tn_offer offers[3];
+	struct tn_match matches[3][MATCHES_MAX];
+	char origins[3][16];
+};
+
+static bool draft_offer(struct world *world, struct draft *draft, uint32_t index, uint32_t number, uint32_t instance)
+{
+	struct sim_event *event = &world->events[number];
+	struct tn_offer *offer = &draft->offers[index];
+	*offer = (struct tn_offer){.event = event->event, .ruleset = world->ruleset, .matches = draft->matches[index],
+		.match_count = event->match_count};
+	for (uint32_t i = 0; i < event->match_count; i++) {
+		const struct tn_route *route = &world->ruleset->routes[event->routes[i]];
+		if (route->rule.bytes == NULL)
+			return false; /* today's rules match it otherwise: the simulator waits instead */
+		draft->matches[index][i] = (struct tn_match){.route = route, .id = sim_id(number, i)};
+	}
+	int len = snprintf(draft->origins[index], sizeof(draft->origins[index]), "%u.%u", number, instance);
+	offer->origin = (struct tn_str){draft->origins[index], (size_t)len};
+	return true;
+}
+
+static bool fill_draft(struct world *world, struct draft *draft, struct sim_instance *instance, uint32_t number, uint32_t instance_no)
+{
+	uint32_t wanted = world->sources[number].kind == SIM_DURABLE ? 1 + sim_upto(world, 2) : 1;
+	while (instance->count < wanted) {
+		uint32_t event = next_event(world, number, instance->count == 0);
+		if (event == EVENTS_MAX || !draft_offer(world, draft, instance->count, event, instance_no))
+			break;
+		instance->events[instance->count++] = (uint16_t)event;
+	}
+	return instance->count > 0;
+}
+
+static void admitted(struct world *world, uint32_t number, struct sim_instance *instance, bool accepted)
+{
+	struct sim_source *source = &world->sources[number];
+	instance->open = true;
+	world->instance_count++;
+	source->credit--;
+	source->unanswered++;
+	source->next_offset += source->kind == SIM_LOG;
+	for (uint32_t i = 0; i < instance->count; i++) {
+		world->events[instance->events[i]].offers++;
+		world->run_matched += !accepted ? 0 : world->events[instance->events[i]].match_count;
+	}
+}
+
+bool sim_offer(struct world *world)
+{
+	uint32_t number = sim_upto(world, world->source_count - 1);
+	struct sim_source *source = &world->sources[number];
+	if (world->full || !source->open || source->credit == 0 || world->instance_count + 1 >= INSTANCES_MAX)
+		return false;
+	uint32_t instance_no = world->instance_count + 1;
+	struct sim_instance *instance = &world->instances[instance_no];
+	struct draft draft;
+	*instance = (struct sim_instance){.source = number, .epoch = source->epoch, .offset = source->next_offset, .run = world->run,
+		.journaled = source->kind == SIM_DURABLE, .offered_ms = world->now_ms};
+	if (!fill_draft(world, &draft, instance, number, instance_no))
+		return false;
+	struct tn_arrival arrival = {.position = stream_of(world, number), .offers = draft.offers, .count = instance->count,
+		.ack_when = instance->journaled ? TN_ACK_JOURNALED : TN_ACK_SETTLED};
+	arrival.position.high = source->next_offset;
+	arrival.position.low = instance_no;
+	uint64_t before = tn_engine_books(world->engine)->accepted; /* unchanged: the store refuses, UNAVAILABLE follows */
+	enum tn_status status = tn_engine_offer(world->engine, &arrival);
+	sim_say(world, SIM_OFFER, status, instance_no, instance->events[0]);
+	if (status == TN_OK)
+		admitted(world, number, instance, tn_engine_books(world->engine)->accepted > before);
+	else if (status == TN_FULL)
+		world->full = true;
+	else if (status == TN_CLOSED && !world->draining)
+		sim_fail(world, "an offer on an open stream was answered CLOSED");
+	return true;
+}
+
+/* --- Answers --- */
+
+static struct sim_instance *answered(struct world *world, const struct tn_command *command)
+{
+	uint64_t number = command->position.low;
+	if (number == 0 || number > world->instance_count) {
+		sim_fail(world, "an answer to a position nobody offered");
+		return NULL;
+	}
+	struct sim_instance *instance = &world->instances[number];
+	if (!instance->open || instance->epoch != command->position.epoch || instance->run != world->run) {
+		sim_fail(world, "position %u was answered twice, or after its stream had ended", (unsigned)number);
+		return NULL;
+	}
+	instance->open = false;
+	world->sources[instance->source].unanswered--;
+	return instance;
+}
+
+static void ack_log(struct sim_source *source, uint32_t offset)
+{
+	source->log_acked[offset] = true;
+	while (source->committed < source->log_count && source->log_acked[source->committed])
+		source->committed++;
+}
+
+void sim_acked(struct world *world, const struct tn_command *command)
+{
+	struct sim_instance *instance = answered(world, command);
+	if (instance == NULL)
+		return;
+	sim_check_ack(world, (uint32_t)command->position.low, command->settlement);
+	if (command->settlement->answer == TN_ANSWER_UNAVAILABLE)
+		return;
+	for (uint32_t i = 0; i < instance->count; i++)
+		world->events[instance->events[i]].acked = true;
+	if (world->sources[instance->source].kind == SIM_LOG)
+		ack_log(&world->sources[instance->source], instance->offset);
+}
+
+void sim_released(struct world *world, const struct tn_command *command)
+{
+	struct sim_instance *instance = answered(world, command);
+	if (instance != NULL && instance->journaled)
+		sim_fail(world, "a journaled position was released");
+	if (!world->draining)
+		sim_fail(world, "a position was released while nothing ended");
+}
+
+void sim_credit(struct world *world, const struct tn_command *command)
+{
+	struct sim_source *source = &world->sources[command->position.source - 1];
+	if (!source->open || command->position.epoch != source->epoch || world->draining) {
+		sim_fail(world, "credit for a stream that is not open, or while draining");
+		return;
+	}
+	source->credit += command->credit;
+	if (source->credit + source->unanswered > world->config.window)
+		sim_fail(world, "credit %u and %u unanswered are more than the window", source->credit, source->unanswered);
+}
+
+bool sim_sources_done(const struct world *world)
+{
+	for (uint32_t i = 0; i < world->source_count; i++) {
+		const struct sim_source *source = &world->sources[i];
+		if (source->unanswered > 0 || (source->kind == SIM_LOG && source->committed < source->log_count))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * target.c - targets that answer as their mode says, late or in time, once.
+ */
+#include <string.h>
+
+#include "world.h"
+
+void sim_draw_targets(struct world *world)
+{
+	world->target_count = 1 + sim_upto(world, TARGETS_MAX - 2);
+	for (uint32_t i = 1; i <= world->target_count; i++) {
+		struct sim_target *target = &world->targets[i];
+		target->name[0] = 't';
+		target->name[1] = (char)('0' + i);
+		target->mode = FAULT_COUNT;
+		target->limits = (struct tn_target_limits){.name = {target->name, 2}, .target_no = i,
+			.max_in_flight = 1 + sim_upto(world, 15), .timeout_ms = 200 + sim_upto(world, 3000),
+			.park_rows = sim_chance(world, 30) ? 1 + sim_upto(world, 6) : 1000,
+			.on_park_full = sim_chance(world, 50) ? TN_PARK_FULL_PAUSE : TN_PARK_FULL_DEAD_LETTER,
+			.on_credential_error = sim_chance(world, 80) ? TN_CONFIG_HOLD : TN_CONFIG_DEAD_LETTER,
+			.on_missing = sim_chance(world, 20) ? TN_CONFIG_HOLD : TN_CONFIG_DEAD_LETTER,
+			.retry_after_max_ms = sim_chance(world, 80) ? 1000 + sim_upto(world, 60000) : 0};
+		if (sim_chance(world, 25))
+			target->limits.dead_letter_no = 1 + sim_upto(world, world->target_count - 1);
+	}
+}
+
+void sim_fill_table(struct world *world, struct tn_target_table *table, struct tn_target_limits *limits)
+{
+	*table = (struct tn_target_table){.targets = limits, .removal_grace_ms = 5000};
+	for (uint32_t i = 1; i <= world->target_count; i++) {
+		struct tn_target_limits *row = &limits[table->count];
+		*row = world->targets[i].limits;
+		row->removed = world->targets[i].removed;
+		row->found_parked = sim_parked_rows(world, i);
+		table->count += !row->removed || row->found_parked > 0 || sim_chance(world, 50);
+	}
+}
+
+void sim_reload(struct world *world)
+{
+	struct tn_target_limits limits[TARGETS_MAX];
+	struct tn_target_table table;
+	struct sim_target *target = &world->targets[1 + sim_upto(world, world->target_count - 1)];
+	bool was_removed = target->removed;
+	uint32_t max_in_flight = target->limits.max_in_flight;
+	if (sim_chance(world, 60))
+		target->removed = !target->removed && !world->healing;
+	else
+		target->limits.max_in_flight = 1 + sim_upto(world, 15);
+	sim_fill_table(world, &table, limits);
+	enum tn_status status = tn_engine_reload(world->engine, &table);
+	sim_say(world, SIM_RELOAD, status, target->limits.target_no, target->removed);
+	if (status == TN_OK) {
+		sim_new_revision(world);
+	} else {
+		target->removed = was_removed;
+		target->limits.max_in_flight = max_in_flight;
+	}
+}
+
+/* --- Modes --- */
+
+static const uint8_t target_faults[] = {FAULT_5XX, FAULT_4XX, FAULT_429, FAULT_HANG, FAULT_LOST_REPLY, FAULT_FLAP, FAULT_CREDENTIAL,
+	FAULT_HOLD, FAULT_MISSING, FAULT_DECLINED};
+
+void sim_change_modes(struct world *world)
+{
+	for (uint32_t i = 1; i <= world->target_count; i++) {
+		struct sim_target *target = &world->targets[i];
+		if (target->mode_steps > 0 && !world->healing) {
+			target->mode_steps--;
+			continue;
+		}
+		uint8_t mode = target_faults[sim_upto(world, sizeof(target_faults) - 1)];
+		target->mode = sim_has(world, mode) && sim_chance(world, 60) ? mode : FAULT_COUNT;
+		target->mode_steps = sim_upto(world, 60);
+	}
+}
+
+/* --- Attempts --- */
+
+static struct sim_attempt *free_attempt(struct world *world)
+{
+	for (uint32_t i = 0; i < world->attempt_end; i++) {
+		if (!world->attempts[i].used)
+			return &world->attempts[i];
+	}
+	return world->attempt_end < ATTEMPTS_MAX ? &world->attempts[world->attempt_end++] : NULL;
+}
+
+static uint32_t instance_of(struct tn_str origin)
+{
+	uint32_t number = 0;
+	size_t i = 0;
+	while (i < origin.len && origin.bytes[i] != '.')
+		i++;
+	for (i++; i < origin.len; i++)
+		number = number * 10 + (uint32_t)(origin.bytes[i] - '0');
+	return number;
+}
+
+void sim_started(struct world *world, const struct tn_command *command)
+{
+	const struct tn_item *item = &command->attempt->items[0];
+	struct sim_attempt *attempt = free_attempt(world);
+	if (attempt == NULL) {
+		sim_fail(world, "more than %d attempts at once", ATTEMPTS_MAX);
+		return;
+	}
+	*attempt = (struct sim_attempt){.used = true, .attempt = command->attempt, .hash = sim_hash_attempt(command->attempt),
+		.target_no = command->attempt->target_no, .purpose = command->attempt->purpose, .instance = instance_of(item->origin)};
+	sim_split_id(&item->id, &attempt->event, &attempt->match);
+	world->attempts_used++;
+	sim_check_start(world, attempt, item);
+	attempt->mode = world->targets[attempt->target_no].mode;
+	attempt->ready_ms = world->now_ms + sim_upto(world, sim_chance(world, 10) ? 1500 : 100);
+	if (attempt->mode == FAULT_HANG)
+		attempt->ready_ms = INT64_MAX;
+}
+
+void sim_cancelled(struct world *world, const struct tn_command *command)
+{
+	for (uint32_t i = 0; i < world->attempt_end; i++) {
+		struct sim_attempt *attempt = &world->attempts[i];
+		if (!attempt->used || attempt->attempt->token != command->token)
+			continue;
+		static const struct tn_outcome timeout = {.verdict = TN_RETRY};
+		sim_check_result(world, attempt, &timeout);
+		attempt->cancelled = true;
+		attempt->cancelled_ms = world->now_ms;
+		attempt->ready_ms = world->now_ms + sim_upto(world, sim_chance(world, 70) ? 200 : 9000);
+		return;
+	}
+	sim_fail(world, "CANCEL of an attempt that is not under way");
+}
+
+static struct tn_outcome delivered(struct world *world, const struct sim_attempt *attempt)
+{
+	if (attempt->purpose == TN_TO_TARGET)
+		world->events[attempt->event].entries[attempt->match].effects++;
+	return (struct tn_outcome){.verdict = TN_DELIVERED};
+}
+
+static struct tn_outcome outcome_of(struct world *world, const struct sim_attempt *attempt)
+{
+	struct tn_outcome retry = {.verdict = TN_RETRY, .status = 503, .code = "HTTP_503", .message = TN_STR("it is down"),
+		.function_error = sim_chance(world, 30)};
+	switch (attempt->mode) {
+	case FAULT_5XX:
+		return retry;
+	case FAULT_4XX:
+		return (struct tn_outcome){.verdict = TN_REJECTED, .status = 422, .code = "HTTP_422"};
+	case FAULT_429:
+		return (struct tn_outcome){.verdict = TN_THROTTLED, .status = 429, .code = "THROTTLED",
+			.retry_after_ms = 500 + sim_upto(world, 30000)};
+	case FAULT_LOST_REPLY:
+		delivered(world, attempt);
+		world->duplicating_faults++;
+		retry.maybe_done = true;
+		return retry;
+	case FAULT_HANG: /* only after CANCEL: late, one way or the other */
+		world->duplicating_faults++;
+		return sim_chance(world, 50) ? retry : delivered(world, attempt);
+	case FAULT_FLAP:
+		return sim_chance(world, 50) ? retry : delivered(world, attempt);
+	case FAULT_CREDENTIAL:
+		return (struct tn_outcome){.verdict = TN_MISCONFIGURED, .credential = true, .status = 401, .code = "UNAUTHORIZED"};
+	case FAULT_MISSING:
+		return (struct tn_outcome){.verdict = TN_MISCONFIGURED, .status = 404, .code = "NOT_FOUND"};
+	case FAULT_DECLINED:
+		return (struct tn_outcome){.verdict = TN_THROTTLED, .declined = true, .status = 503, .code = "HTTP_503"};
+	case FAULT_HOLD:
+		return (struct tn_outcome){.verdict = TN_HOLD, .code = "NO_ROOM"};
+	default:
+		return delivered(world, attempt);
+	}
+}
+
+static void answer(struct world *world, struct sim_attempt *attempt)
+{
+	struct tn_outcome outcome = outcome_of(world, attempt);
+	struct tn_result result = {.token = attempt->attempt->token, .count = 1, .outcomes = &outcome};
+	if (sim_hash_attempt(attempt->attempt) != attempt->hash)
+		sim_fail(world, "what a START pointed to changed before its result");
+	if (attempt->cancelled && outcome.verdict == TN_DELIVERED)
+		world->duplicating_faults++;
+	if (!attempt->cancelled)
+		sim_check_result(world, attempt, &outcome);
+	if (!attempt->cancelled && outcome.verdict == TN_HOLD)
+		world->targets[attempt->target_no].held = true;
+	sim_say(world, SIM_RESULT, outcome.verdict, (int64_t)attempt->event * 10 + attempt->match, attempt->target_no * 2u + attempt->purpose);
+	attempt->used = false;
+	world->attempts_used--;
+	tn_engine_result(world->engine, &result);
+}
+
+bool sim_answer(struct world *world)
+{
+	if (world->attempts_used == 0)
+		return false;
+	uint32_t from = sim_upto(world, world->attempt_end - 1);
+	for (uint32_t i = 0; i < world->attempt_end; i++) {
+		struct sim_attempt *attempt = &world->attempts[(from + i) % world->attempt_end];
+		if (attempt->used && attempt->ready_ms <= world->now_ms) {
+			answer(world, attempt);
+			return true;
+		}
+	}
+	return false;
+}
+
+uint32_t sim_active_attempts(const struct world *world, uint32_t target_no)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < world->attempt_end; i++) {
+		const struct sim_attempt *attempt = &world->attempts[i];
+		bool given_up = attempt->cancelled && world->now_ms >= attempt->cancelled_ms + 5000;
+		count += attempt->used && !given_up && (target_no == 0 || attempt->target_no == target_no);
+	}
+	return count;
+}
+
+int64_t sim_attempts_deadline(const struct world *world)
+{
+	int64_t deadline_ms = INT64_MAX;
+	for (uint32_t i = 0; i < world->attempt_end; i++) {
+		if (world->attempts[i].used && world->attempts[i].ready_ms < deadline_ms)
+			deadline_ms = world->attempts[i].ready_ms;
+	}
+	return deadline_ms;
+}
+
+/* A held target finds room again. */
+bool sim_ready(struct world *world)
+{
+	uint32_t number = 1 + sim_upto(world, world->target_count - 1);
+	if (!world->targets[number].held)
+		return false;
+	uint32_t room = sim_upto(world, 3);
+	world->targets[number].held = false;
+	sim_say(world, SIM_READY, number, room, 0);
+	tn_engine_ready(world->engine, number, room);
+	return true;
+}
+
+/* What was under way may have arrived all the same. */
+void sim_targets_after_crash(struct world *world)
+{
+	for (uint32_t i = 0; i < world->attempt_end; i++) {
+		struct sim_attempt *attempt = &world->attempts[i];
+		if (attempt->used && attempt->purpose == TN_TO_TARGET && sim_chance(world, 50))
+			world->events[attempt->event].entries[attempt->match].effects++;
+		attempt->used = false;
+	}
+	world->attempts_used = world->attempt_end = 0;
+	for (uint32_t i = 1; i <= world->target_count; i++) {
+		world->targets[i].quiet_until_ms = world->targets[i].operator_until_ms = 0;
+		world->targets[i].held = false;
+	}
+}

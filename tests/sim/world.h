@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * world.h - the simulated world around one engine: sources, targets, a store and their faults, on a virtual clock.
+ *
+ * Everything is drawn from one seed. Whatever the engine asked for stays outstanding until the world draws it, so the answers come in
+ * any order that rule 4 of engine.h allows. The ledger knows nothing of the engine's insides: it sees what goes in and what comes out.
+ *
+ *   run.c     one seed: sets the world up, draws step after step, heals it, and waits until everything is settled
+ *   obey.c    carries out the engine's commands
+ *   source.c  sources, arrivals, streams    target.c  attempts and their results    disk.c  the scripted store
+ *   rules.c   routes and rulesets           ledger.c  what must hold                trace.c what happened
+ */
+#ifndef TURNOUT_TESTS_SIM_WORLD_H
+#define TURNOUT_TESTS_SIM_WORLD_H
+
+#include "turnout/engine.h"
+#include "turnout/random.h"
+
+enum {
+	SOURCES_MAX = 4, TARGETS_MAX = 9, RULES_MAX = 8, ROUTES_MAX = 24,
+	EVENTS_MAX = 512, MATCHES_MAX = 8, INSTANCES_MAX = 4096,
+	ROWS_MAX = 4096, ATTEMPTS_MAX = 1024, OPS_MAX = 4096, TRACE_KEPT = 50,
+	CODE_SIZE = 24,
+};
+
+/* --- Faults: at least three kinds are drawn for each seed --- */
+
+enum fault {
+	FAULT_5XX, FAULT_4XX, FAULT_429, FAULT_HANG, FAULT_LOST_REPLY, FAULT_FLAP, FAULT_CREDENTIAL, FAULT_HOLD, FAULT_MISSING,
+	FAULT_DECLINED, FAULT_STORE_SLOW, FAULT_STORE_UNKNOWN, FAULT_STORE_FULL, FAULT_SCAN_FAILS, FAULT_CRASH, FAULT_RELOAD,
+	FAULT_ALLOC, FAULT_STREAM_LOST, FAULT_STREAM_REVOKED, FAULT_DRAIN, FAULT_MOVES, FAULT_MEMORY, FAULT_CLOCK_JUMP, FAULT_COUNT
+};
+
+/* --- Rules --- */
+
+struct sim_route {
+	uint32_t rule, target_no;
+	struct tn_policy policy;
+};
+struct tn_ruleset { /* the simulator's own: the engine only counts it */
+	uint32_t refs;
+	uint64_t revision;
+	struct tn_route routes[ROUTES_MAX + 1]; /* the last: poison. rule.bytes NULL: not in this revision */
+	struct tn_policy policies[ROUTES_MAX];
+	char names[ROUTES_MAX + 1][2][4];
+};
+
+/* --- Events and what became of their deliveries --- */
+
+struct sim_entry {                      /* one (event, route) */
+	uint32_t effects;               /* how often its target really got it */
+	uint32_t attempts;              /* in this life (a redrive begins another) */
+	uint32_t failures;              /* retryable ones the engine was told in time, in this life */
+	uint32_t delivered_instance, delivered_run; /* told in time; 0: not yet */
+	uint32_t dead_instance;         /* durable dead letter, until redriven */
+	bool acked, dropped, sunk, purged;
+	uint32_t failed_instance, failed_run; /* whose last failure, and in which run of the engine */
+	int64_t not_before_ms;          /* of its next attempt, by policy */
+};
+struct sim_event {
+	struct tn_event *event;
+	bool poison, acked;
+	uint32_t source, match_count, offers;
+	uint16_t routes[MATCHES_MAX];
+	struct sim_entry entries[MATCHES_MAX];
+};
+
+/* --- Sources --- */
+
+enum sim_source_kind { SIM_DURABLE, SIM_SYNC, SIM_LOG };
+struct sim_source {
+	enum sim_source_kind kind;
+	uint32_t credit, epoch;
+	bool open, ending, draining;
+	uint32_t window_max;            /* most positions unanswered at once: for the ledger */
+	uint32_t unanswered;
+	uint32_t next_offset, committed; /* LOG: events of this source by offset */
+	uint32_t log_count;
+	uint16_t log[EVENTS_MAX];
+	bool log_acked[EVENTS_MAX];
+};
+struct sim_instance {                   /* one arrival offered: one position */
+	uint32_t source, epoch, offset, run;
+	uint32_t count;
+	uint16_t events[3];
+	bool open, journaled;
+	int64_t offered_ms;
+};
+
+/* --- Targets --- */
+
+struct sim_target {
+	struct tn_target_limits limits;
+	char name[4];
+	bool removed, held;
+	uint8_t mode;                   /* enum fault, or FAULT_COUNT: healthy */
+	uint32_t mode_steps;
+	uint32_t running;
+	int64_t quiet_until_ms;         /* Retry-After, or waiting for an operator */
+	int64_t operator_until_ms;      /* the latter alone */
+};
+struct sim_attempt {
+	bool used, cancelled;
+	const struct tn_attempt *attempt;
+	uint64_t hash;
+	uint32_t target_no, event, match, instance;
+	enum tn_purpose purpose;
+	int64_t ready_ms, cancelled_ms;
+	uint8_t mode;
+};
+
+/* --- The scripted store --- */
+
+struct sim_row {
+	struct tn_row_key key;
+	enum tn_row_state state;
+	struct tn_id id;
+	struct tn_tries tries;
+	uint32_t route, target_no, redrives, instance;
+	enum tn_condition condition;
+	struct tn_event *event;         /* the event's bytes, which in truth lie beside the rows */
+	bool has_last, confirmed;
+	enum tn_verdict last_verdict;
+	char code[CODE_SIZE], origin[16];
+};
+struct sim_disk {
+	struct sim_row rows[ROWS_MAX];  /* by key */
+	uint32_t count;
+	uint64_t next_seq;
+	int64_t engine_ms;
+	/* The outstanding batch and scan. */
+	const struct tn_batch *batch;
+	uint64_t batch_hash, last_hash, last_number;
+	bool applied, last_unknown;
+	enum tn_commit fate;
+	bool lost;                      /* UNKNOWN, and not applied */
+	int64_t batch_ready_ms;
+	struct tn_event *staged[OPS_MAX]; /* PUT_EVENT of the batch being applied */
+	uint64_t staged_seq[OPS_MAX];
+	uint32_t staged_count;
+	const struct tn_scan *scan;
+	struct tn_scan scan_copy;
+	bool page_read, page_fails, page_last;
+	int64_t page_next_due_ms;
+	uint32_t page_rows[256], page_count; /* copies of rows as read */
+	struct sim_row page[256];
+};
+
+/* --- The world --- */
+
+struct sim_options {
+	uint64_t seed;
+	bool trace;
+};
+enum sim_fact { SIM_TICK, SIM_OFFER, SIM_RESULT, SIM_READY, SIM_STORED, SIM_APPLIED, SIM_READ, SIM_PAGE, SIM_STREAM, SIM_RELOAD,
+	SIM_MOVE, SIM_DRAIN, SIM_CRASH, SIM_ROW, SIM_COMMAND };
+struct sim_trace {
+	uint8_t fact, detail;
+	int64_t now_ms, a, b;
+};
+
+struct world {
+	struct tn_engine *engine;
+	struct tn_random random;
+	uint64_t seed;
+	int64_t now_ms;
+	uint32_t faults;                /* bits by enum fault */
+	bool healing, failed, trace, drained, alloc_fails;
+	bool full;                      /* an offer was FULL, and ROOM has not come */
+	uint32_t run;                   /* of the engine: 1 and up */
+	uint32_t inputs, duplicating_faults;
+	size_t allocated_bytes;
+	struct tn_engine_config config;
+
+	uint32_t source_count, target_count, rule_count, route_count, event_count, instance_count;
+	struct sim_source sources[SOURCES_MAX];
+	struct sim_target targets[TARGETS_MAX]; /* by number; [0] unused */
+	struct sim_route routes[ROUTES_MAX];
+	struct tn_ruleset *ruleset;
+	uint64_t revision;
+	struct sim_event events[EVENTS_MAX];
+	struct sim_instance instances[INSTANCES_MAX];
+	struct sim_attempt attempts[ATTEMPTS_MAX];
+	uint32_t attempt_end, attempts_used, running;
+	struct sim_disk disk;
+	bool draining, sources_open, recovering;
+	int64_t drain_until_ms;
+	uint64_t run_delivered, run_matched;
+
+	uint64_t hash;
+	struct sim_trace kept[TRACE_KEPT];
+	uint64_t trace_count;
+};
+
+/* run.c */
+bool sim_run(struct world *world, const struct sim_options *options); /* false: a promise was broken; it was said how */
+void sim_start_engine(struct world *world);
+void sim_crash(struct world *world);
+bool sim_has(const struct world *world, enum fault fault); /* drawn, and not healing */
+uint32_t sim_upto(struct world *world, uint32_t limit);    /* inclusive */
+bool sim_chance(struct world *world, uint32_t percent);
+
+/* obey.c: pulls commands until there is none. */
+void sim_obey(struct world *world);
+
+/* rules.c */
+void sim_draw_rules(struct world *world);
+void sim_new_revision(struct world *world);
+uint32_t sim_route_of(const struct tn_route *route); /* index; ROUTES_MAX: poison */
+const struct tn_route *sim_todays_route(const struct world *world, uint32_t route);
+
+/* source.c */
+void sim_draw_sources(struct world *world);
+void sim_open_sources(struct world *world);
+void sim_sources_after_crash(struct world *world);
+bool sim_offer(struct world *world);
+void sim_end_stream(struct world *world, bool lost);
+void sim_acked(struct world *world, const struct tn_command *command);
+void sim_released(struct world *world, const struct tn_command *command);
+void sim_credit(struct world *world, const struct tn_command *command);
+void sim_stream_done(struct world *world, const struct tn_command *command);
+bool sim_sources_done(const struct world *world);
+
+/* target.c */
+void sim_draw_targets(struct world *world);
+void sim_fill_table(struct world *world, struct tn_target_table *table, struct tn_target_limits *limits);
+void sim_reload(struct world *world);
+void sim_started(struct world *world, const struct tn_command *command);
+void sim_cancelled(struct world *world, const struct tn_command *command);
+bool sim_answer(struct world *world); /* one outstanding attempt; false: none is ready */
+bool sim_ready(struct world *world);
+void sim_change_modes(struct world *world);
+void sim_targets_after_crash(struct world *world);
+uint32_t sim_active_attempts(const struct world *world, uint32_t target_no); /* within the limits; 0: of all targets */
+int64_t sim_attempts_deadline(const struct world *world);
+
+/* disk.c */
+void sim_stored(struct world *world, const struct tn_command *command);
+void sim_scanned(struct world *world, const struct tn_command *command);
+bool sim_disk_step(struct world *world); /* apply, complete, read or hand over the page; false: nothing to do */
+void sim_disk_after_crash(struct world *world);
+bool sim_move(struct world *world);
+struct sim_row *sim_find_row(struct world *world, uint32_t event, uint32_t match);
+uint64_t sim_parked_rows(const struct world *world, uint32_t target_no);
+void sim_disk_fini(struct world *world);
+
+/* ledger.c: each says what is wrong and fails the run. */
+void sim_fail(struct world *world, const char *format, ...) TN_PRINTF(2, 3);
+void sim_check_turn(struct world *world);
+void sim_check_start(struct world *world, const struct sim_attempt *attempt, const struct tn_item *item);
+void sim_check_ack(struct world *world, uint32_t instance, const struct tn_settlement *settlement);
+void sim_check_result(struct world *world, const struct sim_attempt *attempt, const struct tn_outcome *outcome);
+void sim_check_row_gone(struct world *world, const struct sim_row *row);
+void sim_check_row_put(struct world *world, const struct sim_row *old, const struct sim_row *row);
+void sim_check_end(struct world *world);
+void sim_noted(void *arg, const struct tn_note *note);
+struct tn_id sim_id(uint32_t event, uint32_t match);
+void sim_split_id(const struct tn_id *id, uint32_t *out_event, uint32_t *out_match);
+uint64_t sim_hash_attempt(const struct tn_attempt *attempt);
+uint64_t sim_hash_batch(const struct tn_batch *batch);
+
+/* trace.c */
+void sim_say(struct world *world, enum sim_fact fact, uint32_t detail, int64_t a, int64_t b);
+void sim_print_trace(const struct world *world);
+uint64_t sim_mix(uint64_t hash, uint64_t value);
+
+#endif

@@ -4,8 +4,9 @@
  *
  *   bench_match [milliseconds for each row]
  *
- * type: each rule wants another type, one of them the event's. numeric: the same and a number in data. arrays: two fields within the
- * elements of a 200-element array, which all rules look through.
+ * type: each rule wants another type, one of them the event's. prefix: the same by how the type begins. both: another type, and a number
+ * in data. numeric: all want the event's kind of type, and numbers in data tell them apart. arrays: two fields within the elements of a
+ * 200-element array. none: as type, but no rule wants the event's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,11 @@ int main(int argc, char **argv)
 	int64_t limit_ms = argc > 1 ? atoll(argv[1]) : 300;
 	for (size_t i = 0; i < 3; i++) {
 		measure("type", "{\"type\":[\"order.type-#.created\"]}", sizes[i], false, limit_ms);
+		measure("prefix", "{\"type\":[{\"prefix\":\"order.type-#.\"}]}", sizes[i], false, limit_ms);
+		measure("both", "{\"type\":[\"order.type-#.created\"],\"data\":{\"total\":[{\"numeric\":[\">\",1e3]}]}}", sizes[i], false,
+			limit_ms);
+		measure("none", "{\"type\":[\"other.type-#.created\"],\"data\":{\"total\":[{\"numeric\":[\">\",1e3]}]}}", sizes[i], false,
+			limit_ms);
 		measure("numeric", "{\"type\":[{\"prefix\":\"order.\"}],\"data\":{\"total\":[{\"numeric\":[\">\",#e3]}]}}", sizes[i], false,
 			limit_ms);
 		measure("arrays", "{\"data\":{\"items\":{\"sku\":[\"s-#\"],\"n\":[1]}}}", sizes[i], true, limit_ms);

@@ -142,12 +142,12 @@ enum tn_status tn_ruleset_explain(const struct tn_ruleset *ruleset, struct tn_ma
 	if (tn_event_is_raw(event))
 		return TN_INVALID;
 	tn_arena_reset(&matcher->told);
-	matcher->read[TN_VIEW_CLOUDEVENTS] = matcher->read[TN_VIEW_EVENTBRIDGE] = false;
+	tn_matcher_begin(matcher);
 	struct ranked *ranked = tn_arena_array(&matcher->told, struct ranked, ruleset->rule_count);
 	struct tn_explanation *explanations = tn_arena_array(&matcher->told, struct tn_explanation, ruleset->rule_count);
 	for (uint32_t i = 0; i < ruleset->rule_count; i++) {
 		const struct tn_rule *rule = &ruleset->rules[i];
-		struct asking asking = {matcher, ruleset, tn_matcher_leaves(matcher, rule->view, ruleset, event)};
+		struct asking asking = {matcher, ruleset, tn_matcher_leaves(matcher, rule->view, rule->extent, ruleset, event)};
 		enum tn_status status = explain_rule(&asking, rule, &ranked[i].explanation);
 		if (status != TN_OK)
 			return status;

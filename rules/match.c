@@ -3,10 +3,11 @@
  * match.c - matches one event against all rules, and derives the delivery ids of what matched.
  *
  * Called by the worker that decoded the event, for every event: the hot path. The event is read into leaves once a view, at the paths
- * that some rule names; then each rule's branches are judged, cheapest field first. Allocates nothing once its memory is warm.
- * Any thread, each with its own matcher.
+ * that some rule names; the index says which rules they speak for, and of those each one's branches are judged, cheapest field first.
+ * What no look-up and no such rule needs, as often all of data, is not read. Allocates nothing once its memory is warm. Any thread, each
+ * with its own matcher.
  */
-#include "ruleset_impl.h"
+#include "index.h"
 
 #include <stdlib.h>
 
@@ -27,16 +28,30 @@ void tn_matcher_free(struct tn_matcher *matcher)
 	tn_agree_fini(&matcher->agree);
 	tn_buf_fini(&matcher->envelope);
 	tn_arena_fini(&matcher->told);
+	free(matcher->rules);
 	free(matcher);
 }
 
-const struct tn_leaves *tn_matcher_leaves(struct tn_matcher *matcher, enum tn_view view, const struct tn_ruleset *ruleset,
-	const struct tn_event *event)
+void tn_matcher_begin(struct tn_matcher *matcher)
 {
-	if (!matcher->read[view])
-		tn_view_read(view, ruleset, event, &matcher->envelope, &matcher->leaves[view]);
-	matcher->read[view] = true;
-	return &matcher->leaves[view];
+	for (int view = 0; view < TN_VIEW_COUNT; view++)
+		matcher->read[view] = TN_EXTENT_NOTHING;
+}
+
+const struct tn_leaves *tn_matcher_leaves(struct tn_matcher *matcher, enum tn_view view, enum tn_extent extent,
+	const struct tn_ruleset *ruleset, const struct tn_event *event)
+{
+	struct tn_leaves *leaves = &matcher->leaves[view];
+	enum tn_extent *read = &matcher->read[view];
+	if (*read == TN_EXTENT_NOTHING && extent > *read) {
+		tn_view_read_head(view, ruleset, event, leaves);
+		*read = TN_EXTENT_HEAD;
+	}
+	if (*read == TN_EXTENT_HEAD && extent > *read) {
+		tn_view_read_rest(view, ruleset, event, &matcher->envelope, leaves);
+		*read = TN_EXTENT_ALL;
+	}
+	return leaves;
 }
 
 struct tn_id tn_route_delivery_id(const struct tn_identity *identity, struct tn_str rule, struct tn_str target,
@@ -71,24 +86,65 @@ static enum tn_status add_match(struct output *output, const struct tn_route *ro
 	return TN_OK;
 }
 
+static void look_up(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, enum tn_view view, const struct tn_event *event)
+{
+	uint32_t seen = 0;
+	for (enum tn_extent extent = TN_EXTENT_HEAD; extent <= tn_index_extent(ruleset->index, view); extent++) {
+		const struct tn_leaves *leaves = tn_matcher_leaves(matcher, view, extent, ruleset, event);
+		tn_index_look_up(ruleset->index, view, leaves, seen, matcher->rules);
+		seen = leaves->touched_count;
+	}
+}
+
+/* Leaves in matcher->rules those that may match. */
+static void find_rules(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, const struct tn_event *event)
+{
+	uint32_t words = tn_index_words(ruleset->rule_count);
+	if (words > matcher->rules_capacity) {
+		free(matcher->rules);
+		matcher->rules = calloc(words, sizeof *matcher->rules);
+		if (!matcher->rules)
+			abort();
+		matcher->rules_capacity = words;
+	}
+	tn_index_begin(ruleset->index, matcher->rules);
+	for (int view = 0; view < TN_VIEW_COUNT; view++)
+		look_up(ruleset, matcher, (enum tn_view)view, event);
+}
+
+struct matching {
+	const struct tn_ruleset *ruleset;
+	struct tn_matcher *matcher;
+	const struct tn_event *event;
+	const struct tn_identity *identity;
+	struct output *output;
+	bool undecided; /* some rule could not be judged */
+};
+
+static enum tn_status match_rule(struct matching *matching, const struct tn_rule *rule)
+{
+	const struct tn_leaves *leaves =
+		tn_matcher_leaves(matching->matcher, rule->view, rule->extent, matching->ruleset, matching->event);
+	bool match = false;
+	if (tn_pattern_judge(&rule->code, leaves, &matching->matcher->agree, &match) != TN_OK)
+		matching->undecided = true;
+	for (uint32_t i = 0; match && i < rule->route_count; i++)
+		if (add_match(matching->output, &rule->routes[i], matching->identity, matching->event) != TN_OK)
+			return TN_FULL;
+	return TN_OK;
+}
+
 static enum tn_status match_rules(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, const struct tn_event *event,
 	const struct tn_identity *identity, struct output *output)
 {
-	bool undecided = false;
-	matcher->read[TN_VIEW_CLOUDEVENTS] = matcher->read[TN_VIEW_EVENTBRIDGE] = false;
-	for (uint32_t i = 0; i < ruleset->rule_count; i++) {
-		const struct tn_rule *rule = &ruleset->rules[i];
-		bool match = false;
-		if (rule->disabled)
-			continue;
-		const struct tn_leaves *leaves = tn_matcher_leaves(matcher, rule->view, ruleset, event);
-		if (tn_pattern_judge(&rule->code, leaves, &matcher->agree, &match) != TN_OK)
-			undecided = true;
-		for (uint32_t j = 0; match && j < rule->route_count; j++)
-			if (add_match(output, &rule->routes[j], identity, event) != TN_OK)
+	struct matching matching = {ruleset, matcher, event, identity, output, false};
+	tn_matcher_begin(matcher);
+	find_rules(ruleset, matcher, event);
+	for (uint32_t word = 0; word < tn_index_words(ruleset->rule_count); word++)
+		for (uint64_t rest = matcher->rules[word]; rest; rest &= rest - 1)
+			if (match_rule(&matching, &ruleset->rules[word * 64 + (uint32_t)__builtin_ctzll(rest)]) != TN_OK)
 				return TN_FULL;
-	}
-	return undecided ? add_match(output, &ruleset->poison, identity, event) : TN_OK;
+	return matching.undecided ? add_match(output, &ruleset->poison, identity, event) : TN_OK;
 }
 
 enum tn_status tn_ruleset_match(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, const struct tn_event *event,

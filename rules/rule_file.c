@@ -123,6 +123,15 @@ static enum tn_status refuse_pattern(const struct reading *reading, const struct
 	return TN_INVALID;
 }
 
+static enum tn_extent extent_of(const struct tn_rule *rule, const struct tn_paths *paths)
+{
+	for (uint32_t i = 0; i < rule->code.branch_count; i++)
+		for (uint32_t j = 0; j < rule->code.branches[i].count; j++)
+			if (!tn_view_has_in_head(rule->view, tn_paths_name(paths, rule->code.branches[i].fields[j].path)))
+				return TN_EXTENT_ALL;
+	return TN_EXTENT_HEAD;
+}
+
 static enum tn_status read_pattern(const struct reading *reading, const struct tn_doc_node *map, struct tn_rule *rule)
 {
 	struct tn_ruleset_draft *draft = reading->draft;
@@ -144,6 +153,7 @@ static enum tn_status read_pattern(const struct reading *reading, const struct t
 		return refuse(reading, node, "the patterns of all rules multiply out to more than %d branches", TN_RULE_BRANCH_LIMIT);
 	bool eventbridge = view ? tn_str_is(view->text, "eventbridge") : rule->code.names_eventbridge;
 	rule->view = eventbridge ? TN_VIEW_EVENTBRIDGE : TN_VIEW_CLOUDEVENTS;
+	rule->extent = extent_of(rule, &draft->ruleset->paths);
 	return TN_OK;
 }
 

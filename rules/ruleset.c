@@ -5,7 +5,7 @@
  * Called by the host at start and at each reload, and by the tools. Building: one thread. A finished ruleset never changes, so any
  * thread may use it while it holds a ref.
  */
-#include "ruleset_impl.h"
+#include "index.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -27,6 +27,7 @@ void tn_ruleset_unref(struct tn_ruleset *ruleset)
 		return;
 	tn_paths_fini(&ruleset->paths);
 	tn_arena_fini(&ruleset->arena);
+	tn_index_free(ruleset->index);
 	free(ruleset->rules);
 	free(ruleset->by_name);
 	free(ruleset);
@@ -139,6 +140,7 @@ static enum tn_status end_draft(struct tn_ruleset_draft *draft, enum tn_status s
 		return status;
 	}
 	sort_routes(draft->ruleset);
+	draft->ruleset->index = tn_index_new(draft->ruleset);
 	*out_ruleset = draft->ruleset;
 	return TN_OK;
 }

@@ -3,7 +3,7 @@
  * ruleset_impl.h - the body of a ruleset, inside rules/ only.
  *
  *   rule file ──rule_file.c──► rules, under one table of paths ──ruleset.c──► published, counted
- *                                                              match.c, explain.c read it, any number of threads
+ *                                                    with an index.c   match.c, explain.c read it, any number of threads
  */
 #ifndef TURNOUT_RULES_RULESET_IMPL_H
 #define TURNOUT_RULES_RULESET_IMPL_H
@@ -18,10 +18,15 @@ enum { TN_RULE_LIMIT = 10000, TN_RULE_BRANCH_LIMIT = 200000, TN_RULE_FILE_BYTES 
 
 enum tn_view { TN_VIEW_CLOUDEVENTS, TN_VIEW_EVENTBRIDGE };
 enum { TN_VIEW_COUNT = 2 };
+/* How much of an event is read, in one view. The head is what costs little: a CloudEvent's attributes; of EventBridge's envelope nothing. */
+enum tn_extent { TN_EXTENT_NOTHING, TN_EXTENT_HEAD, TN_EXTENT_ALL };
+
+struct tn_index;
 
 struct tn_rule {
 	struct tn_pattern_code code;
 	enum tn_view view;
+	enum tn_extent extent; /* what must be read to judge it */
 	bool disabled;
 	struct tn_route *routes;
 	uint32_t route_count;
@@ -35,6 +40,7 @@ struct tn_ruleset {
 	struct tn_paths paths;           /* of all patterns, for both views */
 	struct tn_rule *rules;           /* in file order */
 	uint32_t rule_count, rule_capacity;
+	struct tn_index *index;          /* of the rules that are not disabled */
 	uint32_t route_count;            /* of all rules; of those that are not disabled in live_route_count */
 	uint32_t live_route_count;
 	const struct tn_route **by_name; /* all routes, sorted by rule and target */
@@ -56,20 +62,28 @@ struct tn_ruleset_draft {
 /* Adds the rules of one document. The draft's error has the place when this fails. */
 enum tn_status tn_rule_file_read(struct tn_ruleset_draft *draft, const struct tn_doc *doc) TN_MUST_CHECK;
 
-/* Reads the event into leaves as the view has it (cloudevents.md section 11). envelope is scratch. The event is not raw. */
-void tn_view_read(enum tn_view view, const struct tn_ruleset *ruleset, const struct tn_event *event, struct tn_buf *envelope,
+/* Read the event into leaves as the view has it (cloudevents.md section 11): the head, then the rest. envelope is scratch. The event is
+ * not raw. */
+void tn_view_read_head(enum tn_view view, const struct tn_ruleset *ruleset, const struct tn_event *event, struct tn_leaves *leaves);
+void tn_view_read_rest(enum tn_view view, const struct tn_ruleset *ruleset, const struct tn_event *event, struct tn_buf *envelope,
 	struct tn_leaves *leaves);
+/* Would leaves at that path be in the head? */
+bool tn_view_has_in_head(enum tn_view view, struct tn_str path);
 
 struct tn_matcher {
 	struct tn_leaves leaves[TN_VIEW_COUNT];
-	bool read[TN_VIEW_COUNT]; /* is it this event's? */
+	enum tn_extent read[TN_VIEW_COUNT]; /* how much of this event */
+	uint64_t *rules; /* those to ask, see index.h */
+	uint32_t rules_capacity;
 	struct tn_agree agree;
 	struct tn_buf envelope;
 	struct tn_arena told; /* explanations and their strings */
 };
 
-/* The event's leaves in that view, read when they are first asked for; matcher->read says whether they were. */
-const struct tn_leaves *tn_matcher_leaves(struct tn_matcher *matcher, enum tn_view view, const struct tn_ruleset *ruleset,
-	const struct tn_event *event);
+/* Forgets the last event. */
+void tn_matcher_begin(struct tn_matcher *matcher);
+/* The event's leaves in that view, read when they are first asked for. */
+const struct tn_leaves *tn_matcher_leaves(struct tn_matcher *matcher, enum tn_view view, enum tn_extent extent,
+	const struct tn_ruleset *ruleset, const struct tn_event *event);
 
 #endif

@@ -2,8 +2,8 @@
  *
  * view.c - an event as rules see it, read into leaves: as a CloudEvent, or as an EventBridge envelope (cloudevents.md section 11).
  *
- * Called by match.c once an event and view. The CloudEvents view is never written down: attributes become leaves as they are, and data
- * is scanned where it lies. The EventBridge view is read from the envelope that an EventBridge target would be sent, so that the two
+ * Called by match.c at most once an event and view, and for the rest only when some rule still in question needs it. The CloudEvents view
+ * is never written down: attributes become leaves as they are, and data is scanned where it lies. The EventBridge view is read from the envelope that an EventBridge target would be sent, so that the two
  * cannot differ. Any thread, each with its own leaves.
  */
 #include "ruleset_impl.h"
@@ -36,31 +36,38 @@ static void add_data(const struct tn_event *event, uint32_t node, struct tn_leav
 	}
 }
 
-static void read_cloudevent(const struct tn_ruleset *ruleset, const struct tn_event *event, struct tn_leaves *leaves)
+void tn_view_read_head(enum tn_view view, const struct tn_ruleset *ruleset, const struct tn_event *event, struct tn_leaves *leaves)
 {
 	const struct tn_paths *paths = &ruleset->paths;
 	size_t count;
+	tn_leaves_begin(leaves, paths);
+	if (view == TN_VIEW_EVENTBRIDGE)
+		return;
 	const struct tn_attribute *attributes = tn_event_attributes(event, &count);
 	for (size_t i = 0; i < count; i++)
 		tn_leaves_add(leaves, tn_paths_step(paths, TN_PATHS_ROOT, attributes[i].name), leaf_kind(&attributes[i]),
 			attributes[i].value);
 	tn_leaves_add(leaves, tn_paths_step(paths, TN_PATHS_ROOT, TN_STR("specversion")), TN_LEAF_STRING, TN_STR("1.0"));
-	uint32_t data = tn_paths_step(paths, TN_PATHS_ROOT, TN_STR("data"));
-	if (data != TN_PATHS_NONE)
-		add_data(event, data, leaves);
 }
 
-void tn_view_read(enum tn_view view, const struct tn_ruleset *ruleset, const struct tn_event *event, struct tn_buf *envelope,
+void tn_view_read_rest(enum tn_view view, const struct tn_ruleset *ruleset, const struct tn_event *event, struct tn_buf *envelope,
 	struct tn_leaves *leaves)
 {
 	size_t at;
-	tn_leaves_begin(leaves, &ruleset->paths);
 	if (view == TN_VIEW_CLOUDEVENTS) {
-		read_cloudevent(ruleset, event, leaves);
+		uint32_t data = tn_paths_step(&ruleset->paths, TN_PATHS_ROOT, TN_STR("data"));
+		if (data != TN_PATHS_NONE)
+			add_data(event, data, leaves);
 		return;
 	}
 	tn_buf_clear(envelope);
 	tn_event_to_eventbridge(event, &ruleset->eventbridge, envelope);
 	if (tn_leaves_read(leaves, TN_PATHS_ROOT, tn_buf_str(envelope), &at) != TN_OK)
 		assert(!"an envelope is JSON");
+}
+
+bool tn_view_has_in_head(enum tn_view view, struct tn_str path)
+{
+	bool in_data = tn_str_is(path, "data") || tn_str_starts(path, TN_STR("data."));
+	return view == TN_VIEW_CLOUDEVENTS && !in_data;
 }

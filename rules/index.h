@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * index.h - which rules are worth asking about an event; index.c has the idea.
+ *
+ * Built once with its ruleset, then immutable: any thread, each with its own set of rules.
+ */
+#ifndef TURNOUT_RULES_INDEX_H
+#define TURNOUT_RULES_INDEX_H
+
+#include "ruleset_impl.h"
+
+/* A set of rules has a bit for each, rule 0 the lowest of word 0: walked in order, it keeps the order of the files. */
+static inline uint32_t tn_index_words(uint32_t rule_count)
+{
+	return (rule_count + 63) / 64;
+}
+
+/* Returns owned. Of the ruleset its paths and rules must be there, and stay. */
+struct tn_index *tn_index_new(const struct tn_ruleset *ruleset);
+void tn_index_free(struct tn_index *index);
+
+/* Sets rules to those that are asked whatever the event holds. */
+void tn_index_begin(const struct tn_index *index, uint64_t *rules);
+/* Adds those that the leaves of a view speak for; only of the paths from the first_touched-th that got a leaf. */
+void tn_index_look_up(const struct tn_index *index, enum tn_view view, const struct tn_leaves *leaves, uint32_t first_touched,
+	uint64_t *rules);
+/* How much of the event a look-up in that view needs. */
+enum tn_extent tn_index_extent(const struct tn_index *index, enum tn_view view);
+
+#endif

@@ -36,25 +36,34 @@ void tn_paths_fini(struct tn_paths *paths)
 	*paths = (struct tn_paths){0};
 }
 
-/* FNV-1a, begun with the node the step leaves from. */
-static uint32_t hash_step(uint32_t parent, struct tn_str step)
+struct step { /* out of a node, along what stands between two dots */
+	uint32_t parent, hash;
+	struct tn_str text;
+};
+
+/* Cuts the first step off *rest; *out_more: a dot came behind it. The hash is FNV-1a, begun with the node: a name is gone through once. */
+static struct step cut_step(uint32_t parent, struct tn_str *rest, bool *out_more)
 {
 	uint32_t hash = 2166136261u ^ (parent * 2654435761u);
-	for (size_t i = 0; i < step.len; i++)
-		hash = (hash ^ (unsigned char)step.bytes[i]) * 16777619u;
-	return hash;
+	size_t len = 0;
+	for (; len < rest->len && rest->bytes[len] != '.'; len++)
+		hash = (hash ^ (unsigned char)rest->bytes[len]) * 16777619u;
+	struct step step = {parent, hash, tn_str_make(rest->bytes, len)};
+	*out_more = len < rest->len;
+	*rest = tn_str_tail(*rest, len + 1);
+	return step;
 }
 
 /* The slot that holds the step, or the free one where it belongs. */
-static uint32_t find_slot(const struct tn_paths *paths, uint32_t parent, struct tn_str step, uint32_t hash)
+static uint32_t find_slot(const struct tn_paths *paths, const struct step *step)
 {
-	uint32_t mask = paths->slot_count - 1, slot = hash & mask;
+	uint32_t mask = paths->slot_count - 1, slot = step->hash & mask;
 	for (;; slot = (slot + 1) & mask) {
 		uint32_t number = paths->slots[slot];
 		if (number == 0)
 			return slot;
 		const struct tn_paths_node *node = &paths->nodes[number];
-		if (node->hash == hash && node->parent == parent && tn_str_equal(node->step, step))
+		if (node->hash == step->hash && node->parent == step->parent && tn_str_equal(node->step, step->text))
 			return slot;
 	}
 }
@@ -68,13 +77,13 @@ static void grow_slots(struct tn_paths *paths)
 		abort();
 	for (uint32_t number = 1; number < paths->node_count; number++) {
 		const struct tn_paths_node *node = &paths->nodes[number];
-		paths->slots[find_slot(paths, node->parent, node->step, node->hash)] = number;
+		paths->slots[find_slot(paths, &(struct step){node->parent, node->hash, node->step})] = number;
 	}
 }
 
-static uint32_t add_step(struct tn_paths *paths, uint32_t parent, struct tn_str step)
+static uint32_t add_step(struct tn_paths *paths, const struct step *step)
 {
-	uint32_t hash = hash_step(parent, step), slot = find_slot(paths, parent, step, hash);
+	uint32_t slot = find_slot(paths, step);
 	if (paths->slots[slot])
 		return paths->slots[slot];
 	if (paths->node_count == paths->node_capacity) {
@@ -84,9 +93,9 @@ static uint32_t add_step(struct tn_paths *paths, uint32_t parent, struct tn_str 
 			abort();
 	}
 	uint32_t number = paths->node_count++;
-	paths->nodes[parent].goes_on = true;
+	paths->nodes[step->parent].goes_on = true;
 	paths->nodes[number] = (struct tn_paths_node){
-		.parent = parent, .path = TN_PATHS_NONE, .hash = hash, .step = tn_arena_copy(&paths->arena, step)};
+		.parent = step->parent, .path = TN_PATHS_NONE, .hash = step->hash, .step = tn_arena_copy(&paths->arena, step->text)};
 	paths->slots[slot] = number;
 	if (paths->node_count * 2 > paths->slot_count)
 		grow_slots(paths);
@@ -105,26 +114,15 @@ static uint32_t add_name(struct tn_paths *paths, struct tn_str name)
 	return paths->count++;
 }
 
-/* Cuts the first step off *rest; false when that was the last one. */
-static bool cut_step(struct tn_str *rest, struct tn_str *out_step)
-{
-	size_t dot = tn_str_find(*rest, '.');
-	*out_step = tn_str_make(rest->bytes, dot == SIZE_MAX ? rest->len : dot);
-	if (dot == SIZE_MAX)
-		return false;
-	*rest = tn_str_tail(*rest, dot + 1);
-	return true;
-}
-
 uint32_t tn_paths_add(struct tn_paths *paths, struct tn_str name)
 {
 	uint32_t node = TN_PATHS_ROOT;
-	struct tn_str rest = name, step;
-	bool more;
-	do {
-		more = cut_step(&rest, &step);
-		node = add_step(paths, node, step);
-	} while (more);
+	struct tn_str rest = name;
+	bool more = true;
+	while (more) {
+		struct step step = cut_step(node, &rest, &more);
+		node = add_step(paths, &step);
+	}
 	if (paths->nodes[node].path == TN_PATHS_NONE)
 		paths->nodes[node].path = add_name(paths, name);
 	return paths->nodes[node].path;
@@ -137,16 +135,15 @@ struct tn_str tn_paths_name(const struct tn_paths *paths, uint32_t path)
 
 uint32_t tn_paths_step(const struct tn_paths *paths, uint32_t node, struct tn_str name)
 {
-	struct tn_str rest = name, step;
-	bool more;
-	do {
-		more = cut_step(&rest, &step);
+	bool more = true;
+	while (more) {
 		if (!paths->nodes[node].goes_on)
 			return TN_PATHS_NONE;
-		node = paths->slots[find_slot(paths, node, step, hash_step(node, step))];
+		struct step step = cut_step(node, &name, &more);
+		node = paths->slots[find_slot(paths, &step)];
 		if (node == 0)
 			return TN_PATHS_NONE;
-	} while (more);
+	}
 	return node;
 }
 

@@ -154,12 +154,56 @@ static void close_frame(struct tn_leaves *leaves, const struct tn_leaves_frame *
 		leaves->contexts[frame->context].end = leaves->context_count;
 }
 
+/* at stands behind a quote that opens; answers the place behind the one that closes. */
+static size_t pass_string(struct tn_str text, size_t at)
+{
+	for (;;) {
+		const char *quote = memchr(text.bytes + at, '"', text.len - at);
+		if (!quote)
+			return text.len;
+		size_t end = (size_t)(quote - text.bytes), slashes = 0;
+		while (end - slashes > at && text.bytes[end - slashes - 1] == '\\')
+			slashes++;
+		at = end + 1;
+		if (slashes % 2 == 0)
+			return at;
+	}
+}
+
+/* at stands behind a bracket that opens; answers the place of the one that closes. In what is not JSON that is any place up to the end. */
+static size_t find_close(struct tn_str text, size_t at)
+{
+	size_t depth = 1;
+	while (at < text.len) {
+		char byte = text.bytes[at++];
+		if (byte == '"')
+			at = pass_string(text, at);
+		else if (byte == '{' || byte == '[')
+			depth++;
+		else if ((byte == '}' || byte == ']') && --depth == 0)
+			return at - 1;
+	}
+	return text.len;
+}
+
 struct reading {
 	struct tn_leaves *leaves;
 	struct tn_json json;
 	uint32_t depth; /* frames open; containers that no path enters are passed over whole */
 	uint32_t node;  /* where the next value stands */
+	bool checked;
 };
+
+/* token opened an object or array that no path enters. */
+static enum tn_status pass_container(struct reading *reading, const struct tn_json_token *token)
+{
+	struct tn_json_token close;
+	size_t end;
+	if (!reading->checked)
+		return tn_json_skip(&reading->json, token, &end);
+	reading->json.at = find_close(reading->json.text, reading->json.at);
+	return tn_json_next(&reading->json, &close);
+}
 
 static enum tn_status take_value(struct reading *reading, const struct tn_json_token *token)
 {
@@ -172,16 +216,15 @@ static enum tn_status take_value(struct reading *reading, const struct tn_json_t
 			add_scalar(leaves, node, frame ? frame->context : 0, token);
 		return TN_OK;
 	}
-	size_t end;
 	if (node == TN_PATHS_NONE || (token->kind == TN_JSON_OBJECT && !tn_paths_go_on(leaves->paths, node)))
-		return tn_json_skip(&reading->json, token, &end);
+		return pass_container(reading, token);
 	open_frame(leaves, reading->depth++, node, token->kind);
 	return TN_OK;
 }
 
-enum tn_status tn_leaves_read(struct tn_leaves *leaves, uint32_t node, struct tn_str json, size_t *out_at)
+enum tn_status tn_leaves_read(struct tn_leaves *leaves, uint32_t node, struct tn_str json, bool checked, size_t *out_at)
 {
-	struct reading reading = {.leaves = leaves, .node = node};
+	struct reading reading = {.leaves = leaves, .node = node, .checked = checked};
 	struct tn_json_token token;
 	tn_json_init(&reading.json, json, TN_JSON_DEPTH_LIMIT);
 	enum tn_status status;

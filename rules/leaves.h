@@ -52,9 +52,9 @@ void tn_leaves_fini(struct tn_leaves *leaves);
 void tn_leaves_begin(struct tn_leaves *leaves, const struct tn_paths *paths);
 /* A scalar at a node of the paths (outside all arrays); nothing happens when no path ends there. text is borrowed. */
 void tn_leaves_add(struct tn_leaves *leaves, uint32_t node, enum tn_leaf_kind kind, struct tn_str text);
-/* One JSON text standing at node, which may be TN_PATHS_ROOT. The text is borrowed. TN_INVALID with the byte. It is checked whole
- * even where no path goes. */
-enum tn_status tn_leaves_read(struct tn_leaves *leaves, uint32_t node, struct tn_str json, size_t *out_at) TN_MUST_CHECK;
+/* One JSON text standing at node, which may be TN_PATHS_ROOT. The text is borrowed. TN_INVALID with the byte. checked: the text is known
+ * to be JSON, so objects and arrays that no path enters are not read, only passed; otherwise it is checked whole. */
+enum tn_status tn_leaves_read(struct tn_leaves *leaves, uint32_t node, struct tn_str json, bool checked, size_t *out_at) TN_MUST_CHECK;
 
 /* The first leaf of a path, or NULL, and the one after it. */
 static inline const struct tn_leaf *tn_leaves_first(const struct tn_leaves *leaves, uint32_t path)

@@ -104,7 +104,7 @@ enum tn_status tn_pattern_match(const struct tn_pattern *pattern, struct tn_str 
 	enum tn_status status = TN_INVALID;
 	tn_leaves_begin(&leaves, &pattern->paths);
 	if (at == event_json.len || event_json.bytes[at] == '{')
-		status = tn_leaves_read(&leaves, TN_PATHS_ROOT, event_json, &at);
+		status = tn_leaves_read(&leaves, TN_PATHS_ROOT, event_json, false, &at);
 	if (status == TN_OK)
 		status = tn_pattern_judge(&pattern->code, &leaves, &agree, out_match);
 	else

@@ -24,7 +24,7 @@ static void add_data(const struct tn_event *event, uint32_t node, struct tn_leav
 	size_t at;
 	switch (tn_event_data_kind(event)) {
 	case TN_DATA_JSON:
-		if (tn_leaves_read(leaves, node, tn_event_data(event), &at) != TN_OK)
+		if (tn_leaves_read(leaves, node, tn_event_data(event), true, &at) != TN_OK)
 			assert(!"JSON data was checked when the event was made");
 		break;
 	case TN_DATA_TEXT:
@@ -62,7 +62,7 @@ void tn_view_read_rest(enum tn_view view, const struct tn_ruleset *ruleset, cons
 	}
 	tn_buf_clear(envelope);
 	tn_event_to_eventbridge(event, &ruleset->eventbridge, envelope);
-	if (tn_leaves_read(leaves, TN_PATHS_ROOT, tn_buf_str(envelope), &at) != TN_OK)
+	if (tn_leaves_read(leaves, TN_PATHS_ROOT, tn_buf_str(envelope), true, &at) != TN_OK)
 		assert(!"an envelope is JSON");
 }
 

@@ -26,6 +26,13 @@ def test_help_names_every_command_of_the_design(place):
     equal(missing, set())
 
 
+def test_help_config_names_every_setting(place):
+    code, out, _ = place.run("help", "config")
+    equal(code, 0)
+    for name in ("store.path", "max_in_flight", "listen", "dead_letter"):
+        check(name in out, f"{name} in", out)
+
+
 def test_a_misspelt_command_is_answered_with_the_right_one(place):
     code, out, errors = place.run("chekc")
     equal((code, out), (2, ""))

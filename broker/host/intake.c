@@ -293,7 +293,8 @@ static void make_room(struct worker *worker, size_t offers, size_t matches)
 static void match_all(struct source_instance *instance, const struct tn_decoded *decoded, struct tn_str origin)
 {
 	struct worker *worker = instance->worker;
-	struct tn_identity identity = {.bus = instance->source->bus->snapshot->config->bus};
+	/* A worker must not look at bus->snapshot, which a reload replaces; and a bus never changes its name. */
+	struct tn_identity identity = {.bus = instance->source->bus->source_snapshot->config->bus};
 	size_t routes = tn_ruleset_route_count(worker->ruleset) + 1, used = 0;
 	make_room(worker, decoded->count + 1, routes);
 	for (size_t i = 0; i < decoded->count; i++) {

@@ -47,7 +47,8 @@ static enum tn_lines_next read_more(struct tn_lines *lines, struct tn_error *err
 
 	if (poll(&poll_fd, 1, 0) == 0)
 		return TN_LINES_LATER;
-	memmove(lines->text.bytes, lines->text.bytes + lines->at, lines->text.len - lines->at);
+	if (lines->at > 0)
+		memmove(lines->text.bytes, lines->text.bytes + lines->at, lines->text.len - lines->at);
 	lines->text.len -= lines->at;
 	lines->at = 0;
 	if (lines->text.len > LINE_LIMIT) {

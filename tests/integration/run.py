@@ -57,7 +57,7 @@ def run_one(name):
     finally:
         place.close()
     if failed:
-        for process in place.processes:
+        for process in place.processes[-6:]:
             print(f"--- end of {process.name}'s output", file=sys.stderr)
             print(process.output()[-1500:], file=sys.stderr)
         print(f"--- its folder is {folder}", file=sys.stderr)

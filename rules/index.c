@@ -400,10 +400,9 @@ void tn_index_begin(const struct tn_index *index, uint64_t *rules)
 		rules[i] = index->always[i];
 }
 
-void tn_index_look_up(const struct tn_index *index, enum tn_view view, const struct tn_leaves *leaves, uint32_t first_touched,
-	uint64_t *rules)
+void tn_index_look_up(const struct tn_index *index, enum tn_view view, const struct tn_leaves *leaves, uint64_t *rules)
 {
-	for (uint32_t i = first_touched; i < leaves->touched_count; i++) {
+	for (uint32_t i = 0; i < leaves->touched_count; i++) {
 		uint32_t path = leaves->touched[i];
 		const struct spot *spot = &index->spots[view][path];
 		if (!spot->used)

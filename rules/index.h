@@ -21,10 +21,9 @@ void tn_index_free(struct tn_index *index);
 
 /* Sets rules to those that are asked whatever the event holds. */
 void tn_index_begin(const struct tn_index *index, uint64_t *rules);
-/* Adds those that the leaves of a view speak for; only of the paths from the first_touched-th that got a leaf. */
-void tn_index_look_up(const struct tn_index *index, enum tn_view view, const struct tn_leaves *leaves, uint32_t first_touched,
-	uint64_t *rules);
-/* How much of the event a look-up in that view needs. */
+/* Adds those that the leaves of a view speak for. */
+void tn_index_look_up(const struct tn_index *index, enum tn_view view, const struct tn_leaves *leaves, uint64_t *rules);
+/* How much of the event a look-up in that view needs; nothing: no rule is to be found there. */
 enum tn_extent tn_index_extent(const struct tn_index *index, enum tn_view view);
 
 #endif

@@ -86,16 +86,6 @@ static enum tn_status add_match(struct output *output, const struct tn_route *ro
 	return TN_OK;
 }
 
-static void look_up(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, enum tn_view view, const struct tn_event *event)
-{
-	uint32_t seen = 0;
-	for (enum tn_extent extent = TN_EXTENT_HEAD; extent <= tn_index_extent(ruleset->index, view); extent++) {
-		const struct tn_leaves *leaves = tn_matcher_leaves(matcher, view, extent, ruleset, event);
-		tn_index_look_up(ruleset->index, view, leaves, seen, matcher->rules);
-		seen = leaves->touched_count;
-	}
-}
-
 /* Leaves in matcher->rules those that may match. */
 static void find_rules(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, const struct tn_event *event)
 {
@@ -108,8 +98,11 @@ static void find_rules(const struct tn_ruleset *ruleset, struct tn_matcher *matc
 		matcher->rules_capacity = words;
 	}
 	tn_index_begin(ruleset->index, matcher->rules);
-	for (int view = 0; view < TN_VIEW_COUNT; view++)
-		look_up(ruleset, matcher, (enum tn_view)view, event);
+	for (enum tn_view view = TN_VIEW_CLOUDEVENTS; view <= TN_VIEW_EVENTBRIDGE; view++) {
+		enum tn_extent extent = tn_index_extent(ruleset->index, view);
+		if (extent != TN_EXTENT_NOTHING)
+			tn_index_look_up(ruleset->index, view, tn_matcher_leaves(matcher, view, extent, ruleset, event), matcher->rules);
+	}
 }
 
 struct matching {

@@ -18,7 +18,8 @@ enum { TN_RULE_LIMIT = 10000, TN_RULE_BRANCH_LIMIT = 200000, TN_RULE_FILE_BYTES 
 
 enum tn_view { TN_VIEW_CLOUDEVENTS, TN_VIEW_EVENTBRIDGE };
 enum { TN_VIEW_COUNT = 2 };
-/* How much of an event is read, in one view. The head is what costs little: a CloudEvent's attributes; of EventBridge's envelope nothing. */
+/* How much of an event is read, in one view. The head is what costs little: a CloudEvent's attributes; of an
+ * EventBridge envelope what is a string attribute taken as it is. */
 enum tn_extent { TN_EXTENT_NOTHING, TN_EXTENT_HEAD, TN_EXTENT_ALL };
 
 struct tn_index;

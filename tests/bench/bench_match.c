@@ -6,7 +6,7 @@
  *
  * type: each rule wants another type, one of them the event's. prefix: the same by how the type begins. both: another type, and a number
  * in data. numeric: all want the event's kind of type, and numbers in data tell them apart. arrays: two fields within the elements of a
- * 200-element array. none: as type, but no rule wants the event's.
+ * 200-element array. none: as type, but no rule wants the event's. bridge: as both, in the EventBridge view.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +92,8 @@ int main(int argc, char **argv)
 		measure("prefix", "{\"type\":[{\"prefix\":\"order.type-#.\"}]}", sizes[i], false, limit_ms);
 		measure("both", "{\"type\":[\"order.type-#.created\"],\"data\":{\"total\":[{\"numeric\":[\">\",1e3]}]}}", sizes[i], false,
 			limit_ms);
+		measure("bridge", "{\"detail-type\":[\"order.type-#.created\"],\"detail\":{\"total\":[{\"numeric\":[\">\",1e3]}]}}", sizes[i],
+			false, limit_ms);
 		measure("none", "{\"type\":[\"other.type-#.created\"],\"data\":{\"total\":[{\"numeric\":[\">\",1e3]}]}}", sizes[i], false,
 			limit_ms);
 		measure("numeric", "{\"type\":[{\"prefix\":\"order.\"}],\"data\":{\"total\":[{\"numeric\":[\">\",#e3]}]}}", sizes[i], false,

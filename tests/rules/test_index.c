@@ -223,6 +223,28 @@ static void data_is_read_only_when_a_rule_asked_needs_it(void **state)
 	assert_int_equal(read, TN_EXTENT_ALL);
 }
 
+static void an_envelope_is_written_only_when_a_rule_asked_needs_it(void **state)
+{
+	struct tn_ruleset *ruleset = compile(TN_STR("rules:\n"
+		"- {name: a, pattern: {detail-type: ['x\"y'], source: [/s], id: ['1']}, view: eventbridge, targets: [t]}\n"
+		"- {name: b, pattern: {detail-type: [z], detail: {n: [1]}}, targets: [t]}\n"));
+	struct tn_event *head = event_of(TN_STR("{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"x\\\"y\"}"));
+	struct tn_event *all = event_of(TN_STR("{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"z\",\"data\":{\"n\":1}}"));
+	struct tn_matcher *matcher = tn_matcher_new();
+	struct tn_match out[2];
+	assert_int_equal(match(ruleset, matcher, head, out, 2), 1);
+	assert_int_equal(matcher->read[TN_VIEW_EVENTBRIDGE], TN_EXTENT_HEAD);
+	assert_int_equal(matcher->read[TN_VIEW_CLOUDEVENTS], TN_EXTENT_NOTHING);
+	assert_int_equal(match(ruleset, matcher, all, out, 2), 1);
+	assert_true(tn_str_is(out[0].route->rule, "b"));
+	assert_int_equal(matcher->read[TN_VIEW_EVENTBRIDGE], TN_EXTENT_ALL);
+	assert_int_equal(matcher->leaves[TN_VIEW_EVENTBRIDGE].count, 4); /* none of them twice */
+	tn_matcher_free(matcher);
+	tn_event_unref(head);
+	tn_event_unref(all);
+	tn_ruleset_unref(ruleset);
+}
+
 /* --- Asking every rule --- */
 
 enum { RULES = 70, EVENTS = 12 }; /* more rules than a word has bits */
@@ -234,7 +256,7 @@ static uint32_t pick(struct tn_random *random, uint32_t count)
 
 #define PICK(random, texts) (texts)[pick((random), sizeof(texts) / sizeof *(texts))]
 
-static const char *const scalars[] = {"\"x\"", "\"xy\"", "\"xyz\"", "\"XY\"", "\"\"", "\"x\\u0079\"", "\"" SIXTY "abcd\"",
+static const char *const scalars[] = {"\"x\"", "\"xy\"", "\"xyz\"", "\"x\\\"y\"", "\"XY\"", "\"\"", "\"x\\u0079\"", "\"" SIXTY "abcd\"",
 	"\"" SIXTY "abce\"", "1", "1.0", "10e-1", "-1", "0", "-0.0", "12345678901234567890", "12345678901234567891", "true", "false", "null"};
 static const char *const operators[] = {"{\"prefix\":\"x\"}", "{\"prefix\":\"xy\"}", "{\"prefix\":\"\"}", "{\"prefix\":\"" SIXTY "abcd\"}",
 	"{\"wildcard\":\"x*z\"}", "{\"wildcard\":\"*y\"}", "{\"wildcard\":\"xy\"}", "{\"suffix\":\"y\"}", "{\"equals-ignore-case\":\"xy\"}",
@@ -314,7 +336,7 @@ static void add_data(struct tn_random *random, struct tn_buf *out, int depth)
 
 static struct tn_event *make_event(struct tn_random *random)
 {
-	static const char *const types[] = {"x", "xy", "xyz", "XY", "z", SIXTY "abcd", SIXTY "abcf"};
+	static const char *const types[] = {"x", "xy", "xyz", "x\\\"y", "XY", "z", SIXTY "abcd", SIXTY "abcf"};
 	struct tn_buf json = {0};
 	tn_buf_addf(&json, "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"%s\"", PICK(random, types));
 	if (pick(random, 2))
@@ -417,6 +439,7 @@ int main(void)
 		cmocka_unit_test(a_rule_that_is_not_enabled_is_never_asked),
 		cmocka_unit_test(the_field_that_tells_rules_apart_is_chosen),
 		cmocka_unit_test(data_is_read_only_when_a_rule_asked_needs_it),
+		cmocka_unit_test(an_envelope_is_written_only_when_a_rule_asked_needs_it),
 		cmocka_unit_test(a_pattern_of_many_branches_is_asked),
 		cmocka_unit_test(asking_few_finds_what_asking_all_finds),
 	};

@@ -2,7 +2,7 @@
  *
  * list.h - intrusive doubly linked lists: the member brings its own link, so joining and leaving cannot fail.
  *
- * A list is a ring through its head. A link that stands in no list points at itself or is zero; tn_link_leave is then harmless.
+ * A list is a ring through its head. A link that stands in no list is zero; tn_link_leave is then harmless.
  */
 #ifndef TURNOUT_LIST_H
 #define TURNOUT_LIST_H

@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'}, {"runs", required_argument, NULL, 'n'},
 		{"trace", no_argument, NULL, 't'}, {"hashes", no_argument, NULL, 'h'}, {0}};
 	struct sim_options run = {.seed = 1};
-	uint64_t runs = 1, steps = 0, hash = 0, deliveries = 0;
+	uint64_t runs = 1, steps = 0, hash = 0;
 	bool hashes = false;
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		if (option == 's')
@@ -63,7 +63,6 @@ int main(int argc, char **argv)
 		if (!sim_run(&world, &run))
 			return 1;
 		steps += world.inputs;
-		deliveries += world.run_delivered;
 		hash = sim_mix(hash, world.hash);
 		if (hashes)
 			printf("seed %" PRIu64 " steps %u hash %016" PRIx64 "\n", run.seed, world.inputs, world.hash);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * desk.h - an engine on a desk: a test hands facts in by hand and reads the decisions that come out.
+ *
+ * Routes r1..r4 go to targets t1..t4. Every command is kept in the order it came; desk_obey empties the lists first.
+ */
+#ifndef TURNOUT_TESTS_ENGINE_DESK_H
+#define TURNOUT_TESTS_ENGINE_DESK_H
+
+#include "turnout/engine.h"
+
+enum { DESK_TARGETS = 4, DESK_KEPT = 8192 };
+
+struct desk {
+	struct tn_engine *engine;
+	struct tn_engine_config config;    /* set before desk_open */
+	struct tn_target_limits limits[DESK_TARGETS]; /* likewise */
+	struct tn_policy policy;           /* of all routes */
+	struct tn_route routes[DESK_TARGETS], poison;
+	struct tn_event *event;
+	int64_t now_ms;
+	uint64_t offered;
+	uint64_t id_base;                  /* delivery ids are made of it, the number of the offer, and the target */
+	size_t allocated_bytes;
+	int fail_after;                    /* so many more allocations work; -1: all */
+
+	struct tn_command starts[DESK_KEPT];
+	struct tn_command answers[64];     /* ACK and RELEASE */
+	struct tn_settlement settlements[64];
+	struct tn_command cancels[64], credits[64];
+	uint32_t start_count, answer_count, cancel_count, credit_count;
+	const struct tn_batch *batch;      /* the outstanding one */
+	const struct tn_scan *scan;
+	bool room, drained, timed_out, stream_done;
+};
+
+void desk_init(struct desk *desk);
+void desk_open(struct desk *desk); /* engine, targets, one stream of source 1 */
+void desk_close(struct desk *desk); /* also checks that every byte came back */
+/* One event to the targets 1..matches. */
+enum tn_status desk_offer(struct desk *desk, enum tn_ack_when ack_when, uint32_t matches);
+enum tn_status desk_offer_to(struct desk *desk, enum tn_ack_when ack_when, uint32_t target_no);
+enum tn_status desk_offer_many(struct desk *desk, uint32_t events, uint32_t matches); /* one JOURNALED arrival */
+enum tn_status desk_offer_poison(struct desk *desk);
+/* Pulls all commands; then the books must close. */
+void desk_obey(struct desk *desk);
+void desk_tick(struct desk *desk, int64_t more_ms); /* and obeys */
+void desk_answer(struct desk *desk, uint32_t start, enum tn_verdict verdict); /* code by verdict; and obeys */
+void desk_answer_with(struct desk *desk, uint32_t start, struct tn_outcome outcome);
+void desk_commit(struct desk *desk, enum tn_commit commit); /* and obeys */
+void desk_page(struct desk *desk, const struct tn_row *rows, uint32_t count, int64_t next_due_ms); /* the last page; and obeys */
+const struct tn_books *desk_books(const struct desk *desk);
+/* The n-th row put by the outstanding batch, or NULL; and how many operations of a kind. */
+const struct tn_row *desk_row(const struct desk *desk, uint32_t n);
+uint32_t desk_ops(const struct desk *desk, enum tn_op_kind kind);
+
+#endif

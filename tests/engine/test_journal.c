@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_journal.c - batches: gathered, repeated, refused; moves of dead letters.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "desk.h"
+
+static struct desk desk;
+
+static void what_comes_during_a_commit_goes_together_in_the_next(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(desk_offer(&desk, TN_ACK_JOURNALED, 1), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.batch->number, 1);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(desk_offer(&desk, TN_ACK_JOURNALED, 1), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk_ops(&desk, TN_PUT_ROW), 1);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.batch->number, 2);
+	assert_int_equal(desk_ops(&desk, TN_PUT_ROW), 5);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.answer_count, 5);
+	desk_close(&desk);
+}
+
+static void an_unknown_commit_goes_again_and_nothing_is_acked_meanwhile(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(desk_offer(&desk, TN_ACK_JOURNALED, 1), TN_OK);
+	desk_obey(&desk);
+	const struct tn_batch *first = desk.batch;
+	struct tn_row row = *desk_row(&desk, 0);
+	for (int64_t pause_ms = 100; pause_ms <= 800; pause_ms *= 2) {
+		desk_commit(&desk, TN_COMMIT_UNKNOWN);
+		assert_int_equal(desk.answer_count + desk.start_count, 0);
+		desk_tick(&desk, pause_ms - 1);
+		assert_null(desk.batch);
+		desk_tick(&desk, 1);
+		assert_ptr_equal(desk.batch, first);
+		assert_int_equal(desk.batch->number, 1);
+		assert_memory_equal(&row.key, &desk_row(&desk, 0)->key, sizeof(row.key));
+	}
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.answer_count, 1);
+	assert_int_equal(desk_books(&desk)->commit_unknown, 4);
+	desk_close(&desk);
+}
+
+static void drops_go_on_while_a_full_store_refuses(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(desk_offer(&desk, TN_ACK_JOURNALED, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	struct tn_command start = desk.starts[0];
+	assert_int_equal(desk_offer(&desk, TN_ACK_JOURNALED, 1), TN_OK);
+	desk_obey(&desk);
+	desk.starts[0] = start;
+	desk.start_count = 1;
+	desk_answer(&desk, 0, TN_DELIVERED); /* its drop waits behind the batch that is out */
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	desk_tick(&desk, 20); /* drops wait a little for company */
+	assert_int_equal(desk_ops(&desk, TN_DROP_ROW), 1);
+	assert_int_equal(desk.batch->count, 1);
+	desk_close(&desk);
+}
+
+static void rows_in_doubt_are_dropped_when_their_arrival_is_refused(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(desk_offer(&desk, TN_ACK_JOURNALED, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	desk_tick(&desk, 100);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_UNAVAILABLE);
+	desk_tick(&desk, 20); /* drops wait a little for company */
+	assert_int_equal(desk_ops(&desk, TN_DROP_ROW), 1);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->memory_bytes, 0);
+	desk_close(&desk);
+}
+
+static void engine_time_is_persisted_at_least_every_ten_seconds(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	desk_tick(&desk, 9999);
+	assert_null(desk.batch);
+	desk_tick(&desk, 1);
+	assert_non_null(desk.batch);
+	assert_int_equal(desk.batch->count, 0);
+	assert_int_equal(desk.batch->now_ms, desk.now_ms);
+	desk_close(&desk);
+}
+
+static void a_redrive_parks_the_row_due_now_and_closes_the_books(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	struct tn_move_item item = {.key = {5, 0}, .target_no = 1};
+	assert_int_equal(tn_engine_move(desk.engine, TN_MOVE_REDRIVE, &item, 1), TN_OK);
+	assert_int_equal(tn_engine_move(desk.engine, TN_MOVE_REDRIVE, &item, 1), TN_FULL);
+	desk_obey(&desk);
+	assert_int_equal(desk_ops(&desk, TN_REDRIVE_ROW), 1);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->redriven, 1);
+	assert_int_equal(desk_books(&desk)->parked, 1);
+	assert_non_null(desk.scan);
+	assert_int_equal(desk.scan->target_no, 1);
+	desk_close(&desk);
+}
+
+static void a_redrive_to_nobody_is_refused(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	struct tn_move_item item = {.key = {5, 0}, .target_no = 77};
+	assert_int_equal(tn_engine_move(desk.engine, TN_MOVE_REDRIVE, &item, 1), TN_NOT_FOUND);
+	assert_int_equal(tn_engine_move(desk.engine, TN_MOVE_PURGE, &item, 1), TN_OK);
+	desk_close(&desk);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_comes_during_a_commit_goes_together_in_the_next),
+		cmocka_unit_test(an_unknown_commit_goes_again_and_nothing_is_acked_meanwhile),
+		cmocka_unit_test(drops_go_on_while_a_full_store_refuses),
+		cmocka_unit_test(rows_in_doubt_are_dropped_when_their_arrival_is_refused),
+		cmocka_unit_test(engine_time_is_persisted_at_least_every_ten_seconds),
+		cmocka_unit_test(a_redrive_parks_the_row_due_now_and_closes_the_books),
+		cmocka_unit_test(a_redrive_to_nobody_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

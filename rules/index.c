@@ -27,7 +27,7 @@
 #include <stdlib.h>
 
 enum {
-	PREFIX_LIMIT = 63,       /* bytes: what a longer prefix has beyond them is left to the judge */
+	PREFIX_LIMIT = 63,        /* bytes: what a longer prefix has beyond them is left to the judge */
 	RULE_KEY_LIMIT = 1 << 14, /* keys to weigh for one rule: a pattern that multiplies out to more is always asked */
 };
 /* How much worse than a field shared by no other branch: one that must be read out of data first; one that is only seen to be there. */
@@ -37,6 +37,7 @@ struct slot { /* free: uses is 0 */
 	uint64_t key;
 	uint32_t uses;  /* branches with a field that has this key */
 	uint32_t first; /* posting; 0: none */
+	uint32_t place; /* in tn_asking.seen */
 };
 struct posting {
 	uint32_t rule, next;
@@ -50,7 +51,7 @@ struct tn_index {
 	uint64_t *always; /* rules */
 	uint32_t words;
 	struct slot *slots;
-	uint32_t slot_count, slots_used;
+	uint32_t slot_count, slots_used, places;
 	struct posting *postings; /* from 1 up */
 	uint32_t posting_count, posting_capacity;
 	struct spot *spots[TN_VIEW_COUNT]; /* of each path */
@@ -183,6 +184,8 @@ static void post(struct tn_index *index, uint64_t key, uint32_t rule)
 		index->posting_capacity = index->posting_capacity ? index->posting_capacity * 2 : 64;
 		index->postings = resized(index->postings, index->posting_capacity, sizeof *index->postings);
 	}
+	if (!slot->first)
+		slot->place = index->places++;
 	uint32_t number = ++index->posting_count;
 	index->postings[number] = (struct posting){rule, slot->first};
 	slot->first = number;
@@ -353,54 +356,75 @@ void tn_index_free(struct tn_index *index)
 
 /* --- Looking up --- */
 
-static void add_rules(const struct tn_index *index, uint64_t key, uint64_t *rules)
+void tn_asking_fini(struct tn_asking *asking)
 {
-	for (uint32_t number = find_slot(index, key)->first; number; number = index->postings[number].next) {
+	free(asking->rules);
+	free(asking->seen);
+	*asking = (struct tn_asking){0};
+}
+
+void tn_index_begin(const struct tn_index *index, struct tn_asking *asking)
+{
+	if (index->words > asking->rules_capacity) {
+		asking->rules = resized(asking->rules, index->words, sizeof *asking->rules);
+		asking->rules_capacity = index->words;
+	}
+	if (index->places > asking->seen_capacity) {
+		free(asking->seen);
+		asking->seen = zeroed(index->places, sizeof *asking->seen);
+		asking->seen_capacity = index->places;
+	}
+	for (uint32_t i = 0; i < index->words; i++)
+		asking->rules[i] = index->always[i];
+	asking->event++;
+}
+
+static void add_rules(const struct tn_index *index, uint64_t key, struct tn_asking *asking)
+{
+	const struct slot *slot = find_slot(index, key);
+	if (!slot->first || asking->seen[slot->place] == asking->event)
+		return;
+	asking->seen[slot->place] = asking->event;
+	for (uint32_t number = slot->first; number; number = index->postings[number].next) {
 		uint32_t rule = index->postings[number].rule;
-		rules[rule / 64] |= UINT64_C(1) << (rule % 64);
+		asking->rules[rule / 64] |= UINT64_C(1) << (rule % 64);
 	}
 }
 
-static void look_up_text(const struct tn_index *index, const struct spot *spot, uint64_t hash, struct tn_str text, uint64_t *rules)
+static void look_up_text(const struct tn_index *index, const struct spot *spot, uint64_t hash, struct tn_str text, struct tn_asking *asking)
 {
 	size_t end = text.len < spot->longest ? text.len : spot->longest;
 	for (size_t len = 1; len <= end; len++) {
 		hash = hash_byte(hash, text.bytes[len - 1]);
 		if (len <= PREFIX_LIMIT && spot->prefix_lengths >> len & 1)
-			add_rules(index, end_hash(hash, KEY_PREFIX), rules);
+			add_rules(index, end_hash(hash, KEY_PREFIX), asking);
 	}
 	if (end == text.len)
-		add_rules(index, end_hash(hash, KEY_STRING), rules);
+		add_rules(index, end_hash(hash, KEY_STRING), asking);
 }
 
-static void look_up_leaf(const struct tn_index *index, const struct spot *spot, uint64_t hash, const struct tn_leaf *leaf, uint64_t *rules)
+static void look_up_leaf(const struct tn_index *index, const struct spot *spot, uint64_t hash, const struct tn_leaf *leaf, struct tn_asking *asking)
 {
 	switch (leaf->kind) {
 	case TN_LEAF_STRING:
-		look_up_text(index, spot, hash, leaf->text, rules);
+		look_up_text(index, spot, hash, leaf->text, asking);
 		break;
 	case TN_LEAF_NUMBER:
-		add_rules(index, number_key(hash, &leaf->number), rules);
+		add_rules(index, number_key(hash, &leaf->number), asking);
 		break;
 	case TN_LEAF_TRUE:
-		add_rules(index, end_hash(hash, KEY_TRUE), rules);
+		add_rules(index, end_hash(hash, KEY_TRUE), asking);
 		break;
 	case TN_LEAF_FALSE:
-		add_rules(index, end_hash(hash, KEY_FALSE), rules);
+		add_rules(index, end_hash(hash, KEY_FALSE), asking);
 		break;
 	case TN_LEAF_NULL:
-		add_rules(index, end_hash(hash, KEY_NULL), rules);
+		add_rules(index, end_hash(hash, KEY_NULL), asking);
 		break;
 	}
 }
 
-void tn_index_begin(const struct tn_index *index, uint64_t *rules)
-{
-	for (uint32_t i = 0; i < index->words; i++)
-		rules[i] = index->always[i];
-}
-
-void tn_index_look_up(const struct tn_index *index, enum tn_view view, const struct tn_leaves *leaves, uint64_t *rules)
+void tn_index_look_up(const struct tn_index *index, enum tn_view view, const struct tn_leaves *leaves, struct tn_asking *asking)
 {
 	for (uint32_t i = 0; i < leaves->touched_count; i++) {
 		uint32_t path = leaves->touched[i];
@@ -408,9 +432,9 @@ void tn_index_look_up(const struct tn_index *index, enum tn_view view, const str
 		if (!spot->used)
 			continue;
 		uint64_t hash = begin_hash(view, path);
-		add_rules(index, end_hash(hash, KEY_PRESENT), rules);
+		add_rules(index, end_hash(hash, KEY_PRESENT), asking);
 		for (const struct tn_leaf *leaf = tn_leaves_first(leaves, path); leaf; leaf = tn_leaves_next(leaves, leaf))
-			look_up_leaf(index, spot, hash, leaf, rules);
+			look_up_leaf(index, spot, hash, leaf, asking);
 	}
 }
 

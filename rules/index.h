@@ -2,14 +2,14 @@
  *
  * index.h - which rules are worth asking about an event; index.c has the idea.
  *
- * Built once with its ruleset, then immutable: any thread, each with its own set of rules.
+ * Built once with its ruleset, then immutable: any thread, each with its own asking.
  */
 #ifndef TURNOUT_RULES_INDEX_H
 #define TURNOUT_RULES_INDEX_H
 
 #include "ruleset_impl.h"
 
-/* A set of rules has a bit for each, rule 0 the lowest of word 0: walked in order, it keeps the order of the files. */
+/* Words in tn_asking.rules. */
 static inline uint32_t tn_index_words(uint32_t rule_count)
 {
 	return (rule_count + 63) / 64;
@@ -19,11 +19,13 @@ static inline uint32_t tn_index_words(uint32_t rule_count)
 struct tn_index *tn_index_new(const struct tn_ruleset *ruleset);
 void tn_index_free(struct tn_index *index);
 
-/* Sets rules to those that are asked whatever the event holds. */
-void tn_index_begin(const struct tn_index *index, uint64_t *rules);
+/* Begins an event: to be asked are those rules that are asked whatever it holds. */
+void tn_index_begin(const struct tn_index *index, struct tn_asking *asking);
 /* Adds those that the leaves of a view speak for. */
-void tn_index_look_up(const struct tn_index *index, enum tn_view view, const struct tn_leaves *leaves, uint64_t *rules);
+void tn_index_look_up(const struct tn_index *index, enum tn_view view, const struct tn_leaves *leaves, struct tn_asking *asking);
 /* How much of the event a look-up in that view needs; nothing: no rule is to be found there. */
 enum tn_extent tn_index_extent(const struct tn_index *index, enum tn_view view);
+
+void tn_asking_fini(struct tn_asking *asking);
 
 #endif

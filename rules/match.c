@@ -28,7 +28,7 @@ void tn_matcher_free(struct tn_matcher *matcher)
 	tn_agree_fini(&matcher->agree);
 	tn_buf_fini(&matcher->envelope);
 	tn_arena_fini(&matcher->told);
-	free(matcher->rules);
+	tn_asking_fini(&matcher->asking);
 	free(matcher);
 }
 
@@ -86,22 +86,14 @@ static enum tn_status add_match(struct output *output, const struct tn_route *ro
 	return TN_OK;
 }
 
-/* Leaves in matcher->rules those that may match. */
+/* Leaves in matcher->asking those that may match. */
 static void find_rules(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, const struct tn_event *event)
 {
-	uint32_t words = tn_index_words(ruleset->rule_count);
-	if (words > matcher->rules_capacity) {
-		free(matcher->rules);
-		matcher->rules = calloc(words, sizeof *matcher->rules);
-		if (!matcher->rules)
-			abort();
-		matcher->rules_capacity = words;
-	}
-	tn_index_begin(ruleset->index, matcher->rules);
+	tn_index_begin(ruleset->index, &matcher->asking);
 	for (enum tn_view view = TN_VIEW_CLOUDEVENTS; view <= TN_VIEW_EVENTBRIDGE; view++) {
 		enum tn_extent extent = tn_index_extent(ruleset->index, view);
 		if (extent != TN_EXTENT_NOTHING)
-			tn_index_look_up(ruleset->index, view, tn_matcher_leaves(matcher, view, extent, ruleset, event), matcher->rules);
+			tn_index_look_up(ruleset->index, view, tn_matcher_leaves(matcher, view, extent, ruleset, event), &matcher->asking);
 	}
 }
 
@@ -134,7 +126,7 @@ static enum tn_status match_rules(const struct tn_ruleset *ruleset, struct tn_ma
 	tn_matcher_begin(matcher);
 	find_rules(ruleset, matcher, event);
 	for (uint32_t word = 0; word < tn_index_words(ruleset->rule_count); word++)
-		for (uint64_t rest = matcher->rules[word]; rest; rest &= rest - 1)
+		for (uint64_t rest = matcher->asking.rules[word]; rest; rest &= rest - 1)
 			if (match_rule(&matching, &ruleset->rules[word * 64 + (uint32_t)__builtin_ctzll(rest)]) != TN_OK)
 				return TN_FULL;
 	return matching.undecided ? add_match(output, &ruleset->poison, identity, event) : TN_OK;

@@ -71,11 +71,18 @@ void tn_view_read_rest(enum tn_view view, const struct tn_ruleset *ruleset, cons
 /* Would leaves at that path be in the head? */
 bool tn_view_has_in_head(enum tn_view view, struct tn_str path);
 
+/* Which rules to ask about the event at hand: index.c fills it. The memory is kept from event to event. */
+struct tn_asking { /* {0} */
+	uint64_t *rules; /* a bit for each, rule 0 the lowest of word 0: walked in order they keep the order of the files */
+	uint32_t rules_capacity;
+	uint64_t *seen; /* of each key the last event that had it: an event that has one a million times adds its rules once */
+	uint32_t seen_capacity;
+	uint64_t event; /* counts */
+};
 struct tn_matcher {
 	struct tn_leaves leaves[TN_VIEW_COUNT];
 	enum tn_extent read[TN_VIEW_COUNT]; /* how much of this event */
-	uint64_t *rules; /* those to ask, see index.h */
-	uint32_t rules_capacity;
+	struct tn_asking asking;
 	struct tn_agree agree;
 	struct tn_buf envelope;
 	struct tn_arena told; /* explanations and their strings */

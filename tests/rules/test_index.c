@@ -36,7 +36,7 @@ static struct tn_event *event_of(struct tn_str json)
 
 static bool is_asked(const struct tn_matcher *matcher, uint32_t rule)
 {
-	return matcher->rules[rule / 64] >> (rule % 64) & 1;
+	return matcher->asking.rules[rule / 64] >> (rule % 64) & 1;
 }
 
 static size_t match(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, const struct tn_event *event, struct tn_match *out,
@@ -163,7 +163,7 @@ static void a_rule_that_is_not_enabled_is_never_asked(void **state)
 	struct tn_matcher *matcher = tn_matcher_new();
 	struct tn_match out[1];
 	assert_int_equal(match(ruleset, matcher, event, out, 1), 0);
-	assert_int_equal(matcher->rules[0], 0);
+	assert_int_equal(matcher->asking.rules[0], 0);
 	tn_matcher_free(matcher);
 	tn_event_unref(event);
 	tn_ruleset_unref(ruleset);

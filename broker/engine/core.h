@@ -104,6 +104,7 @@ struct tn_delivery {
 	bool waiting : 1;                  /* link stands in at->waiting */
 	bool dirty : 1;                    /* a counted failure is not durable yet: no attempt before it is */
 	bool doubtful : 1;                 /* a put of it may be in the store although it was refused later */
+	bool doubtful_dead : 1;            /* that put was its dead letter: counted in journal->doubtful_dead */
 	bool needs_event : 1, pinned : 1;  /* counted in parcel->users, parcel->pins */
 	bool remembered : 1;               /* in engine->by_id */
 	bool in_graveyard : 1;
@@ -217,6 +218,7 @@ struct tn_journal {
 	int64_t drops_since_ms;            /* when the first of them came */
 	struct tn_move_item *moves;
 	uint32_t move_count;
+	uint32_t doubtful_dead;            /* dead letters that may be in the store, and will be put again */
 	bool moves_doubtful;               /* moves in line that an unknown commit may have made already */
 	enum tn_move move;
 	/* The outstanding batch: frozen until its completion. */

@@ -100,12 +100,18 @@ bool tn_journal_drops_rest(const struct tn_engine *engine)
 
 /* --- Moves: what an operator does to dead letters --- */
 
+/* A dead letter in doubt may be seen in the store, and would be put there once more after it was moved. */
+static bool dead_letters_doubtful(const struct tn_journal *journal)
+{
+	return (journal->outstanding && journal->unknown) || journal->doubtful_dead > 0;
+}
+
 enum tn_status tn_engine_move(struct tn_engine *engine, enum tn_move move, const struct tn_move_item *items, uint32_t count)
 {
 	struct tn_journal *journal = &engine->journal;
 	if (engine->draining)
 		return TN_CLOSED;
-	if (journal->move_count > 0 || journal->sent_moves > 0)
+	if (journal->move_count > 0 || journal->sent_moves > 0 || dead_letters_doubtful(journal))
 		return TN_FULL;
 	if (count > TN_MOVE_ITEMS)
 		return TN_TOO_LARGE;
@@ -142,6 +148,8 @@ static void confirm(struct tn_engine *engine, struct tn_delivery *delivery)
 	enum tn_row_wish wish = delivery->sent;
 	delivery->sent = TN_WISH_NONE;
 	delivery->doubtful = false;
+	engine->journal.doubtful_dead -= delivery->doubtful_dead;
+	delivery->doubtful_dead = false;
 	tn_delivery_set_row(engine, delivery, row_of[wish]);
 	if (wish == TN_WISH_DROP)
 		tn_park_leave_key(engine, delivery);
@@ -169,6 +177,10 @@ static void refuse(struct tn_engine *engine, struct tn_delivery *delivery, bool 
 	enum tn_row_wish wish = delivery->sent;
 	delivery->sent = TN_WISH_NONE;
 	delivery->doubtful = delivery->doubtful || (doubtful && wish != TN_WISH_DROP);
+	if (doubtful && wish == TN_WISH_DEAD && !delivery->doubtful_dead) {
+		delivery->doubtful_dead = true;
+		engine->journal.doubtful_dead++;
+	}
 	if (delivery->want != TN_WISH_NONE)
 		return; /* a newer wish stands in line already */
 	if (wish == TN_WISH_DROP || wish == TN_WISH_DEAD || delivery->state == TN_STATE_BACKOFF)
@@ -179,6 +191,18 @@ static void refuse(struct tn_engine *engine, struct tn_delivery *delivery, bool 
 		tn_park_refused(engine, delivery);
 	else
 		tn_delivery_hold_or_let_go(engine, delivery);
+}
+
+/* Refused moves are forgotten, but not when an earlier, unknown commit may have made them: then they go again until they are OK. */
+static void finish_moves(struct tn_engine *engine, bool ok)
+{
+	struct tn_journal *journal = &engine->journal;
+	journal->moves_doubtful = !ok && (journal->unknown || journal->moves_doubtful);
+	if (ok)
+		confirm_moves(engine);
+	else if (journal->moves_doubtful)
+		journal->move_count = journal->sent_moves;
+	journal->sent_moves = 0;
 }
 
 static void finish(struct tn_engine *engine, bool ok)
@@ -206,12 +230,8 @@ static void finish(struct tn_engine *engine, bool ok)
 		else
 			tn_arrival_refused(engine, arrival, doubtful);
 	}
-	if (ok)
-		confirm_moves(engine);
-	else if (doubtful)
-		journal->move_count = journal->sent_moves;
-	journal->moves_doubtful = journal->move_count > 0 && journal->sent_moves > 0;
-	journal->sent_moves = 0;
+	if (journal->sent_moves > 0)
+		finish_moves(engine, ok);
 }
 
 static int64_t longer(int64_t pause_ms)

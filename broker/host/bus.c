@@ -53,6 +53,7 @@ static enum tn_status read_config(struct tn_bus *bus, struct tn_error *error)
 	if (!bus->snapshot)
 		abort();
 	*bus->snapshot = (struct snapshot){.config = config, .refs = 1};
+	bus->started = tn_snapshot_ref(bus->snapshot);
 	bus->log = (struct tn_log){
 		.fd = bus->options.log_fd,
 		.level = (enum tn_log_level)config->log_level,
@@ -216,6 +217,7 @@ void tn_bus_free(struct tn_bus *bus)
 	tn_engine_free(bus->engine);
 	tn_ruleset_unref(bus->ruleset);
 	tn_snapshot_unref(bus->snapshot);
+	tn_snapshot_unref(bus->started);
 	tn_notes_free(bus->notes);
 	pthread_mutex_destroy(&bus->stream_lock);
 	free(bus);

@@ -82,6 +82,7 @@ struct target_group {                     /* one generation of a target: what on
 	struct target_instance *instances;
 	struct tn_address_policy *addresses;
 	bool retired;                     /* stops after its last result */
+	bool stopping;                    /* its instances were told to stop: they may be gone at any moment */
 	struct target_group *next;        /* among all groups of the bus */
 };
 
@@ -95,6 +96,8 @@ struct tn_bus {
 	struct tn_clock clock;
 	struct tn_log log;
 	struct snapshot *snapshot;        /* today's configuration */
+	struct snapshot *started;         /* the one the bus was started with, for its whole life: its name, its store, its workers and its
+	                                   * sources, which a reload does not change. Any thread may read it. */
 	struct tn_ruleset *ruleset;       /* today's rules */
 	uint64_t revision;
 	struct tn_store *store;
@@ -111,7 +114,6 @@ struct tn_bus {
 
 	struct source *sources;
 	size_t source_count;
-	struct snapshot *source_snapshot; /* the configuration that sources were opened with; a reload does not change it */
 	struct stream *streams;
 	uint32_t stream_count, stream_capacity;
 	pthread_mutex_t stream_lock;

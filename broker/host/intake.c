@@ -294,7 +294,7 @@ static void match_all(struct source_instance *instance, const struct tn_decoded 
 {
 	struct worker *worker = instance->worker;
 	/* A worker must not look at bus->snapshot, which a reload replaces; and a bus never changes its name. */
-	struct tn_identity identity = {.bus = instance->source->bus->source_snapshot->config->bus};
+	struct tn_identity identity = {.bus = instance->source->bus->started->config->bus};
 	size_t routes = tn_ruleset_route_count(worker->ruleset) + 1, used = 0;
 	make_room(worker, decoded->count + 1, routes);
 	for (size_t i = 0; i < decoded->count; i++) {

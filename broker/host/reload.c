@@ -59,7 +59,7 @@ void tn_reload_rules(struct tn_bus *bus)
 /* Settings that only a restart changes: saying nothing would leave an operator waiting for them. */
 static void warn_of_restart(struct tn_bus *bus, const struct tn_config *now)
 {
-	const struct tn_config *before = bus->snapshot->config;
+	const struct tn_config *before = bus->started->config;
 	bool sources = now->source_count != before->source_count;
 	for (size_t i = 0; !sources && i < now->source_count; i++)
 		sources = !tn_str_equal(now->sources[i].fingerprint, before->sources[i].fingerprint);
@@ -72,7 +72,7 @@ static void warn_of_restart(struct tn_bus *bus, const struct tn_config *now)
 
 static enum tn_status check_identity(struct tn_bus *bus, const struct tn_config *now, struct tn_error *error)
 {
-	const struct tn_config *before = bus->snapshot->config;
+	const struct tn_config *before = bus->started->config;
 	if (tn_str_equal(now->bus, before->bus) && tn_str_equal(now->store_path, before->store_path))
 		return TN_OK;
 	tn_error_at(error, now->file, 0, 0, "bus and store.path cannot change while running; restart the bus instead");

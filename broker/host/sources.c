@@ -272,8 +272,7 @@ static void init_source(struct tn_bus *bus, struct source *source, const struct 
 
 enum tn_status tn_sources_open(struct tn_bus *bus, struct tn_error *error)
 {
-	const struct tn_config *config = bus->snapshot->config;
-	bus->source_snapshot = tn_snapshot_ref(bus->snapshot);
+	const struct tn_config *config = bus->started->config;
 	bus->source_count = config->source_count;
 	bus->sources = calloc(config->source_count, sizeof *bus->sources);
 	if (!bus->sources)
@@ -329,5 +328,4 @@ void tn_sources_free(struct tn_bus *bus)
 	for (uint32_t i = 0; i < bus->stream_count; i++)
 		free(bus->streams[i].name);
 	free(bus->streams);
-	tn_snapshot_unref(bus->source_snapshot);
 }

@@ -108,6 +108,9 @@ static void stop_instance(void *arg)
 
 static void stop_group(struct target_group *group)
 {
+	if (group->stopping)
+		return;
+	group->stopping = true;
 	for (uint32_t i = 0; i < group->instance_count; i++)
 		if (!group->instances[i].stopped)
 			tn_worker_call(group->instances[i].worker, stop_instance, &group->instances[i]);
@@ -134,8 +137,7 @@ void tn_targets_stop(struct tn_bus *bus)
 		return;
 	}
 	for (struct target_group *group = bus->groups; group; group = group->next)
-		if (!group->retired || group->in_flight > 0)
-			stop_group(group);
+		stop_group(group);
 }
 
 void tn_targets_free(struct tn_bus *bus)
@@ -225,6 +227,22 @@ static void discard(struct tn_bus *bus, struct target_group *opened)
 	}
 }
 
+static bool same_texts(const struct tn_texts *a, const struct tn_texts *b)
+{
+	for (size_t i = 0; i < a->count && i < b->count; i++)
+		if (!tn_str_equal(a->items[i], b->items[i]))
+			return false;
+	return a->count == b->count;
+}
+
+/* Whether the group that is open sends just as this configuration of its target would. */
+static bool is_unchanged(const struct target_group *group, const struct tn_config *all, const struct tn_target_config *config)
+{
+	const struct tn_config *before = group->snapshot->config;
+	return tn_str_equal(group->config->fingerprint, config->fingerprint) && same_texts(&before->address_allow, &all->address_allow) &&
+		same_texts(&before->address_deny, &all->address_deny);
+}
+
 /* A group for each target that is new or whose settings changed. */
 static enum tn_status open_changed(struct tn_bus *bus, struct snapshot *snapshot, struct target_group **out_opened, struct tn_error *error)
 {
@@ -233,7 +251,7 @@ static enum tn_status open_changed(struct tn_bus *bus, struct snapshot *snapshot
 		const struct tn_target_config *config = &snapshot->config->targets[i];
 		uint32_t target_no = tn_targets_number(bus, config->name);
 		struct target_group *before = tn_targets_find(bus, target_no);
-		if (target_no && before && tn_str_equal(before->config->fingerprint, config->fingerprint))
+		if (target_no && before && is_unchanged(before, snapshot->config, config))
 			continue;
 		struct target_group *group = new_group(bus, snapshot, config, target_no);
 		group->next = opened;

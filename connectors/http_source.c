@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <openssl/crypto.h>
@@ -442,16 +443,27 @@ static enum tn_status read_certificate(struct tn_source *source, struct tn_error
 	return status;
 }
 
+/* Senders get half of the process's descriptors at most: with all of them, no target could be reached and no rule file read. */
+static uint32_t connection_limit(const struct tn_source *source)
+{
+	struct rlimit files;
+	uint64_t wanted = source->options->max_connections, share;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+		return (uint32_t)wanted;
+	share = files.rlim_cur / 2 / source->host->worker_count;
+	return (uint32_t)(wanted < share ? wanted : share > 0 ? share : 1);
+}
+
 static enum tn_status open_server(struct tn_source *source, struct tn_error *error)
 {
 	const struct tn_http_source_options *options = source->options;
 	char *listen = tn_str_dup(options->listen);
 	struct tn_http_server_options server_options = {
 		.listen = listen,
-		.reuse_port = source->host->worker_count > 1,
+		.port = source->host->worker_count == 1 ? TN_HTTP_PORT_OWN : source->host->worker == 0 ? TN_HTTP_PORT_SHARE : TN_HTTP_PORT_JOIN,
 		.tls = source->tls,
 		.limits = {
-			.connections = (uint32_t)options->max_connections,
+			.connections = connection_limit(source),
 			.header_bytes = (uint32_t)options->max_header_bytes,
 			.body_bytes = options->max_body_bytes,
 			.header_ms = options->header_timeout_ms,

@@ -113,16 +113,30 @@ static enum tn_status refuse_address(const char *listen, struct tn_error *error)
 	return TN_INVALID;
 }
 
+/* A shared port can be joined by anybody who shares it too, another bus included; somebody who does not share finds out. */
+static bool is_taken(const union address *address, socklen_t len)
+{
+	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool taken = fd >= 0 && set_options(fd, false) && bind(fd, &address->any, len) != 0 && errno == EADDRINUSE;
+	if (fd >= 0)
+		close(fd);
+	return taken;
+}
+
 static enum tn_status open_inet(
-	const char *listen_text, bool reuse_port, struct tn_http_listener *listener, struct tn_error *error)
+	const char *listen_text, enum tn_http_port port, struct tn_http_listener *listener, struct tn_error *error)
 {
 	union address address;
 	socklen_t len;
 	if (!parse_address(listen_text, &address, &len))
 		return refuse_address(listen_text, error);
 	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || !set_options(fd, reuse_port))
+	if (fd < 0 || !set_options(fd, port != TN_HTTP_PORT_OWN))
 		return fail(fd, TN_IO, error, listen_text, "cannot make a socket for");
+	if (port == TN_HTTP_PORT_SHARE && is_taken(&address, len)) {
+		errno = EADDRINUSE;
+		return fail(fd, TN_BUSY, error, listen_text, "cannot listen on");
+	}
 	if (bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0)
 		return fail(fd, errno == EADDRINUSE ? TN_BUSY : TN_IO, error, listen_text, "cannot listen on");
 	listener->fd = fd;
@@ -179,13 +193,13 @@ static enum tn_status open_unix(const char *path, uint32_t mode, struct tn_http_
 	return TN_OK;
 }
 
-enum tn_status tn_http_listener_open(const char *listen_text, bool reuse_port, uint32_t unix_mode,
+enum tn_status tn_http_listener_open(const char *listen_text, enum tn_http_port port, uint32_t unix_mode,
 	struct tn_http_listener *out_listener, struct tn_error *error)
 {
 	struct tn_http_listener listener = {.fd = -1};
 	enum tn_status status = strncmp(listen_text, "unix:", 5) == 0
 		? open_unix(listen_text + 5, unix_mode, &listener, error)
-		: open_inet(listen_text, reuse_port, &listener, error);
+		: open_inet(listen_text, port, &listener, error);
 	if (status == TN_OK)
 		*out_listener = listener;
 	return status;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "turnout/error.h"
+#include "turnout/http_server.h"
 
 #define TN_HTTP_ADDRESS_SIZE 128
 
@@ -20,7 +21,7 @@ struct tn_http_listener {
 };
 
 /* Non-blocking, listening. TN_INVALID: not an address; TN_BUSY: in use; TN_IO. */
-enum tn_status tn_http_listener_open(const char *listen, bool reuse_port, uint32_t unix_mode, struct tn_http_listener *out_listener,
+enum tn_status tn_http_listener_open(const char *listen, enum tn_http_port port, uint32_t unix_mode, struct tn_http_listener *out_listener,
 	struct tn_error *error) TN_MUST_CHECK;
 /* Closes, and removes the unix socket if it is still ours. Twice is fine. */
 void tn_http_listener_close(struct tn_http_listener *listener);

@@ -268,7 +268,7 @@ enum tn_status tn_http_server_new(struct event_base *base, const struct tn_http_
 		return TN_UNSUPPORTED;
 	}
 	uint32_t mode = options->unix_mode ? options->unix_mode : 0600;
-	enum tn_status status = tn_http_listener_open(options->listen, options->reuse_port, mode, &listener, error);
+	enum tn_status status = tn_http_listener_open(options->listen, options->port, mode, &listener, error);
 	if (status != TN_OK)
 		return status;
 	struct tn_http_server *server = new_server(base, options);

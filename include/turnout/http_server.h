@@ -59,9 +59,12 @@ struct tn_http_server_ops {
 	int (*on_headers)(void *arg, struct tn_http_request *request, const char **out_detail);
 };
 
+/* Whose the port is. One listener a worker: the first shares it, and finds out if it is taken; the others join. */
+enum tn_http_port { TN_HTTP_PORT_OWN, TN_HTTP_PORT_SHARE, TN_HTTP_PORT_JOIN };
+
 struct tn_http_server_options {
 	const char *listen;         /* "127.0.0.1:8080", "[::1]:0", "unix:/path" */
-	bool reuse_port;            /* one listener a worker on the same port */
+	enum tn_http_port port;
 	uint32_t unix_mode;         /* file mode of a unix socket [0600] */
 	struct ssl_ctx_st *tls;     /* borrowed; NULL: none */
 	struct tn_http_limits limits;

@@ -1035,10 +1035,10 @@ static void an_address_in_use_is_busy_unless_it_is_shared(void **state)
 {
 	struct fixture f = {0};
 	struct tn_error error = {0};
-	start(&f, (struct tn_http_server_options){.reuse_port = true});
+	start(&f, (struct tn_http_server_options){.port = TN_HTTP_PORT_SHARE});
 	struct tn_http_server_options options = {.listen = tn_http_server_address(f.server)};
 	assert_int_equal(try_listen(f.base, options, &error), TN_BUSY);
-	options.reuse_port = true;
+	options.port = TN_HTTP_PORT_JOIN;
 	assert_int_equal(try_listen(f.base, options, &error), TN_OK);
 	stop(&f);
 }

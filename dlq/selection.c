@@ -6,9 +6,27 @@
  */
 #include "selection.h"
 
+#include <stdlib.h>
+
 static bool wants(struct tn_str wanted, struct tn_str actual)
 {
 	return !wanted.bytes || tn_str_equal(wanted, actual);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return tn_row_key_compare(a, b);
+}
+
+uint32_t tn_dlq_unique(struct tn_row_key *ids, uint32_t count)
+{
+	uint32_t kept = 0;
+	if (count > 0)
+		qsort(ids, count, sizeof *ids, compare_keys);
+	for (uint32_t i = 0; i < count; i++)
+		if (kept == 0 || tn_row_key_compare(&ids[kept - 1], &ids[i]) != 0)
+			ids[kept++] = ids[i];
+	return kept;
 }
 
 static bool is_named(const struct tn_dlq_selection *selection, const struct tn_row *row)

@@ -275,7 +275,7 @@ static bool read_ids(struct redrive *redrive, const json_t *ids)
 		if (!tn_dlq_id_parse(tn_str_from(json_is_string(each) ? json_string_value(each) : ""), &redrive->ids[i]))
 			return false;
 	redrive->selection.ids = redrive->ids;
-	redrive->selection.id_count = (uint32_t)json_array_size(ids);
+	redrive->selection.id_count = tn_dlq_unique(redrive->ids, (uint32_t)json_array_size(ids));
 	return true;
 }
 

@@ -58,6 +58,8 @@ struct tn_dlq_selection {                 /* all that is set must hold; {0} sele
 	bool (*matches)(void *arg, const struct tn_row *row, const struct tn_event *event);
 	void *arg;
 };
+/* Sorts ids and drops what is named twice; answers how many are left. A redrive takes each record once. */
+uint32_t tn_dlq_unique(struct tn_row_key *ids, uint32_t count);
 bool tn_dlq_selects(const struct tn_dlq_selection *selection, const struct tn_row *row, const struct tn_event *event);
 
 struct tn_dlq_cursor {                    /* {0}: from the start. A value: kept, sent away, taken up again at any time */

@@ -9,12 +9,49 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { ANSWER_LIMIT = 256 * 1024 * 1024 };
+enum { ANSWER_LIMIT = 256 * 1024 * 1024, WAIT_MS = 20, WAITS = 250 };
+
+bool tn_admin_client_wait(unsigned *waits)
+{
+	const struct timespec moment = {.tv_nsec = WAIT_MS * 1000000};
+	if (++*waits > WAITS)
+		return false;
+	nanosleep(&moment, NULL);
+	return true;
+}
+
+/* Not yet while a bus starts, no more while it stops, never for a tool. */
+static bool is_answering(const char *socket_path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path);
+	bool answering = fd >= 0 && socket_path[0] && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+	if (fd >= 0)
+		close(fd);
+	return answering;
+}
 
 enum tn_status tn_admin_client_find(const struct tn_config *config, char *out_socket, size_t size)
 {
-	return tn_store_holder(config->store_path.bytes, out_socket, size);
+	enum tn_status status = tn_store_holder(config->store_path.bytes, out_socket, size);
+	for (unsigned i = 0; status == TN_OK && !is_answering(out_socket); status = tn_store_holder(config->store_path.bytes, out_socket, size))
+		if (!tn_admin_client_wait(&i))
+			return out_socket[0] ? TN_OK : TN_BUSY;
+	return status;
+}
+
+enum tn_status tn_admin_client_open_store(const struct tn_store_options *options, struct tn_store **out_store, struct tn_error *error)
+{
+	enum tn_status status = tn_store_open(options, out_store, error);
+	for (unsigned i = 0; status == TN_BUSY && tn_admin_client_wait(&i);)
+		status = tn_store_open(options, out_store, error);
+	return status;
 }
 
 static size_t on_body(char *bytes, size_t one, size_t len, void *arg)

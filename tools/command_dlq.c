@@ -87,13 +87,37 @@ static void print_record(struct dlq *dlq, const json_t *record)
 	dlq->printed++;
 }
 
-static void print_indented(const struct tn_buf *record)
+static void print_break(unsigned depth)
 {
-	json_t *value = json_loadb(record->bytes, record->len, JSON_ALLOW_NUL, NULL);
-	char *text = value ? json_dumps(value, JSON_INDENT(2)) : NULL;
-	puts(text ? text : record->bytes);
-	free(text);
-	json_decref(value);
+	printf("\n%*s", (int)depth * 2, "");
+}
+
+/* Only white space is added: numbers and texts of an event are shown as they were sent. The record is good JSON without any. */
+static void print_indented(struct tn_str record)
+{
+	unsigned depth = 0;
+	bool quoted = false;
+	for (size_t i = 0; i < record.len; i++) {
+		char c = record.bytes[i], next = i + 1 < record.len ? record.bytes[i + 1] : 0;
+		if (quoted || c == '"') {
+			putchar(c);
+			if (c == '\\' && next)
+				putchar(record.bytes[++i]);
+			quoted = c == '"' ? !quoted : quoted;
+			continue;
+		}
+		bool opens = c == '{' || c == '[', closes = c == '}' || c == ']';
+		if (closes && record.bytes[i - 1] != (c == '}' ? '{' : '['))
+			print_break(--depth);
+		putchar(c);
+		if (opens && next != (c == '{' ? '}' : ']'))
+			print_break(++depth);
+		else if (c == ',')
+			print_break(depth);
+		else if (c == ':')
+			putchar(' ');
+	}
+	putchar('\n');
 }
 
 static int print_end(const struct dlq *dlq)
@@ -177,7 +201,7 @@ static int show_running(struct dlq *dlq, const char *id)
 	else if (dlq->json)
 		printf("%.*s\n", TN_STR_ARG(tn_buf_str(&answer)));
 	else
-		print_indented(&answer);
+		print_indented(tn_buf_str(&answer));
 	tn_buf_fini(&path);
 	tn_buf_fini(&answer);
 	return status;
@@ -270,11 +294,10 @@ static bool visit_record(void *arg, const struct tn_row *row, const struct tn_ev
 	struct tn_dlq_view view = make_view(dlq);
 	struct tn_buf record = {0};
 	tn_dlq_record_json(&view, row, event, &record);
-	tn_buf_terminate(&record);
 	if (dlq->json)
-		puts(record.bytes);
+		printf("%.*s\n", TN_STR_ARG(tn_buf_str(&record)));
 	else
-		print_indented(&record);
+		print_indented(tn_buf_str(&record));
 	dlq->printed++;
 	tn_buf_fini(&record);
 	return false;
@@ -295,7 +318,7 @@ static int read_stopped(struct dlq *dlq, const struct tn_dlq_selection *selectio
 		tn_error_set(&error, "there is no store at %s yet: this bus never ran", options.path);
 		return complain_error(&error);
 	}
-	if (tn_store_open(&options, &store, &error) != TN_OK)
+	if (tn_admin_client_open_store(&options, &store, &error) != TN_OK)
 		return complain_error(&error);
 	enum tn_status status = tn_dlq_each(store, selection, visit, dlq, &error);
 	tn_store_close(store);
@@ -337,7 +360,7 @@ static int show_stopped(struct dlq *dlq, const struct tn_row_key *key)
 	return status;
 }
 
-static int redrive_stopped(struct dlq *dlq, int count, const struct tn_row_key *keys)
+static int redrive_stopped(struct dlq *dlq, uint32_t count, const struct tn_row_key *keys)
 {
 	struct tn_error error = {0};
 	struct tn_dlq_tally tally = {0};
@@ -347,13 +370,15 @@ static int redrive_stopped(struct dlq *dlq, int count, const struct tn_row_key *
 		.store_path = dlq->config->store_path.bytes,
 		.store_max_size_bytes = dlq->config->store_max_bytes,
 		.action = TN_DLQ_REDRIVE,
-		.selection = dlq->all ? filter_of(dlq) : (struct tn_dlq_selection){.ids = keys, .id_count = (uint32_t)count},
+		.selection = dlq->all ? filter_of(dlq) : (struct tn_dlq_selection){.ids = keys, .id_count = count},
 		.force = dlq->force,
 		.wall_now_ms = tn_clock_wall_ms(&tn_clock_system),
 		.has_route = has_route,
 		.arg = dlq,
 	};
 	enum tn_status status = tn_dlq_apply_offline(&offline, &tally, &error);
+	for (unsigned i = 0; status == TN_BUSY && tn_admin_client_wait(&i);)
+		status = tn_dlq_apply_offline(&offline, &tally, &error);
 	tn_ruleset_unref(dlq->ruleset);
 	if (status != TN_OK)
 		return complain_error(&error);
@@ -388,7 +413,7 @@ static int run_redrive(struct dlq *dlq, int argc, char **argv)
 		abort();
 	int status = parse_ids(argc, argv, keys);
 	if (status == TN_EXIT_GOOD)
-		status = dlq->running ? redrive_running(dlq, argc, argv) : redrive_stopped(dlq, argc, keys);
+		status = dlq->running ? redrive_running(dlq, argc, argv) : redrive_stopped(dlq, tn_dlq_unique(keys, (uint32_t)argc), keys);
 	free(keys);
 	return status;
 }
@@ -412,6 +437,10 @@ static int run(int argc, char **argv)
 	struct tn_error error = {0};
 	if (!tn_arguments_parse(table, &argc, argv))
 		return TN_EXIT_UNUSABLE;
+	const char *const filters[] = {dlq.rule, dlq.target, dlq.code};
+	for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
+		if (filters[i] && !tn_config_is_name(tn_str_from(filters[i])))
+			return complain("--rule, --target and --error take one name: letters, digits, '.', '_' and '-'");
 	size_t word = 0;
 	while (argc > 1 && words[word] && strcmp(words[word], argv[1]) != 0)
 		word++;
@@ -419,7 +448,7 @@ static int run(int argc, char **argv)
 		return complain("say what to do: list, show ID, or redrive ID...|--all; see `turnout help dlq`");
 	if (tn_config_read(dlq.file, &dlq.config, &error) != TN_OK)
 		return complain_error(&error);
-	dlq.running = tn_admin_client_find(dlq.config, dlq.socket, sizeof dlq.socket) == TN_OK && dlq.socket[0];
+	dlq.running = tn_admin_client_find(dlq.config, dlq.socket, sizeof dlq.socket) == TN_OK;
 	int status = steps[word](&dlq, argc - 2, argv + 2);
 	tn_config_free(dlq.config);
 	return status;

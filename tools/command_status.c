@@ -115,7 +115,7 @@ static int ask_store(const struct tn_config *config, bool json)
 		tn_error_set(&error, "there is no store at %s yet: this bus never ran", options.path);
 		return complain(&error);
 	}
-	if (tn_store_open(&options, &store, &error) != TN_OK)
+	if (tn_admin_client_open_store(&options, &store, &error) != TN_OK)
 		return complain(&error);
 	tn_store_facts(store, &facts);
 	tn_store_close(store);

@@ -16,7 +16,4 @@ void tn_config_source_help(struct tn_buf *out);
 void tn_config_target_help(struct tn_buf *out);
 void tn_config_dead_letter_help(struct tn_buf *out);
 
-/* 1 to 64 letters, digits, '.', '_', '-'. */
-bool tn_config_is_name(struct tn_str name);
-
 #endif

@@ -77,6 +77,8 @@ const struct tn_dead_letter_config *tn_config_dead_letter(const struct tn_config
 /* Compiles the rule files it names. number_of: the number of a target name; NULL: 1, 2, ... in file order. Returns owned. */
 enum tn_status tn_config_load_rules(const struct tn_config *config, uint32_t (*number_of)(void *arg, struct tn_str name), void *arg,
 	uint64_t revision, struct tn_ruleset **out_ruleset, struct tn_error *error) TN_MUST_CHECK;
+/* What may name a bus, a source, a target, a rule: 1 to 64 letters, digits, '.', '_' or '-'. */
+bool tn_config_is_name(struct tn_str name);
 /* The settings of turnout.yaml with their help, for `turnout help config`. */
 void tn_config_help(struct tn_buf *out);
 

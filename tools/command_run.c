@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "arguments.h"
@@ -29,6 +30,25 @@ static void on_terminate(evutil_socket_t fd, short what, void *arg)
 		_exit(3);
 	}
 	tn_bus_drain(bus);
+}
+
+/* A bus holds a descriptor for each connection; the soft limit is there for programs that still use select(2). */
+static void raise_file_limit(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+/* A reload asked for while the bus is still starting comes right after; unblocked, it would end the process. */
+static void block_reload(int how)
+{
+	sigset_t hangup;
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	sigprocmask(how, &hangup, NULL);
 }
 
 static int complain(const struct tn_error *error)
@@ -74,6 +94,7 @@ static int run_bus(struct tn_bus *bus)
 	} else if (tn_admin_new(bus, &admin, &error) != TN_OK) {
 		status = complain(&error);
 	} else {
+		block_reload(SIG_UNBLOCK);
 		status = tn_bus_run(bus, &error);
 		if (status == TN_EXIT_UNUSABLE)
 			complain(&error);
@@ -95,6 +116,8 @@ static int run(int argc, char **argv)
 		fprintf(stderr, "turnout run: takes no argument '%s'; the configuration is given with -c FILE\n", argv[1]);
 		return TN_EXIT_UNUSABLE;
 	}
+	block_reload(SIG_BLOCK);
+	raise_file_limit();
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
 		fputs("turnout: libcurl could not be initialised\n", stderr);
 		return TN_EXIT_UNUSABLE;

@@ -32,7 +32,9 @@ static void check_store(struct tn_bus *bus)
 	bus->store_reopened_ms = now_ms;
 	if (!again)
 		return;
-	tn_log_error(&bus->log, "store failed twice in a minute; leaving", "error=%s", facts.failure);
+	char quoted[sizeof facts.failure * 2];
+	tn_log_error(&bus->log, "store failed twice in a minute; leaving", "error=%s",
+		tn_log_quote(facts.failure, strlen(facts.failure), quoted, sizeof quoted));
 	tn_error_set(bus->run_error, "the store failed twice in a minute (%s); what was accepted is in it: check the disk, then start again",
 		facts.failure);
 	bus->failed = true;
@@ -80,8 +82,9 @@ void tn_pages_scan(struct tn_bus *bus, const struct tn_scan *scan)
 	struct tn_error error = {0};
 	uint64_t token = scan->token;
 	if (tn_store_scan(bus->store, scan, &page, &error) != TN_OK) {
-		char text[1024];
-		tn_log_error(&bus->log, "store could not be read", "error=%s", tn_error_format(&error, text, sizeof text));
+		char text[1024], quoted[1200];
+		tn_error_format(&error, text, sizeof text);
+		tn_log_error(&bus->log, "store could not be read", "error=%s", tn_log_quote(text, strlen(text), quoted, sizeof quoted));
 		page = (struct tn_page){.token = token, .failed = true, .next_due_ms = INT64_MAX};
 		tn_engine_page(bus->engine, &page);
 		return;

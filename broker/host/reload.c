@@ -63,11 +63,15 @@ static void warn_of_restart(struct tn_bus *bus, const struct tn_config *now)
 	bool sources = now->source_count != before->source_count;
 	for (size_t i = 0; !sources && i < now->source_count; i++)
 		sources = !tn_str_equal(now->sources[i].fingerprint, before->sources[i].fingerprint);
+	char file[sizeof now->file * 2];
+	tn_log_quote(now->file, strlen(now->file), file, sizeof file);
 	if (sources)
-		tn_log_warn(&bus->log, "changed sources need a restart; the running ones stay as they were", "file=%s", now->file);
+		tn_log_warn(&bus->log, "changed sources need a restart; the running ones stay as they were", "file=%s", file);
 	if (now->workers != before->workers || now->memory_bytes != before->memory_bytes || now->max_in_flight != before->max_in_flight ||
-		now->store_max_bytes != before->store_max_bytes || !tn_str_equal(now->admin_listen, before->admin_listen))
-		tn_log_warn(&bus->log, "changed workers, limits, store or admin settings need a restart", "file=%s", now->file);
+		now->store_max_bytes != before->store_max_bytes || !tn_str_equal(now->admin_listen, before->admin_listen) ||
+		now->park_after_ms != before->park_after_ms || now->settle_deadline_ms != before->settle_deadline_ms ||
+		now->log_level != before->log_level || now->log_format != before->log_format)
+		tn_log_warn(&bus->log, "changed workers, limits, store, log or admin settings need a restart", "file=%s", file);
 }
 
 static enum tn_status check_identity(struct tn_bus *bus, const struct tn_config *now, struct tn_error *error)

@@ -33,8 +33,10 @@ uint32_t tn_targets_number(void *arg, struct tn_str name)
 	struct tn_bus *bus = arg;
 	struct tn_error error = {0};
 	uint32_t number = 0;
+	char quoted[1200];
 	if (tn_store_number(bus->store, name, &number, &error) != TN_OK)
-		tn_log_error(&bus->log, "store could not number a target", "target=%.*s error=%s", TN_STR_ARG(name), error.message);
+		tn_log_error(&bus->log, "store could not number a target", "target=%.*s error=%s", TN_STR_ARG(name),
+			tn_log_quote(error.message, strlen(error.message), quoted, sizeof quoted));
 	return number;
 }
 

@@ -57,10 +57,11 @@ static void sleep_until_deadline(struct tn_bus *bus)
 static void open_sources(struct tn_bus *bus)
 {
 	struct tn_error error = {0};
-	char text[1024];
+	char text[1024], quoted[1200];
 	bus->sources_open = true;
 	if (tn_sources_open(bus, &error) != TN_OK) {
-		tn_log_error(&bus->log, "source could not be opened", "%s", tn_error_format(&error, text, sizeof text));
+		tn_error_format(&error, text, sizeof text);
+		tn_log_error(&bus->log, "source could not be opened", "error=%s", tn_log_quote(text, strlen(text), quoted, sizeof quoted));
 		*bus->run_error = error;
 		bus->failed = true;
 		tn_bus_drain(bus);

@@ -3,14 +3,16 @@
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import time
 
-from harness import SLOWNESS, TURNOUT, check, equal, event, free_port, note, wait_until
+from harness import SLOWNESS, TURNOUT, check, equal, event, note, request, wait_until
 
 ALL = {"source": [{"exists": True}]}
 RETRY = {"profile": "fast", "base": "20ms", "cap": "200ms", "max_retries": 100}
+
 
 
 def send(bus, *words):
@@ -96,3 +98,124 @@ def test_a_reload_applies_address_rules_to_targets_that_did_not_change(place):
     equal(sink.lines(), [])
 
 
+# --- Ports, descriptors, locks ---
+
+def refused_on(place, name, port, workers):
+    other = place.bus([{"name": "all", "pattern": ALL, "targets": ["sink"]}], name=name, workers=workers,
+                      targets=[{"name": "sink", "kind": "http", "url": "http://127.0.0.1:9/"}])
+    other.config["sources"][0]["listen"] = f"127.0.0.1:{port}"
+    other.write_config()
+    other.launch()
+    equal(other.process.wait(), 2, "it does not start")
+    check("already in use" in other.process.output(), other.process.output())
+
+
+def test_the_port_of_another_bus_is_not_shared_with_it(place):
+    bus = place.simple_bus(place.sink(), workers=2).start()
+    refused_on(place, "alone", bus.port, 1)
+    refused_on(place, "sharing", bus.port, 2)
+
+
+def test_two_sources_cannot_have_one_port(place):
+    bus = place.simple_bus(place.sink(), workers=2)
+    bus.config["sources"].append({**bus.config["sources"][0], "name": "again"})
+    bus.write_config()
+    bus.launch()
+    equal(bus.process.wait(), 2)
+    check("already in use" in bus.process.output(), bus.process.output())
+
+
+def test_a_source_that_cannot_be_opened_says_why_in_a_json_log(place):
+    first = place.simple_bus(place.sink()).start()
+    bus = place.bus([{"name": "all", "pattern": ALL, "targets": ["sink"]}], name="second", log={"format": "json"},
+                    targets=[{"name": "sink", "kind": "http", "url": "http://127.0.0.1:9/"}])
+    bus.config["sources"][0]["listen"] = f"127.0.0.1:{first.port}"
+    bus.write_config()
+    bus.launch()
+    bus.process.wait()
+    lines = [json.loads(line) for line in bus.process.output().splitlines() if line.startswith("{")]
+    check(any("already in use" in line.get("error", "") for line in lines), lines)
+
+
+def limit_files(count):
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+def test_senders_leave_descriptors_for_targets(place):
+    """64 descriptors and 60 connections: half of them belong to the bus."""
+    sink = place.sink()
+    bus = place.simple_bus(sink).start(preexec_fn=limit_files(64))
+    sender = place.start("sender", send(bus, "--count", 2000, "-c", 60, "--retry", "--id-prefix", "e", "--timeout", "2s"))
+    wait_until(lambda: len(sink.ids()) >= 1500, 8, "deliveries meanwhile")
+    sender.kill()
+    equal([line for line in bus.process.output().splitlines() if "Too many open files" in line], [])
+
+
+def test_a_start_waits_for_a_command_that_reads_the_store(place):
+    bus = place.simple_bus(place.sink()).start()
+    equal(bus.stop(), 0)
+    commands = [subprocess.Popen([TURNOUT, "status", "-c", bus.path("turnout.yaml")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 text=True) for _ in range(12)]
+    bus.start()
+    for command in commands:
+        output, _ = command.communicate()
+        equal(command.returncode, 0, output)
+
+
+def test_a_hang_up_while_it_starts_does_not_end_it(place):
+    bus = place.simple_bus(place.sink()).launch()
+    wait_until(lambda: os.path.exists(bus.path("store")), what="the store to be made")
+    for _ in range(30):
+        bus.reload()
+        time.sleep(0.002)
+    wait_until(bus.is_ready, what="the bus to become ready")
+
+
+# --- Dead letters ---
+
+def dead_letters(place, bus):
+    code, out, errors = place.run("dlq", "list", "-c", bus.path("turnout.yaml"), "--json")
+    equal(code, 0, errors)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def with_dead_letter(place, **members):
+    sink = place.sink("--fail", 1, "--status", 422)
+    bus = place.simple_bus(sink).start()
+    equal(bus.post(event("1", **members)).status, 202)
+    wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == 1, what="the dead letter")
+    return bus
+
+
+def test_a_dead_letter_named_twice_is_redriven_once(place):
+    bus = with_dead_letter(place)
+    id = dead_letters(place, bus)[0]["id"]
+    code, out, errors = place.run("dlq", "redrive", "-c", bus.path("turnout.yaml"), id, id, id)
+    equal((code, out.split()[0]), (0, "1"), errors)
+    wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == 2, what="it to die again")
+    equal(bus.metrics()["turnout_deliveries_redriven_total"], 1)
+    equal(bus.metrics()["turnout_deliveries_parked"], 0)
+    bus.stop()
+    code, out, errors = place.run("dlq", "redrive", "-c", bus.path("turnout.yaml"), id, id)
+    equal((code, out.split()[0]), (0, "1"), errors)
+
+
+def test_a_dead_letter_is_shown_with_its_numbers_as_they_were_sent(place):
+    sink = place.sink("--fail", 1, "--status", 422)
+    bus = place.simple_bus(sink).start()
+    body = b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"n":123456789012345678901234567890,"m":1.50,"o":1e999,"e":[]}}'
+    equal(request(bus.port, headers={"Content-Type": "application/cloudevents+json"}, body=body).status, 202)
+    wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == 1, what="the dead letter")
+    for _ in ("running", "stopped"):
+        code, out, errors = place.run("dlq", "show", "-c", bus.path("turnout.yaml"), dead_letters(place, bus)[0]["id"])
+        equal(code, 0, errors)
+        for text in ('"n": 123456789012345678901234567890', '"m": 1.50', '"o": 1e999', '"e": []'):
+            check(text in out, text, "is in", out)
+        bus.stop()
+
+
+def test_a_filter_that_can_match_nothing_is_an_error(place):
+    bus = with_dead_letter(place)
+    code, _, errors = place.run("dlq", "list", "-c", bus.path("turnout.yaml"), "--rule", "a b")
+    equal(code, 2)
+    check("--rule" in errors, errors)

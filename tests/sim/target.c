@@ -250,8 +250,10 @@ void sim_targets_after_crash(struct world *world)
 {
 	for (uint32_t i = 0; i < world->attempt_end; i++) {
 		struct sim_attempt *attempt = &world->attempts[i];
-		if (attempt->used && attempt->purpose == TN_TO_TARGET && sim_chance(world, 50))
+		if (attempt->used && attempt->purpose == TN_TO_TARGET && sim_chance(world, 50)) {
 			world->events[attempt->event].entries[attempt->match].effects++;
+			world->duplicating_faults++; /* also after a drain in good order: it was cancelled and never answered */
+		}
 		attempt->used = false;
 	}
 	world->attempts_used = world->attempt_end = 0;

@@ -68,7 +68,7 @@ static void add_put(struct tn_engine *engine, struct tn_delivery *delivery, enum
 	give_seq(engine, delivery);
 	if (tn_batch_needs_event(delivery, wish))
 		put_event(journal, delivery->parcel, delivery);
-	if (wish == TN_WISH_PARKED)
+	if (wish == TN_WISH_PARKED || wish == TN_WISH_DEAD)
 		tn_park_enter_key(engine, delivery);
 	struct tn_row *row = &journal->rows[journal->row_count++];
 	fill_row(engine, row, delivery, wish);

@@ -83,7 +83,7 @@ enum { TN_ROW_NONE = 0 };                  /* beside enum tn_row_state: no row i
 
 struct tn_delivery {
 	struct tn_link link;               /* the one line it stands in: a target's, the journal's, the graveyard, the remembered */
-	struct tn_map_node node;           /* by row key while the store may show a PARKED row of it; by id while remembered */
+	struct tn_map_node node;           /* by row key while the store may show a PARKED or DEAD row of it; by id while remembered */
 	struct tn_heap_node timer;         /* BACKOFF: due. BURYING: next quick try, or the end of waiting for the sink */
 	uint32_t route_no;                 /* with event_seq: the key of its row */
 	uint64_t event_seq;                /* 0: has none yet */
@@ -104,7 +104,6 @@ struct tn_delivery {
 	bool waiting : 1;                  /* link stands in at->waiting */
 	bool dirty : 1;                    /* a counted failure is not durable yet: no attempt before it is */
 	bool doubtful : 1;                 /* a put of it may be in the store although it was refused later */
-	bool doubtful_dead : 1;            /* that put was its dead letter: counted in journal->doubtful_dead */
 	bool needs_event : 1, pinned : 1;  /* counted in parcel->users, parcel->pins */
 	bool remembered : 1;               /* in engine->by_id */
 	bool in_graveyard : 1;
@@ -218,7 +217,6 @@ struct tn_journal {
 	int64_t drops_since_ms;            /* when the first of them came */
 	struct tn_move_item *moves;
 	uint32_t move_count;
-	uint32_t doubtful_dead;            /* dead letters that may be in the store, and will be put again */
 	bool moves_doubtful;               /* moves in line that an unknown commit may have made already */
 	enum tn_move move;
 	/* The outstanding batch: frozen until its completion. */

@@ -100,24 +100,20 @@ bool tn_journal_drops_rest(const struct tn_engine *engine)
 
 /* --- Moves: what an operator does to dead letters --- */
 
-/* A dead letter in doubt may be seen in the store, and would be put there once more after it was moved. */
-static bool dead_letters_doubtful(const struct tn_journal *journal)
-{
-	return (journal->outstanding && journal->unknown) || journal->doubtful_dead > 0;
-}
-
 enum tn_status tn_engine_move(struct tn_engine *engine, enum tn_move move, const struct tn_move_item *items, uint32_t count)
 {
 	struct tn_journal *journal = &engine->journal;
 	if (engine->draining)
 		return TN_CLOSED;
-	if (journal->move_count > 0 || journal->sent_moves > 0 || dead_letters_doubtful(journal))
+	if (journal->move_count > 0 || journal->sent_moves > 0)
 		return TN_FULL;
 	if (count > TN_MOVE_ITEMS)
 		return TN_TOO_LARGE;
-	for (uint32_t i = 0; i < count && move == TN_MOVE_REDRIVE; i++) {
-		if (tn_target_find(engine, items[i].target_no)->limits.removed)
+	for (uint32_t i = 0; i < count; i++) {
+		if (move == TN_MOVE_REDRIVE && tn_target_find(engine, items[i].target_no)->limits.removed)
 			return TN_NOT_FOUND;
+		if (tn_park_find(engine, items[i].key) != NULL)
+			return TN_FULL; /* read from a commit whose outcome is not known here yet */
 	}
 	if (count > 0)
 		memcpy(journal->moves, items, count * sizeof(*items));
@@ -139,6 +135,20 @@ static void confirm_moves(struct tn_engine *engine)
 	}
 }
 
+/* Once in doubt, moves are repeated until they are durable: rows may be parked already that no book knows of. */
+static void finish_moves(struct tn_engine *engine, bool ok, bool doubtful)
+{
+	struct tn_journal *journal = &engine->journal;
+	if (journal->sent_moves == 0)
+		return;
+	journal->moves_doubtful = !ok && (doubtful || journal->moves_doubtful);
+	if (ok)
+		confirm_moves(engine);
+	else if (journal->moves_doubtful)
+		journal->move_count = journal->sent_moves;
+	journal->sent_moves = 0;
+}
+
 /* --- What became of a batch --- */
 
 static void confirm(struct tn_engine *engine, struct tn_delivery *delivery)
@@ -148,8 +158,6 @@ static void confirm(struct tn_engine *engine, struct tn_delivery *delivery)
 	enum tn_row_wish wish = delivery->sent;
 	delivery->sent = TN_WISH_NONE;
 	delivery->doubtful = false;
-	engine->journal.doubtful_dead -= delivery->doubtful_dead;
-	delivery->doubtful_dead = false;
 	tn_delivery_set_row(engine, delivery, row_of[wish]);
 	if (wish == TN_WISH_DROP)
 		tn_park_leave_key(engine, delivery);
@@ -177,10 +185,6 @@ static void refuse(struct tn_engine *engine, struct tn_delivery *delivery, bool 
 	enum tn_row_wish wish = delivery->sent;
 	delivery->sent = TN_WISH_NONE;
 	delivery->doubtful = delivery->doubtful || (doubtful && wish != TN_WISH_DROP);
-	if (doubtful && wish == TN_WISH_DEAD && !delivery->doubtful_dead) {
-		delivery->doubtful_dead = true;
-		engine->journal.doubtful_dead++;
-	}
 	if (delivery->want != TN_WISH_NONE)
 		return; /* a newer wish stands in line already */
 	if (wish == TN_WISH_DROP || wish == TN_WISH_DEAD || delivery->state == TN_STATE_BACKOFF)
@@ -191,18 +195,6 @@ static void refuse(struct tn_engine *engine, struct tn_delivery *delivery, bool 
 		tn_park_refused(engine, delivery);
 	else
 		tn_delivery_hold_or_let_go(engine, delivery);
-}
-
-/* Refused moves are forgotten, but not when an earlier, unknown commit may have made them: then they go again until they are OK. */
-static void finish_moves(struct tn_engine *engine, bool ok)
-{
-	struct tn_journal *journal = &engine->journal;
-	journal->moves_doubtful = !ok && (journal->unknown || journal->moves_doubtful);
-	if (ok)
-		confirm_moves(engine);
-	else if (journal->moves_doubtful)
-		journal->move_count = journal->sent_moves;
-	journal->sent_moves = 0;
 }
 
 static void finish(struct tn_engine *engine, bool ok)
@@ -230,8 +222,7 @@ static void finish(struct tn_engine *engine, bool ok)
 		else
 			tn_arrival_refused(engine, arrival, doubtful);
 	}
-	if (journal->sent_moves > 0)
-		finish_moves(engine, ok);
+	finish_moves(engine, ok, doubtful);
 }
 
 static int64_t longer(int64_t pause_ms)

@@ -2,8 +2,9 @@
  *
  * park.c - deliveries that must wait longer than memory should bear: into PARKED rows, under one cap per target.
  *
- * Called by delivery.c after a failure, by arrival.c for what is overdue, by drain.c. While the store may show a PARKED row of a
- * delivery in hand, that delivery is known by its row key, so that a page of due rows never loads it a second time. A page may be
+ * Called by delivery.c after a failure, by arrival.c for what is overdue, by drain.c. While the store may show a PARKED or DEAD row of
+ * a delivery in hand, that delivery is known by its row key, so that a page of due rows never loads it a second time, and a dead
+ * letter that is not confirmed yet is not moved. A page may be
  * older than what was committed meanwhile: keys that leave while a scan is out stay in the graveyard until its page has come.
  */
 #include "core.h"

@@ -261,11 +261,10 @@ enum tn_status tn_engine_stream(struct tn_engine *engine, struct tn_position str
  * TN_INVALID: a number 0, over 2^20, or twice. Nothing is read from the store before the first table; what that one calls removed
  * has no grace. Comes before any ruleset that routes to a new number (an unknown number is a removed target). */
 enum tn_status tn_engine_reload(struct tn_engine *engine, const struct tn_target_table *table) TN_MUST_CHECK;
-/* Rows DEAD -> PARKED, due now (REDRIVE), or gone (PURGE). At most 1,024 (TN_TOO_LARGE). TN_FULL: moves are under way, or a
- * commit with dead letters is in doubt; come again. The
- * rows were read from the store after the moves before were done, each is named once: a row that is no longer DEAD is left alone by
- * the store, but the books believe the move. Moves that meet a full store are forgotten (commit_refused). TN_CLOSED: draining.
- * TN_NOT_FOUND: a redrive to a target that is not there; none was moved. */
+/* Rows DEAD -> PARKED, due now (REDRIVE), or gone (PURGE). The rows were read from the store after the moves before were done, and each
+ * is named once: a row that is no longer DEAD is left alone by the store, but the books believe the move. Moves that meet a full store
+ * are forgotten (commit_refused). TN_TOO_LARGE: more than 1,024. TN_FULL: moves are under way, or one of these dead letters is not
+ * confirmed yet; come again. TN_NOT_FOUND: a redrive to a target that is not there; none was moved. TN_CLOSED: draining. */
 enum tn_status tn_engine_move(struct tn_engine *engine, enum tn_move move, const struct tn_move_item *items, uint32_t count)
 	TN_MUST_CHECK;
 /* No more credit or new work; attempts end or are given up at timeout; backoff parks; DRAINED comes last. Repeating it shortens the

@@ -36,16 +36,16 @@ static uint64_t number_of(const char *text)
 	return number;
 }
 
-static const char usage[] = "usage: turnout-sim [--seed FIRST] [--runs COUNT] [--trace] [--hashes]\n"
-			    "  --trace    every step in words      --hashes   one line a seed: its steps and trace hash\n";
+static const char usage[] = "usage: turnout-sim [--seed FIRST] [--runs COUNT] [--trace] [--steps]\n"
+			    "  --trace    every step in words      --steps    one line a seed: its steps and trace hash\n";
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'}, {"runs", required_argument, NULL, 'n'},
-		{"trace", no_argument, NULL, 't'}, {"hashes", no_argument, NULL, 'h'}, {0}};
+		{"trace", no_argument, NULL, 't'}, {"steps", no_argument, NULL, 'p'}, {0}};
 	struct sim_options run = {.seed = 1};
 	uint64_t runs = 1, steps = 0, hash = 0;
-	bool hashes = false;
+	bool lines = false;
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		if (option == 's')
 			run.seed = number_of(optarg);
@@ -53,8 +53,8 @@ int main(int argc, char **argv)
 			runs = number_of(optarg);
 		else if (option == 't')
 			run.trace = true;
-		else if (option == 'h')
-			hashes = true;
+		else if (option == 'p')
+			lines = true;
 		else
 			return fputs(usage, stderr), 2;
 	}
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
 			return 1;
 		steps += world.inputs;
 		hash = sim_mix(hash, world.hash);
-		if (hashes)
+		if (lines)
 			printf("seed %" PRIu64 " steps %u hash %016" PRIx64 "\n", run.seed, world.inputs, world.hash);
 	}
 	printf("seeds %" PRIu64 " inputs %" PRIu64 " hash %016" PRIx64 "\n", runs, steps, hash);

@@ -5,8 +5,8 @@
 #
 #   same_hash.sh SIM OTHER_SIM SEEDS
 set -eu
-a=$("$1" --runs "$3" --hashes)
-b=$("$2" --runs "$3" --hashes)
+a=$("$1" --runs "$3" --steps)
+b=$("$2" --runs "$3" --steps)
 if [ "$a" != "$b" ]; then
 	echo "the builds part ways; first lines of each:"
 	echo "$a" | head -3

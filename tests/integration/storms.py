@@ -219,3 +219,32 @@ def test_a_filter_that_can_match_nothing_is_an_error(place):
     code, _, errors = place.run("dlq", "list", "-c", bus.path("turnout.yaml"), "--rule", "a b")
     equal(code, 2)
     check("--rule" in errors, errors)
+
+
+def test_dead_letters_that_filled_the_disk_are_redriven(place):
+    """A batch that does not fit on the disk must not be tried for ever in front of those that make room."""
+    store = place.path("small")
+    os.mkdir(store)
+    check(os.system(f"mount -t tmpfs -o size=4m,mode=0700 tmpfs {store}") == 0, "a tmpfs can be mounted (needs root)")
+    try:
+        redrive_a_full_disk(place, store)
+    finally:
+        for process in place.processes:
+            process.kill()
+        os.system(f"umount {store}")
+
+
+def redrive_a_full_disk(place, store):
+    sick = place.sink("--fail", 1, "--status", 422)
+    bus = place.simple_bus(sick, store={"path": store + "/store", "max_size": "1GiB"}).start()
+    statuses = [bus.post(event(f"e{number}", data="x" * 3000)).status for number in range(1500)]
+    acked = {f"e{number}" for number, status in enumerate(statuses) if status == 202}
+    equal(statuses[-1], 503, "the disk is full")
+    wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == len(acked), what="the dead letters")
+    sick.process.kill()
+    well = place.sink(name="well", port=sick.port)
+    code, _, errors = place.run("dlq", "redrive", "-c", bus.path("turnout.yaml"), "--all", limit=20)
+    equal(code, 0, errors)
+    wait_until(lambda: well.ids() == acked, 10, "their deliveries")
+    wait_until(lambda: bus.post(event("after")).status == 202, 10, "intake to open again")
+    bus.check_books()

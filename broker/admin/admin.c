@@ -102,7 +102,10 @@ static enum tn_status listen_local(struct tn_admin *admin, struct tn_error *erro
 		.ops = {.on_request = on_local_request, .on_gone = on_local_gone},
 		.arg = admin,
 	};
-	return tn_http_server_new(tn_bus_base(admin->bus), &options, &admin->local, error);
+	enum tn_status status = tn_http_server_new(tn_bus_base(admin->bus), &options, &admin->local, error);
+	if (status == TN_INVALID)
+		tn_error_set(error, "store.path is too long: the admin socket in it, %s, may have 107 bytes", path);
+	return status;
 }
 
 static enum tn_status listen_tcp(struct tn_admin *admin, struct tn_error *error)

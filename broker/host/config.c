@@ -115,6 +115,10 @@ static enum tn_status read_doc(const struct tn_doc *doc, struct tn_config *confi
 
 enum tn_status tn_config_read(const char *path, struct tn_config **out_config, struct tn_error *error)
 {
+	if (strlen(path) >= sizeof((struct tn_config *)0)->file) {
+		tn_error_set(error, "the path of the configuration is longer than %zu bytes", sizeof((struct tn_config *)0)->file - 1);
+		return TN_INVALID;
+	}
 	struct tn_doc doc = {0};
 	struct tn_config *config = calloc(1, sizeof *config);
 	if (!config)

@@ -87,8 +87,10 @@ void tn_notes_write(void *arg, const struct tn_note *note)
 	enum tn_log_level level = wording[note->kind].level;
 	if (level < notes->bus->log.level || !take_line(notes, kind))
 		return;
-	char id[TN_ID_TEXT_SIZE], message[512];
-	tn_base32_id(note->id.bytes, id);
+	static const struct tn_id none;
+	char id[TN_ID_TEXT_SIZE] = "-", message[512];
+	if (memcmp(&note->id, &none, sizeof none) != 0)
+		tn_base32_id(note->id.bytes, id);
 	int64_t wait_ms = note->due_ms ? note->due_ms - tn_bus_engine_ms(notes->bus) : 0;
 	tn_log_write(&notes->bus->log, level, wording[note->kind].message,
 		"rule=%.*s target=%.*s delivery=%s attempts=%u code=%s status=%d next_ms=%lld left_out=%llu why=%s", TN_STR_ARG(note->rule),

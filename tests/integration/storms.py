@@ -248,3 +248,30 @@ def redrive_a_full_disk(place, store):
     wait_until(lambda: well.ids() == acked, 10, "their deliveries")
     wait_until(lambda: bus.post(event("after")).status == 202, 10, "intake to open again")
     bus.check_books()
+
+
+# --- Refused before anything is opened ---
+
+def test_sources_with_different_windows_are_refused(place):
+    bus = place.simple_bus(place.sink())
+    bus.config["sources"].append({**bus.config["sources"][0], "name": "second", "listen": "127.0.0.1:0", "window": 2})
+    bus.write_config()
+    code, out, _ = place.run("check", "-c", bus.path("turnout.yaml"))
+    equal(code, 2)
+    check("window" in out, out)
+
+
+def test_a_store_path_too_long_for_a_socket_is_named(place):
+    path = place.path("deep", *["x" * 20] * 6)
+    os.makedirs(os.path.dirname(path))
+    bus = place.simple_bus(place.sink(), store={"path": path}).launch()
+    equal(bus.process.wait(), 2)
+    check("store.path is too long" in bus.process.output(), bus.process.output())
+
+
+def test_a_configuration_path_that_is_too_long_is_named(place):
+    folder = place.path("x" * 100, "y" * 100, "z" * 100)
+    os.makedirs(folder)
+    code, out, errors = place.run("check", "-c", os.path.join(folder, "turnout.yaml"))
+    equal(code, 2)
+    check("path of the configuration" in out + errors, out, errors)

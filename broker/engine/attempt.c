@@ -123,6 +123,7 @@ enum tn_status tn_attempt_start(struct tn_engine *engine, struct tn_target *targ
 	if (delivery->state == TN_STATE_PENDING &&
 		tn_schedule_too_old(delivery->route->policy, &delivery->tries, engine->now_ms)) {
 		tn_bury_exhausted(engine, delivery, TN_CONDITION_MAX_AGE);
+		engine->ask_again = true;
 		tn_target_update(engine, target);
 		return TN_NOT_FOUND;
 	}

@@ -171,11 +171,16 @@ static bool take_large_arrival(struct tn_engine *engine)
 }
 
 /* Not while a page of due rows is on its way: it may show a row before or after the move, and nobody could tell. */
+bool tn_batch_may_move(const struct tn_engine *engine)
+{
+	bool scanning = engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_DUE;
+	return engine->journal.move_count > 0 && !scanning;
+}
+
 static void take_moves(struct tn_engine *engine)
 {
 	struct tn_journal *journal = &engine->journal;
-	bool scanning = engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_DUE;
-	if (journal->move_count == 0 || scanning || journal->at_ms[TN_LINE_ROWS] > engine->now_ms)
+	if (!tn_batch_may_move(engine) || journal->at_ms[TN_LINE_ROWS] > engine->now_ms)
 		return;
 	took_from(journal, TN_LINE_ROWS);
 	enum tn_op_kind kind = journal->move == TN_MOVE_REDRIVE ? TN_REDRIVE_ROW : TN_PURGE_ROW;

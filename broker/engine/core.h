@@ -283,6 +283,7 @@ struct tn_engine {
 	struct tn_slot **slabs;
 	uint32_t slab_count, slab_capacity;
 	struct tn_list slots_free, lingering, cancels;
+	bool ask_again;                    /* a start was looked for and something else was decided */
 	int64_t start_at_ms;               /* starts wait after an allocation failed */
 
 	uint32_t heap_room;                /* deliveries that may need a place in backoffs */
@@ -388,6 +389,14 @@ void tn_bury_due(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_bury_in_store(struct tn_engine *engine, struct tn_delivery *delivery);
 
 /* arrival.c */
+/* The deliveries of an arrival, in order; each may end within the step. */
+#define TN_EACH_DELIVERY(arrival, delivery)                                                                                        \
+	for (struct tn_delivery *delivery = (struct tn_delivery *)(void *)((arrival)->parcels + (arrival)->count),                  \
+				*delivery##_end = delivery + (arrival)->delivery_count;                                             \
+		delivery < delivery##_end; delivery++)
+void tn_arrival_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, struct tn_stream *stream); /* just admitted */
+void tn_arrival_start(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* its PENDING deliveries, for the first time */
+void tn_arrival_give_ops(struct tn_engine *engine, struct tn_arrival_in_hand *arrival);
 void tn_arrival_settled(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state);
 void tn_arrival_journaled(struct tn_engine *engine, struct tn_arrival_in_hand *arrival);
 void tn_arrival_refused(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, bool doubtful);
@@ -448,6 +457,7 @@ int64_t tn_journal_deadline(const struct tn_engine *engine);
 void tn_journal_tick(struct tn_engine *engine);
 bool tn_journal_next(struct tn_engine *engine, struct tn_command *out_command);
 /* batch.c: one batch from what waits. False: nothing to do now. */
+bool tn_batch_may_move(const struct tn_engine *engine);
 bool tn_batch_needs_event(const struct tn_delivery *delivery, enum tn_row_wish wish);
 bool tn_batch_build(struct tn_engine *engine);
 

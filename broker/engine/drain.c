@@ -45,9 +45,8 @@ void tn_drain_waiting(struct tn_engine *engine, struct tn_delivery *delivery)
 
 static bool is_untouched(const struct tn_arrival_in_hand *arrival)
 {
-	const struct tn_delivery *delivery = (const struct tn_delivery *)(const void *)(arrival->parcels + arrival->count);
-	for (uint32_t i = 0; i < arrival->delivery_count; i++) {
-		if (delivery[i].state != TN_STATE_PENDING || delivery[i].tries.first_ms != 0)
+	TN_EACH_DELIVERY(arrival, delivery) {
+		if (delivery->state != TN_STATE_PENDING || delivery->tries.first_ms != 0)
 			return false;
 	}
 	return true;
@@ -55,12 +54,13 @@ static bool is_untouched(const struct tn_arrival_in_hand *arrival)
 
 static void park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 {
-	struct tn_delivery *delivery = (struct tn_delivery *)(void *)(arrival->parcels + arrival->count);
-	for (uint32_t i = 0; i < arrival->delivery_count && arrival->state == TN_ARRIVAL_OPEN; i++) {
-		if (delivery[i].state != TN_STATE_PENDING && delivery[i].state != TN_STATE_BACKOFF)
+	TN_EACH_DELIVERY(arrival, delivery) {
+		if (arrival->state != TN_ARRIVAL_OPEN)
+			return;
+		if (delivery->state != TN_STATE_PENDING && delivery->state != TN_STATE_BACKOFF)
 			continue;
-		tn_delivery_stop_waiting(engine, &delivery[i]);
-		tn_drain_waiting(engine, &delivery[i]);
+		tn_delivery_stop_waiting(engine, delivery);
+		tn_drain_waiting(engine, delivery);
 	}
 }
 

@@ -5,7 +5,7 @@
  * Called by whoever runs the loop: the host, the simulator, the bench. Owns the engine; the steps are in the files of their nouns.
  * One delivery of a journaled request, end to end:
  *
- *   tn_engine_offer     arrival.c   admitted, its block taken; waits in the journal's line
+ *   tn_engine_offer     admission.c admitted, its block taken; waits in the journal's line
  *   next: STORE         batch.c     event and OPEN row
  *   tn_engine_stored    journal.c   OK: answered, its deliveries PENDING
  *   next: ACK, START    arrival.c, attempt.c
@@ -156,11 +156,22 @@ static bool next_room(struct tn_engine *engine, struct tn_command *out_command)
 	return true;
 }
 
-bool tn_engine_next(struct tn_engine *engine, struct tn_command *out_command)
+static bool next_once(struct tn_engine *engine, struct tn_command *out_command)
 {
 	return tn_attempt_next(engine, out_command) || tn_arrival_next(engine, out_command) || tn_stream_next(engine, out_command) ||
 	       tn_journal_next(engine, out_command) || next_start(engine, out_command) || tn_scan_next(engine, out_command) ||
 	       next_room(engine, out_command) || tn_drain_next(engine, out_command);
+}
+
+/* Looking for a start may bury what turned out too old, which gives those asked before something to say. */
+bool tn_engine_next(struct tn_engine *engine, struct tn_command *out_command)
+{
+	do {
+		engine->ask_again = false;
+		if (next_once(engine, out_command))
+			return true;
+	} while (engine->ask_again);
+	return false;
 }
 
 const struct tn_books *tn_engine_books(const struct tn_engine *engine)

@@ -296,7 +296,7 @@ int64_t tn_journal_deadline(const struct tn_engine *engine)
 	if (!engine->draining)
 		deadline_ms = tn_time_max(journal->last_ms + TN_HEARTBEAT_MS, journal->at_ms[TN_LINE_DROPS]);
 	for (int line = 0; line < TN_LINES; line++) {
-		bool waits = !tn_list_empty(&journal->lines[line]) || (line == TN_LINE_ROWS && journal->move_count > 0);
+		bool waits = !tn_list_empty(&journal->lines[line]) || (line == TN_LINE_ROWS && tn_batch_may_move(engine));
 		int64_t at_ms = journal->at_ms[line];
 		if (line == TN_LINE_DROPS && tn_journal_drops_rest(engine))
 			at_ms = tn_time_max(at_ms, journal->drops_since_ms + TN_DROP_WAIT_MS);

@@ -103,9 +103,8 @@ static void end(struct tn_engine *engine, struct tn_stream *stream, bool say_don
 /* Can be answered within the grace: nothing of it waits. */
 static bool is_under_way(const struct tn_arrival_in_hand *arrival)
 {
-	const struct tn_delivery *delivery = (const struct tn_delivery *)(const void *)(arrival->parcels + arrival->count);
-	for (uint32_t i = 0; i < arrival->delivery_count; i++) {
-		if (delivery[i].state == TN_STATE_PENDING || delivery[i].state == TN_STATE_BACKOFF)
+	TN_EACH_DELIVERY(arrival, delivery) {
+		if (delivery->state == TN_STATE_PENDING || delivery->state == TN_STATE_BACKOFF)
 			return arrival->ack_when == TN_ACK_JOURNALED;
 	}
 	return true;

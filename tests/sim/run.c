@@ -86,6 +86,7 @@ static void stop_engine(struct world *world)
 void sim_crash(struct world *world)
 {
 	sim_say(world, SIM_CRASH, world->drained, world->run, 0);
+	world->ticked = false;
 	world->duplicating_faults += !world->drained;
 	sim_disk_after_crash(world);
 	stop_engine(world);
@@ -112,6 +113,7 @@ static void tick(struct world *world, int64_t now_ms)
 		world->now_ms = now_ms;
 	sim_say(world, SIM_TICK, 0, now_ms, 0);
 	tn_engine_tick(world->engine, now_ms);
+	world->ticked = true;
 }
 
 static void pass_time(struct world *world)
@@ -174,6 +176,10 @@ static bool common_step(struct world *world)
 static void after_step(struct world *world)
 {
 	sim_obey(world);
+	/* A loop that sleeps until the deadline must not spin. */
+	if (world->ticked && !world->failed && !world->drained && tn_engine_deadline(world->engine) <= world->now_ms)
+		sim_fail(world, "the deadline is not in the future, though everything was done");
+	world->ticked = false;
 	if (world->drained)
 		sim_crash(world);
 	if (world->failed)

@@ -166,6 +166,7 @@ struct world {
 	int64_t now_ms;
 	uint32_t faults;                /* bits by enum fault */
 	bool healing, failed, trace, drained, alloc_fails;
+	bool ticked;                    /* in this step */
 	bool full;                      /* an offer was FULL, and ROOM has not come */
 	uint32_t run;                   /* of the engine: 1 and up */
 	uint32_t inputs, duplicating_faults;

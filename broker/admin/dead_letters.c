@@ -207,6 +207,19 @@ static bool take_record(void *arg, const struct tn_row *row, const struct tn_eve
 	return redrive->count < MOVE_MAX;
 }
 
+/* The page stays at hand while the engine has no room for it. */
+static void move_page(struct tn_bus *bus, struct redrive *redrive)
+{
+	enum tn_status status = tn_bus_move(bus, TN_MOVE_REDRIVE, redrive->items, redrive->count);
+	if (status == TN_FULL)
+		return;
+	if (status == TN_OK)
+		redrive->moved += redrive->count;
+	else /* a target went with a reload between reading and moving */
+		redrive->no_target += redrive->count;
+	redrive->count = 0;
+}
+
 /* True when there is more to do. */
 static bool redrive_page(struct dead_letters *dead_letters, struct tn_error *error)
 {
@@ -218,10 +231,8 @@ static bool redrive_page(struct dead_letters *dead_letters, struct tn_error *err
 			    dead_letters, error) != TN_OK)
 			return false;
 	}
-	if (redrive->count > 0 && tn_bus_move(dead_letters->bus, TN_MOVE_REDRIVE, redrive->items, redrive->count) == TN_OK) {
-		redrive->moved += redrive->count;
-		redrive->count = 0;
-	}
+	if (redrive->count > 0)
+		move_page(dead_letters->bus, redrive);
 	return true;
 }
 

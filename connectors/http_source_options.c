@@ -33,7 +33,7 @@ const struct tn_option tn_http_source_options[] = {
 	{.name = "max_headers", .type = TN_OPTION_SIZE, .offset = AT(max_header_bytes), .standard = "80KiB", .min = 8 * 1024,
 		.max = 1024 * 1024, .help = "bytes of a request's headers; beyond: 431"},
 	{.name = "max_connections", .type = TN_OPTION_NUMBER, .offset = AT(max_connections), .standard = "1024", .min = 1,
-		.max = 65536, .help = "connections of each worker; beyond: new ones wait"},
+		.max = 65536, .help = "connections of each worker; beyond: the one idle longest is closed, or new ones wait"},
 	{.name = "min_body_rate", .type = TN_OPTION_SIZE, .offset = AT(min_body_rate), .standard = "1KiB", .min = 1,
 		.max = 1024 * 1024, .help = "bytes a second that a body must come at, after 5 s; slower: 408"},
 	{.name = "header_timeout", .type = TN_OPTION_DURATION, .offset = AT(header_timeout_ms), .standard = "10s", .min = 100,

@@ -35,6 +35,14 @@ bool tn_http_connection_idle(const struct tn_http_connection *connection)
 	return connection->state == TN_HTTP_OPEN && TAILQ_EMPTY(&connection->requests) && connection->in.len == 0;
 }
 
+/* Nothing of a request is here and nothing of an answer is left; a handshake that the client does not go on with is no request. */
+static void note_idle(struct tn_http_connection *connection)
+{
+	bool begun = connection->in.len || connection->head_begun || !TAILQ_EMPTY(&connection->requests);
+	bool live = connection->state == TN_HTTP_OPEN || connection->state == TN_HTTP_SHAKING;
+	tn_http_server_note_idle(connection->server, connection, live && !begun && !connection->out.len);
+}
+
 bool tn_http_connection_unblocked(const struct tn_http_connection *connection)
 {
 	return connection->blocked && may_take(connection);
@@ -49,6 +57,7 @@ void tn_http_connection_drop(struct tn_http_connection *connection)
 	if (connection->state == TN_HTTP_CLOSED)
 		return;
 	connection->state = TN_HTTP_CLOSED;
+	note_idle(connection);
 	event_del(&connection->event);
 	tn_http_stream_fini(&connection->stream);
 	tn_http_server_bury(server, connection);
@@ -64,6 +73,13 @@ void tn_http_connection_drop(struct tn_http_connection *connection)
 		}
 		tn_http_request_recycle(server, request);
 	}
+}
+
+void tn_http_connection_give_way(struct tn_http_connection *connection)
+{
+	connection->server->counts.idle_closed++;
+	tn_http_stream_end(&connection->stream);
+	tn_http_connection_drop(connection);
 }
 
 void tn_http_connection_end(struct tn_http_connection *connection)
@@ -303,7 +319,9 @@ static void take_requests(struct tn_http_connection *connection)
 
 static void note_head_begun(struct tn_http_connection *connection)
 {
-	if (connection->head_begun || connection->receiving || !connection->in.len)
+	if (connection->head_begun || connection->receiving)
+		return;
+	if (!connection->in.len && !tn_http_stream_partial(&connection->stream))
 		return;
 	connection->head_begun = true;
 	begin_phase(connection);
@@ -336,6 +354,7 @@ void tn_http_connection_take(struct tn_http_connection *connection)
 		discard_input(connection);
 	}
 	connection->blocked = connection->state == TN_HTTP_OPEN && !may_take(connection);
+	note_idle(connection);
 }
 
 /* --- Output --- */
@@ -378,6 +397,7 @@ void tn_http_connection_flush(struct tn_http_connection *connection)
 		finish(connection);
 	else if (TAILQ_EMPTY(&connection->requests) && !connection->head_begun)
 		begin_phase(connection);
+	note_idle(connection);
 }
 
 /* --- Time limits --- */
@@ -480,6 +500,7 @@ void tn_http_connection_new(struct tn_http_server *server, int fd)
 	server->connection_count++;
 	connection->state = server->tls ? TN_HTTP_SHAKING : TN_HTTP_OPEN;
 	event_assign(&connection->event, server->base, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_edge, connection);
+	note_idle(connection);
 	if (!tn_http_stream_init(&connection->stream, fd, server->tls) || event_add(&connection->event, NULL) != 0)
 		tn_http_connection_drop(connection);
 }

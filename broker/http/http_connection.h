@@ -47,6 +47,7 @@ enum tn_http_connection_state { TN_HTTP_SHAKING, TN_HTTP_OPEN, TN_HTTP_ENDING, T
 
 struct tn_http_connection {
 	TAILQ_ENTRY(tn_http_connection) link, due_link;
+	TAILQ_ENTRY(tn_http_connection) idle_link;
 	SLIST_ENTRY(tn_http_connection) closed_link;
 	struct tn_http_server *server;
 	struct tn_http_stream stream;
@@ -54,6 +55,7 @@ struct tn_http_connection {
 	enum tn_http_connection_state state;
 	bool readable, writable;      /* since the last edge nothing has said WAIT */
 	bool due;                     /* stands in the due list */
+	bool idling;                  /* stands in the idle list, since idle_since_ms */
 	bool blocked;                 /* reading was stopped by a limit or a pause */
 	bool half_closed;             /* the client has ended its sending */
 	bool end_after_receiving;
@@ -68,7 +70,7 @@ struct tn_http_connection {
 	struct tn_buf out;
 	size_t out_sent;
 	int64_t since_ms;             /* the phase that has a time limit began */
-	int64_t write_since_ms;
+	int64_t write_since_ms, idle_since_ms;
 	uint64_t discarded_bytes;
 };
 TAILQ_HEAD(tn_http_connection_list, tn_http_connection);
@@ -81,8 +83,9 @@ struct tn_http_server {
 	struct ssl_ctx_st *tls;
 	const struct tn_clock *clock;
 	struct tn_http_listener listener;
-	struct event accept_event, retry_event, turn_event, again_event, sweep_event;
+	struct event accept_event, retry_event, idle_event, turn_event, again_event, sweep_event;
 	struct tn_http_connection_list connections, due;
+	struct tn_http_connection_list idle;         /* which of them could go for another one; the longest idle first */
 	SLIST_HEAD(, tn_http_connection) closed;     /* still among the connections */
 	uint32_t connection_count;
 	struct tn_http_request_list spare;
@@ -105,6 +108,8 @@ void tn_http_server_leave(struct tn_http_server *server);
 void tn_http_server_make_due(struct tn_http_server *server, struct tn_http_connection *connection);
 /* The same, but other events come first. */
 void tn_http_server_make_due_later(struct tn_http_server *server, struct tn_http_connection *connection);
+/* Has it in the idle list, at the end if it was not there, or not. */
+void tn_http_server_note_idle(struct tn_http_server *server, struct tn_http_connection *connection, bool idle);
 /* Frees it when the time has come, and has room for another one. */
 void tn_http_server_bury(struct tn_http_server *server, struct tn_http_connection *connection);
 
@@ -125,6 +130,8 @@ void tn_http_connection_end(struct tn_http_connection *connection);
 /* Closes now; unanswered requests get on_gone. */
 void tn_http_connection_drop(struct tn_http_connection *connection);
 bool tn_http_connection_idle(const struct tn_http_connection *connection);
+/* Closes an idle one at once: whoever waits for its place does not wait until its client has closed too. */
+void tn_http_connection_give_way(struct tn_http_connection *connection);
 
 /* --- http_request.c --- */
 struct tn_http_request *tn_http_request_new(struct tn_http_connection *connection);

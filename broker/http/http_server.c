@@ -13,6 +13,7 @@
 enum {
 	ACCEPTS_A_TURN = 64,
 	RETRY_MS = 100, /* after running out of descriptors */
+	IDLE_LEAST_MS = 100, /* before a connection goes for another one */
 	SWEEP_MS = 500,
 	SWEEP_LEAST_MS = 10,
 };
@@ -49,8 +50,8 @@ static void free_closed(struct tn_http_server *server)
 
 static void destroy(struct tn_http_server *server)
 {
-	struct event *events[] = {&server->accept_event, &server->retry_event, &server->turn_event, &server->again_event,
-		&server->sweep_event};
+	struct event *events[] = {&server->accept_event, &server->retry_event, &server->idle_event, &server->turn_event,
+		&server->again_event, &server->sweep_event};
 	struct tn_http_request *request;
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		event_del(events[i]);
@@ -73,10 +74,16 @@ void tn_http_server_leave(struct tn_http_server *server)
 
 /* --- Accepting --- */
 
+static bool is_full(const struct tn_http_server *server)
+{
+	return server->connection_count >= server->limits.connections;
+}
+
 static void start_accepting(struct tn_http_server *server)
 {
-	if (server->accepting || server->draining || server->freed || server->connection_count >= server->limits.connections ||
-		event_pending(&server->retry_event, EV_TIMEOUT, NULL))
+	if (server->accepting || server->draining || server->freed || event_pending(&server->retry_event, EV_TIMEOUT, NULL))
+		return;
+	if (is_full(server) && TAILQ_EMPTY(&server->idle))
 		return;
 	server->accepting = event_add(&server->accept_event, NULL) == 0;
 }
@@ -85,6 +92,56 @@ static void stop_accepting(struct tn_http_server *server)
 {
 	event_del(&server->accept_event);
 	server->accepting = false;
+}
+
+/* --- Idle connections make room ---
+ *
+ * With all connections taken, the one that is idle longest goes when another one waits. Not before IDLE_LEAST_MS, or every answer
+ * would cost a busy sender its connection while it is writing the next request; so accepting stops until the first has come of age.
+ * Each step takes or puts one end of the list: what a connection costs does not grow with their number.
+ */
+
+static void wait_for_age(struct tn_http_server *server, int64_t ms)
+{
+	if (!server->accepting && !server->draining && !server->freed && !event_pending(&server->idle_event, EV_TIMEOUT, NULL))
+		add_timer(&server->idle_event, ms);
+}
+
+void tn_http_server_note_idle(struct tn_http_server *server, struct tn_http_connection *connection, bool idle)
+{
+	if (connection->idling == idle)
+		return;
+	connection->idling = idle;
+	if (!idle) {
+		TAILQ_REMOVE(&server->idle, connection, idle_link);
+		return;
+	}
+	connection->idle_since_ms = tn_http_server_now(server);
+	TAILQ_INSERT_TAIL(&server->idle, connection, idle_link);
+	wait_for_age(server, IDLE_LEAST_MS);
+}
+
+/* NULL: none is idle, or none long enough. */
+static struct tn_http_connection *find_idle(struct tn_http_server *server)
+{
+	struct tn_http_connection *connection;
+	while ((connection = TAILQ_FIRST(&server->idle))) {
+		if (tn_http_server_now(server) - connection->idle_since_ms < IDLE_LEAST_MS)
+			return NULL;
+		if (!tn_http_stream_unread(&connection->stream))
+			return connection;
+		tn_http_server_note_idle(server, connection, false); /* until what it has sent was looked at */
+	}
+	return NULL;
+}
+
+static void stop_at_limit(struct tn_http_server *server)
+{
+	const struct tn_http_connection *first = TAILQ_FIRST(&server->idle);
+	server->counts.over_limit++;
+	stop_accepting(server);
+	if (first)
+		wait_for_age(server, first->idle_since_ms + IDLE_LEAST_MS - tn_http_server_now(server));
 }
 
 void tn_http_server_bury(struct tn_http_server *server, struct tn_http_connection *connection)
@@ -106,14 +163,16 @@ static void start_sweeping(struct tn_http_server *server)
 /* False: no more now. */
 static bool accept_one(struct tn_http_server *server)
 {
-	if (server->connection_count >= server->limits.connections) {
-		server->counts.over_limit++;
-		stop_accepting(server);
+	struct tn_http_connection *idle = NULL;
+	if (is_full(server) && !(idle = find_idle(server))) {
+		stop_at_limit(server);
 		return false;
 	}
 	int fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		server->counts.accepted++;
+		if (idle)
+			tn_http_connection_give_way(idle);
 		tn_http_connection_new(server, fd);
 		start_sweeping(server);
 		return true;
@@ -138,6 +197,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	tn_http_server_leave(server);
 }
 
+/* What stopped it may be over: descriptors, the connection cap. */
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
 	start_accepting(arg);
@@ -254,6 +314,7 @@ static struct tn_http_server *new_server(struct event_base *base, const struct t
 	server->sweep_ms = sweep_interval(&server->limits);
 	TAILQ_INIT(&server->connections);
 	TAILQ_INIT(&server->due);
+	TAILQ_INIT(&server->idle);
 	TAILQ_INIT(&server->spare);
 	SLIST_INIT(&server->closed);
 	return server;
@@ -275,6 +336,7 @@ enum tn_status tn_http_server_new(struct event_base *base, const struct tn_http_
 	server->listener = listener;
 	event_assign(&server->accept_event, base, listener.fd, EV_READ | EV_PERSIST, on_accept, server);
 	event_assign(&server->retry_event, base, -1, 0, on_retry, server);
+	event_assign(&server->idle_event, base, -1, 0, on_retry, server);
 	event_assign(&server->turn_event, base, -1, 0, on_turn, server);
 	event_assign(&server->again_event, base, -1, 0, on_turn, server);
 	event_assign(&server->sweep_event, base, -1, 0, on_sweep, server);

@@ -130,6 +130,17 @@ enum tn_http_flow tn_http_stream_discard(struct tn_http_stream *stream, size_t *
 	return result ? TN_HTTP_FLOW_OK : TN_HTTP_FLOW_ENDED;
 }
 
+bool tn_http_stream_unread(const struct tn_http_stream *stream)
+{
+	char byte;
+	return recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool tn_http_stream_partial(const struct tn_http_stream *stream)
+{
+	return stream->ssl && SSL_has_pending(stream->ssl);
+}
+
 bool tn_http_stream_broken(const struct tn_http_stream *stream)
 {
 	struct pollfd poll_fd = {.fd = stream->fd, .events = 0};

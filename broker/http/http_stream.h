@@ -37,6 +37,10 @@ enum tn_http_flow tn_http_stream_write(struct tn_http_stream *stream, const char
 void tn_http_stream_end(struct tn_http_stream *stream);
 /* Reads and throws away, below TLS. */
 enum tn_http_flow tn_http_stream_discard(struct tn_http_stream *stream, size_t *out_len);
+/* True when the kernel has bytes that were not read, without reading them. */
+bool tn_http_stream_unread(const struct tn_http_stream *stream);
+/* True when the first part of a TLS record was read, which the stream keeps until it has the rest. */
+bool tn_http_stream_partial(const struct tn_http_stream *stream);
 /* True when the other side is gone altogether (a reset, or both directions shut), without reading. A TCP client that closed looks
  * like one that only ended its sending until something is written to it. */
 bool tn_http_stream_broken(const struct tn_http_stream *stream);

@@ -8,6 +8,11 @@
  * handled and answered in order. Problems are answered as application/problem+json (RFC 9457). Loop thread only. Needs epoll.
  * The process must ignore SIGPIPE (OpenSSL writes with plain write(2)).
  *
+ * When all connections are taken and another client waits, the connection that has been idle longest is closed, so that nobody shuts
+ * the others out by being silent. Idle is one without a begun request (or TLS record), an unanswered one, an answer not yet written, or
+ * anything unread; it must have been so for 100 ms, so that a sender that goes on at once keeps its connection. A handshake counts as
+ * idle from its beginning. If none is idle, accepting stops until one is, or closes.
+ *
  * From within any callback everything may be called: tn_http_reply for this or any other request, pause, drain, and
  * tn_http_server_free, which then closes at once and frees the memory after the callback has returned. No callback is called from
  * within tn_http_reply, pause or drain; only tn_http_server_free calls on_gone. Answers of one loop iteration are written together at
@@ -33,7 +38,7 @@ struct tn_http_server;
 struct tn_http_request; /* valid from on_request until it was answered or on_gone was called for it */
 
 struct tn_http_limits { /* zero members: the defaults */
-	uint32_t connections;       /* [1,024] beyond: accept stops until one closes */
+	uint32_t connections;       /* [1,024] beyond: the one idle longest makes room, or accepting stops */
 	uint32_t header_bytes;      /* [80 KiB] request line and headers together; beyond: 431 (414 within the request line) */
 	uint32_t header_count;      /* [256]; beyond: 431 */
 	uint64_t body_bytes;        /* [1 MiB]; beyond: 413 (Content-Length: before the body is read) */
@@ -94,7 +99,8 @@ struct tn_http_server_counts {
 	uint64_t bad_requests; /* refused by the server itself, timeouts not included */
 	uint64_t timeouts;     /* 408, handshakes and writes that took too long; idle connections are not counted */
 	uint64_t gone;         /* requests whose client left before the answer */
-	uint64_t over_limit;   /* times that accepting stopped: connection cap, or no descriptors left */
+	uint64_t over_limit;   /* times that accepting stopped: connection cap and none idle, or no descriptors left */
+	uint64_t idle_closed;  /* idle connections closed because another one waited; not those that idle_ms closed */
 	uint64_t cut_short;    /* requests whose client ended or left before they were whole: never handed over */
 	uint64_t tls_failures; /* handshakes that failed */
 };

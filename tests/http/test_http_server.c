@@ -913,6 +913,141 @@ static void connections_beyond_the_cap_wait(void **state)
 	stop(&f);
 }
 
+static bool is_open(int fd)
+{
+	char byte;
+	return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) != 0;
+}
+
+static void expect_answered(struct fixture *fixture, int fd)
+{
+	struct tn_buf answer = {0};
+	read_until(fixture, fd, "GET /", &answer);
+	tn_buf_fini(&answer);
+}
+
+static void the_connection_idle_longest_makes_room(void **state)
+{
+	struct fixture f = {0};
+	start(&f, (struct tn_http_server_options){.limits.connections = 2});
+	int one = dial(&f), two = dial(&f);
+	turns(&f);
+	wait_for(&f, 200);
+	send_text(&f, one, GET);
+	expect_answered(&f, one);
+	int three = dial(&f);
+	send_text(&f, three, GET);
+	expect_answered(&f, three);
+	assert_false(is_open(two));
+	assert_true(is_open(one));
+	assert_int_equal(counts_of(&f).idle_closed, 1);
+	close(one);
+	close(two);
+	close(three);
+	stop(&f);
+}
+
+static void silent_connections_do_not_shut_others_out(void **state)
+{
+	struct fixture f = {0};
+	int silent[60];
+	start(&f, (struct tn_http_server_options){.limits.connections = 4});
+	for (int i = 0; i < 60; i++)
+		silent[i] = dial(&f);
+	int last = dial(&f);
+	send_text(&f, last, GET);
+	for (int i = 0; i < 16; i++)
+		wait_for(&f, 100);
+	expect_answered(&f, last);
+	assert_int_equal(counts_of(&f).idle_closed, 57);
+	assert_int_equal(tn_http_server_connections(f.server), 4);
+	for (int i = 0; i < 60; i++)
+		close(silent[i]);
+	close(last);
+	stop(&f);
+}
+
+static void a_connection_that_was_just_answered_keeps_its_place(void **state)
+{
+	struct fixture f = {0};
+	start(&f, (struct tn_http_server_options){.limits.connections = 1});
+	int busy = dial(&f), waiting = dial(&f);
+	send_text(&f, waiting, GET);
+	for (int i = 0; i < 10; i++) {
+		send_text(&f, busy, GET);
+		expect_answered(&f, busy);
+		wait_for(&f, 50);
+	}
+	assert_int_equal(f.handled, 10);
+	wait_for(&f, 100);
+	expect_answered(&f, waiting);
+	close(busy);
+	close(waiting);
+	stop(&f);
+}
+
+static void a_begun_or_unanswered_request_keeps_its_connection(void **state)
+{
+	struct fixture f = {.mode = HOLD};
+	start(&f, (struct tn_http_server_options){.limits.connections = 3});
+	int unanswered = dial(&f), head = dial(&f), body = dial(&f);
+	send_text(&f, unanswered, GET);
+	send_text(&f, head, "GET / HT");
+	send_text(&f, body, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+	turns(&f);
+	int waiting = dial(&f);
+	send_text(&f, waiting, GET);
+	wait_for(&f, 3000);
+	assert_int_equal(counts_of(&f).idle_closed, 0);
+	assert_int_equal(f.held_count, 1);
+	reply_text(f.held[0], 200, TN_STR("GET / late"));
+	expect_answered(&f, unanswered);
+	wait_for(&f, 150); /* idle now: it goes when its time has come, although accepting had stopped */
+	wait_for(&f, 0);
+	assert_int_equal(f.held_count, 2);
+	assert_int_equal(counts_of(&f).idle_closed, 1);
+	assert_true(is_open(head) && is_open(body));
+	close(unanswered);
+	close(head);
+	close(body);
+	close(waiting);
+	stop(&f);
+}
+
+static void a_request_that_was_not_read_yet_keeps_its_connection(void **state)
+{
+	struct fixture f = {0};
+	start(&f, (struct tn_http_server_options){.limits.connections = 1});
+	int fd = dial(&f);
+	turns(&f);
+	tn_http_server_pause(f.server, true);
+	send_text(&f, fd, GET);
+	int waiting = dial(&f);
+	wait_for(&f, 3000);
+	wait_for(&f, 0);
+	assert_int_equal(counts_of(&f).idle_closed, 0);
+	tn_http_server_pause(f.server, false);
+	expect_answered(&f, fd);
+	close(fd);
+	close(waiting);
+	stop(&f);
+}
+
+static void no_connection_goes_while_nobody_waits(void **state)
+{
+	struct fixture f = {0};
+	start(&f, (struct tn_http_server_options){.limits.connections = 2});
+	int one = dial(&f), two = dial(&f);
+	turns(&f);
+	wait_for(&f, 50000);
+	wait_for(&f, 0);
+	assert_int_equal(tn_http_server_connections(f.server), 2);
+	assert_int_equal(counts_of(&f).idle_closed, 0);
+	close(one);
+	close(two);
+	stop(&f);
+}
+
 static void running_out_of_descriptors_does_not_spin(void **state)
 {
 	struct fixture f = {0};
@@ -1120,6 +1255,12 @@ int main(void)
 		cmocka_unit_test(unanswered_requests_of_a_connection_are_bounded),
 		cmocka_unit_test(unread_answers_stop_the_reading),
 		cmocka_unit_test(connections_beyond_the_cap_wait),
+		cmocka_unit_test(the_connection_idle_longest_makes_room),
+		cmocka_unit_test(silent_connections_do_not_shut_others_out),
+		cmocka_unit_test(a_connection_that_was_just_answered_keeps_its_place),
+		cmocka_unit_test(a_begun_or_unanswered_request_keeps_its_connection),
+		cmocka_unit_test(a_request_that_was_not_read_yet_keeps_its_connection),
+		cmocka_unit_test(no_connection_goes_while_nobody_waits),
 		cmocka_unit_test(running_out_of_descriptors_does_not_spin),
 		cmocka_unit_test(draining_answers_what_is_there_and_closes),
 		cmocka_unit_test(an_answer_may_close_its_connection),

@@ -36,6 +36,7 @@ struct fixture {
 	bool hold;
 	struct tn_http_request *held;
 	int gone;
+	uint32_t connections; /* the cap; 0: the default */
 };
 
 static void write_pem(char path[64], X509 *certificate, EVP_PKEY *key)
@@ -107,7 +108,7 @@ static void start(struct fixture *fixture)
 	struct tn_http_server_options options = {
 		.listen = "127.0.0.1:0",
 		.tls = fixture->tls,
-		.limits = {.header_ms = 100},
+		.limits = {.header_ms = 100, .connections = fixture->connections},
 		.clock = &fixture->clock,
 		.ops = {.on_request = on_request, .on_gone = on_gone},
 		.arg = fixture,
@@ -293,6 +294,56 @@ static void a_handshake_that_takes_too_long_is_given_up(void **state)
 	stop(&f);
 }
 
+static void a_client_that_does_not_begin_its_handshake_makes_room(void **state)
+{
+	struct fixture f = {.answer_len = 1, .connections = 1};
+	start(&f);
+	int silent = dial(&f);
+	for (int i = 0; i < 25; i++)
+		turn(&f);
+	f.now_ms += 100;
+	hang_up(shake(&f));
+	assert_int_equal(counts_of(&f).idle_closed, 1);
+	close(silent);
+	stop(&f);
+}
+
+/* Encrypts without sending. */
+static void write_aside(SSL *ssl, struct tn_str text, struct tn_buf *out_record)
+{
+	char *bytes;
+	SSL_set0_wbio(ssl, BIO_new(BIO_s_mem()));
+	assert_int_equal(SSL_write(ssl, text.bytes, (int)text.len), text.len);
+	long len = BIO_get_mem_data(SSL_get_wbio(ssl), &bytes);
+	tn_buf_add(out_record, bytes, (size_t)len);
+}
+
+static void a_connection_with_part_of_a_record_is_not_idle(void **state)
+{
+	struct fixture f = {.answer_len = 1, .connections = 1};
+	struct tn_buf record = {0}, answer = {0};
+	start(&f);
+	SSL *ssl = shake(&f);
+	f.now_ms += 150;
+	write_aside(ssl, TN_STR(GET), &record);
+	assert_int_equal(send(SSL_get_rfd(ssl), record.bytes, 20, 0), 20);
+	for (int i = 0; i < 25; i++)
+		turn(&f);
+	int waiting = dial(&f);
+	f.now_ms += 50;
+	for (int i = 0; i < 1000; i++)
+		turn(&f);
+	assert_int_equal(counts_of(&f).idle_closed, 0);
+	assert_int_equal(send(SSL_get_rfd(ssl), record.bytes + 20, record.len - 20, 0), record.len - 20);
+	read_at_least(&f, ssl, 1, &answer);
+	close(waiting);
+	close(SSL_get_rfd(ssl));
+	SSL_free(ssl);
+	tn_buf_fini(&record);
+	tn_buf_fini(&answer);
+	stop(&f);
+}
+
 static void tls_1_1_is_refused(void **state)
 {
 	struct fixture f = {0};
@@ -340,6 +391,8 @@ int main(void)
 		cmocka_unit_test(a_reset_is_noticed_before_the_answer),
 		cmocka_unit_test(a_client_that_speaks_no_tls_is_closed),
 		cmocka_unit_test(a_handshake_that_takes_too_long_is_given_up),
+		cmocka_unit_test(a_client_that_does_not_begin_its_handshake_makes_room),
+		cmocka_unit_test(a_connection_with_part_of_a_record_is_not_idle),
 		cmocka_unit_test(tls_1_1_is_refused),
 		cmocka_unit_test(files_that_cannot_be_used_are_refused_by_name),
 	};

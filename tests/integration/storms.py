@@ -5,6 +5,7 @@ import os
 import random
 import resource
 import signal
+import socket
 import subprocess
 import time
 
@@ -149,6 +150,20 @@ def test_senders_leave_descriptors_for_targets(place):
     wait_until(lambda: len(sink.ids()) >= 1500, 8, "deliveries meanwhile")
     sender.kill()
     equal([line for line in bus.process.output().splitlines() if "Too many open files" in line], [])
+
+
+def test_silent_connections_do_not_shut_senders_out(place):
+    sink = place.sink()
+    bus = place.simple_bus(sink, workers=2)
+    bus.config["sources"][0]["max_connections"] = 8
+    bus.write_config()
+    bus.start()
+    silent = [socket.create_connection(("127.0.0.1", bus.port), timeout=15) for _ in range(200)]
+    for number in range(20):
+        equal(bus.post(event(f"e{number}"), timeout=10).status, 202)
+    wait_until(lambda: len(sink.ids()) == 20, what="the deliveries")
+    for connection in silent:
+        connection.close()
 
 
 def test_a_start_waits_for_a_command_that_reads_the_store(place):

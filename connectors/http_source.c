@@ -349,6 +349,26 @@ static size_t describe(const char *stream_name, struct tn_position position, cha
 	return (size_t)snprintf(out_json, size, "{\"request\":%llu}", (unsigned long long)position.low);
 }
 
+static size_t counts(struct tn_source *source, struct tn_source_count *out_counts)
+{
+	struct tn_http_server_counts now;
+	tn_http_server_counts(source->server, &now);
+	const struct tn_source_count rows[] = {
+		{"accepted", "Connections accepted", now.accepted},
+		{"requests", "Requests received whole", now.requests},
+		{"bad_requests", "Requests refused because they were not good HTTP", now.bad_requests},
+		{"timeouts", "Requests, handshakes and answers given up because the client was too slow", now.timeouts},
+		{"gone", "Requests whose client left before its answer", now.gone},
+		{"over_limit", "Times that accepting stopped: max_connections and none idle, or no descriptors left", now.over_limit},
+		{"idle_closed", "Idle connections closed because another one waited: max_connections", now.idle_closed},
+		{"cut_short", "Requests whose client left before they were whole", now.cut_short},
+		{"tls_failures", "TLS handshakes that failed", now.tls_failures},
+	};
+	static_assert(sizeof rows / sizeof *rows <= TN_SOURCE_COUNTS_MAX, "rows for all");
+	memcpy(out_counts, rows, sizeof rows);
+	return sizeof rows / sizeof *rows;
+}
+
 /* --- The end --- */
 
 static void refuse_waiting(struct tn_source *source)
@@ -513,4 +533,5 @@ const struct tn_source_ops tn_http_source_ops = {
 	.describe = describe,
 	.pause = pause_source,
 	.stop = stop,
+	.counts = counts,
 };

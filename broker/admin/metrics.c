@@ -8,7 +8,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+#include "turnout/connector.h"
 
 static void head(struct tn_buf *out, const char *name, const char *type, const char *help)
 {
@@ -160,6 +163,61 @@ static void add_sources(struct tn_buf *out, const struct tn_bus *bus)
 	}
 }
 
+struct counted_source {
+	struct tn_str name;
+	struct tn_source_count counts[TN_SOURCE_COUNTS_MAX];
+	size_t count;
+};
+
+static const struct tn_source_count *find_count(const struct counted_source *source, const char *name)
+{
+	for (size_t i = 0; i < source->count; i++)
+		if (strcmp(source->counts[i].name, name) == 0)
+			return &source->counts[i];
+	return NULL;
+}
+
+static bool counted_before(const struct counted_source *sources, size_t end, const char *name)
+{
+	for (size_t i = 0; i < end; i++)
+		if (find_count(&sources[i], name))
+			return true;
+	return false;
+}
+
+/* All sources that count it: the lines of one name stand together. */
+static void add_source_count(
+	struct tn_buf *out, const struct counted_source *sources, size_t count, const struct tn_source_count *shown)
+{
+	char name[96];
+	snprintf(name, sizeof name, "turnout_source_%s_total", shown->name);
+	head(out, name, "counter", shown->help);
+	for (size_t i = 0; i < count; i++) {
+		const struct tn_source_count *found = find_count(&sources[i], shown->name);
+		if (found)
+			labelled(out, name, "source", sources[i].name, found->value);
+	}
+}
+
+static void add_source_counts(struct tn_buf *out, struct tn_bus *bus)
+{
+	struct tn_source_view view;
+	size_t count = tn_bus_source_count(bus);
+	struct counted_source *sources = calloc(count ? count : 1, sizeof *sources);
+	if (!sources)
+		abort();
+	for (size_t i = 0; i < count; i++) {
+		tn_bus_source_view(bus, i, &view);
+		sources[i].name = view.name;
+		sources[i].count = tn_bus_source_counts(bus, i, sources[i].counts);
+	}
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < sources[i].count; j++)
+			if (!counted_before(sources, i, sources[i].counts[j].name))
+				add_source_count(out, sources, count, &sources[i].counts[j]);
+	free(sources);
+}
+
 static void add_store(struct tn_buf *out, struct tn_store *store)
 {
 	static const char *const states[] = {"", "open", "tried", "parked", "dead"};
@@ -216,5 +274,6 @@ void tn_metrics_write(struct tn_bus *bus, struct tn_buf *out)
 		oldest_ms == INT64_MAX || oldest_ms > now_ms ? 0 : (uint64_t)(now_ms - oldest_ms) / 1000);
 	add_targets(out, engine);
 	add_sources(out, bus);
+	add_source_counts(out, bus);
 	add_store(out, tn_bus_store(bus));
 }

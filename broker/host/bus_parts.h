@@ -50,6 +50,8 @@ struct source_instance {                  /* one source on one worker */
 	struct worker *worker;
 	struct tn_host host;
 	struct tn_source *handle;         /* [worker] */
+	struct tn_source_count counts[TN_SOURCE_COUNTS_MAX]; /* as last asked for; the last ones stay when it has stopped */
+	size_t count_count;
 	bool stopped;
 };
 struct source {

@@ -223,6 +223,36 @@ const char *tn_sources_stream_name(struct tn_bus *bus, uint32_t stream)
 	return name;
 }
 
+/* --- What connectors count --- */
+
+/* [worker], while the bus thread waits. */
+static void ask_for_counts(void *arg)
+{
+	struct source_instance *instance = arg;
+	if (instance->handle)
+		instance->count_count = instance->source->config->connector->source->counts(instance->handle, instance->counts);
+}
+
+size_t tn_bus_source_counts(struct tn_bus *bus, size_t index, struct tn_source_count *out_counts)
+{
+	struct source *source = &bus->sources[index];
+	size_t count = 0;
+	if (!source->config->connector->source->counts)
+		return 0;
+	for (uint32_t i = 0; i < source->instance_count; i++) {
+		struct source_instance *instance = &source->instances[i];
+		tn_worker_call(instance->worker, ask_for_counts, instance);
+		for (size_t j = 0; j < instance->count_count; j++) {
+			uint64_t before = j < count ? out_counts[j].value : 0;
+			out_counts[j] = instance->counts[j];
+			out_counts[j].value += before;
+		}
+		if (instance->count_count > count)
+			count = instance->count_count;
+	}
+	return count;
+}
+
 /* --- Life --- */
 
 struct open_call {

@@ -68,6 +68,9 @@ struct tn_source_view {
 };
 size_t tn_bus_source_count(const struct tn_bus *bus);
 void tn_bus_source_view(const struct tn_bus *bus, size_t index, struct tn_source_view *out_view);
+/* What its connector counts (connector.h), over all its instances: fills up to TN_SOURCE_COUNTS_MAX and answers how many. Waits for
+ * their workers. */
+size_t tn_bus_source_counts(struct tn_bus *bus, size_t index, struct tn_source_count *out_counts);
 
 /* Dead letters: moves rows just read from the store. TN_FULL: come again in a moment. */
 enum tn_status tn_bus_move(struct tn_bus *bus, enum tn_move move, const struct tn_move_item *items, uint32_t count) TN_MUST_CHECK;

@@ -61,6 +61,13 @@ struct tn_host {
 	void (*stopped)(void *arg);       /* answers stop(); the instance is not touched after it */
 };
 
+/* Something that a source counts since it was opened and operators want to see. */
+struct tn_source_count {
+	const char *name, *help;          /* constants: the metric is turnout_source_<name>_total */
+	uint64_t value;
+};
+enum { TN_SOURCE_COUNTS_MAX = 16 };
+
 struct tn_source_ops { /* on the instance's own loop; none blocks */
 	/* options: the struct its option table fills. TN_BUSY, TN_IO, TN_INVALID with the error. Borrows host and options for life. */
 	enum tn_status (*open)(const struct tn_host *host, const void *options, struct tn_source **out_source, struct tn_error *error);
@@ -74,6 +81,8 @@ struct tn_source_ops { /* on the instance's own loop; none blocks */
 	size_t (*describe)(const char *stream_name, struct tn_position position, char *out_json, size_t size); /* Any thread: pure */
 	void (*pause)(struct tn_source *source, bool draining); /* draining: take nothing new (HTTP: 503), keep answering; false: go on */
 	void (*stop)(struct tn_source *source); /* flush answers, close; ends with host->stopped */
+	/* Answers how many of the TN_SOURCE_COUNTS_MAX it filled: always the same ones in the same order. NULL: none. */
+	size_t (*counts)(struct tn_source *source, struct tn_source_count *out_counts);
 };
 struct tn_target_ops {
 	enum tn_status (*open)(const struct tn_host *host, const void *options, struct tn_target **out_target, struct tn_error *error);

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import socket
 import stat
+import struct
 import time
 
-from harness import check, equal, event, note, request, wait_until
+from harness import check, equal, event, free_port, note, raw, request, wait_until
 
 FAST = {"profile": "fast", "max_retries": 1}
 
@@ -34,6 +36,36 @@ def test_metrics_have_help_and_type_for_each_name(place):
     for name in names:
         check(any(line.startswith(f"# HELP {name} ") for line in lines), f"{name} has help")
         check(any(line.startswith(f"# TYPE {name} ") for line in lines), f"{name} has a type")
+
+
+def reset(connection):
+    """Ends it so that the other side notices at once."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def test_what_senders_do_is_counted_over_all_workers(place):
+    """Two sources with the same counters: each name is shown once, with a line for each source."""
+    bus = place.simple_bus(place.sink("--delay", "60s"), mode="sync", workers=2)
+    bus.config["sources"].append({**bus.config["sources"][0], "name": "other", "listen": f"127.0.0.1:{free_port()}"})
+    bus.write_config()
+    bus.start()
+    body = json.dumps(event("1")).encode()
+    whole = (f"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/cloudevents+json\r\nContent-Length: {len(body)}\r\n\r\n").encode()
+    impatient = [socket.create_connection(("127.0.0.1", bus.port)) for _ in range(16)]
+    for connection in impatient:
+        connection.sendall(whole + body)
+    for _ in range(16):
+        equal(raw(bus.port, b"nonsense\r\n\r\n")[0].status, 400)
+    wait_until(lambda: bus.metrics()['turnout_source_requests_total{source="web"}'] == 16, what="the requests")
+    for connection in impatient:
+        reset(connection)
+    wait_until(lambda: bus.metrics()['turnout_source_gone_total{source="web"}'] == 16, what="the senders that left")
+    metrics = bus.metrics()
+    equal(metrics['turnout_source_accepted_total{source="web"}'], 32)
+    equal(metrics['turnout_source_bad_requests_total{source="web"}'], 16)
+    equal(metrics['turnout_source_gone_total{source="other"}'], 0)
+    equal(bus.admin("/metrics").body.count(b"# TYPE turnout_source_gone_total "), 1)
 
 
 def test_every_metric_is_documented(place):

@@ -162,6 +162,7 @@ def test_silent_connections_do_not_shut_senders_out(place):
     for number in range(20):
         equal(bus.post(event(f"e{number}"), timeout=10).status, 202)
     wait_until(lambda: len(sink.ids()) == 20, what="the deliveries")
+    check(bus.metrics()['turnout_source_idle_closed_total{source="web"}'] >= 200 - 2 * 8, bus.metrics())
     for connection in silent:
         connection.close()
 

@@ -4,14 +4,17 @@
 Used by every test file beside it. A test is a function `test_*(place)`; place is a Place in a fresh folder, and whatever it started
 is ended afterwards. Standard library only.
 """
+import fcntl
 import http.client
 import json
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 TURNOUT = os.environ.get("TURNOUT", "build/tools/turnout")
@@ -44,11 +47,27 @@ def wait_until(question, limit=10.0, what="condition"):
         time.sleep(0.02)
 
 
+_claims = []
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """None of those that the system gives to outgoing connections, so that it is still free when a server comes back to it; and
+    claimed, for as long as this test runs, against the tests beside it."""
+    folder = os.path.join(tempfile.gettempdir(), "turnout-test-ports")
+    os.makedirs(folder, exist_ok=True)
+    for port in random.SystemRandom().sample(range(10000, 32000), 500):
+        claim = open(os.path.join(folder, str(port)), "w", encoding="ascii")
+        with socket.socket() as probe:
+            try:
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                claim.close()
+                continue
+        _claims.append(claim)
+        return port
+    raise Failure("no free port between 10000 and 32000")
 
 
 def event(id, type="order.created", source="/shop", **members):

@@ -61,7 +61,7 @@ void tn_failure_init_builtins(struct tn_engine *engine)
 		[TN_FAILURE_NO_TARGET] = {.verdict = TN_MISCONFIGURED, .code = "NO_TARGET",
 			.message = {"the rule or the target is no longer configured", 46}},
 		[TN_FAILURE_PARK_FULL] = {.verdict = TN_RETRY, .code = "PARK_FULL", .message = {"the target's park cap is reached", 32}},
-		[TN_FAILURE_POISON] = {.verdict = TN_REJECTED, .code = "POISON", .message = {"the bytes are not an event", 26}},
+		[TN_FAILURE_POISON] = {.verdict = TN_REJECTED, .code = "POISON", .message = {"it is no event, or no rule could be judged on it", 48}},
 		[TN_FAILURE_UNRECORDED] = {.verdict = TN_RETRY, .code = "UNRECORDED",
 			.message = {"there was no memory to keep what the target answered", 52}},
 	};

@@ -335,7 +335,8 @@ void tn_config_source_help(struct tn_buf *out)
 void tn_config_target_help(struct tn_buf *out)
 {
 	help_of(target_options, false, out);
-	tn_buf_add_text(out, "  retry                    a map: profile, max_retries, max_age, base, multiplier, cap, jitter, on_exhausted\n");
+	tn_buf_add_text(out, " retry, a map, of a target or of a rule's target:\n");
+	tn_option_help(tn_policy_options(), out);
 }
 
 void tn_config_dead_letter_help(struct tn_buf *out)

@@ -20,7 +20,6 @@ struct tn_mailbox {
 	int fd;
 	struct event *readable;
 	void *reader_arg;
-	void (*after)(void *reader_arg);
 };
 
 static struct tn_mail *take_all(struct tn_mailbox *mailbox)
@@ -48,15 +47,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (read(fd, &count, sizeof count) < 0)
 		return; /* somebody else's wake-up was already consumed: nothing to do */
 	struct tn_mailbox *mailbox = arg;
-	struct tn_mail *mail = take_all(mailbox);
-	if (!mail)
-		return;
-	open_all(mail, mailbox->reader_arg);
-	if (mailbox->after)
-		mailbox->after(mailbox->reader_arg);
+	open_all(take_all(mailbox), mailbox->reader_arg);
 }
 
-struct tn_mailbox *tn_mailbox_new(struct event_base *base, void *reader_arg, void (*after)(void *reader_arg))
+struct tn_mailbox *tn_mailbox_new(struct event_base *base, void *reader_arg)
 {
 	struct tn_mailbox *mailbox = calloc(1, sizeof *mailbox);
 	if (!mailbox)
@@ -69,7 +63,6 @@ struct tn_mailbox *tn_mailbox_new(struct event_base *base, void *reader_arg, voi
 	pthread_mutex_init(&mailbox->lock, NULL);
 	mailbox->end = &mailbox->first;
 	mailbox->reader_arg = reader_arg;
-	mailbox->after = after;
 	mailbox->readable = event_new(base, mailbox->fd, EV_READ | EV_PERSIST, on_readable, mailbox);
 	if (!mailbox->readable || event_add(mailbox->readable, NULL) != 0)
 		abort();

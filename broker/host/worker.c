@@ -30,7 +30,7 @@ static enum tn_status init_worker(struct tn_bus *bus, uint32_t index, struct tn_
 	worker->bus = bus;
 	worker->index = index;
 	worker->base = event_base_new();
-	worker->mailbox = worker->base ? tn_mailbox_new(worker->base, worker, NULL) : NULL;
+	worker->mailbox = worker->base ? tn_mailbox_new(worker->base, worker) : NULL;
 	if (!worker->mailbox) {
 		tn_error_set(error, "worker %u has no descriptor left for its event loop; raise the open files limit (ulimit -n)", index);
 		return TN_IO;

@@ -19,9 +19,8 @@ struct tn_mail {                    /* embedded first in what is posted; the rea
 	void (*open)(struct tn_mail *mail, void *reader_arg);
 };
 
-/* Reader's thread. Returns owned; NULL when the system has no descriptor left. reader_arg is handed to every open. after: called once
- * after each run of letters; may be NULL. */
-struct tn_mailbox *tn_mailbox_new(struct event_base *base, void *reader_arg, void (*after)(void *reader_arg));
+/* Reader's thread. Returns owned; NULL when the system has no descriptor left. reader_arg is handed to every open. */
+struct tn_mailbox *tn_mailbox_new(struct event_base *base, void *reader_arg);
 /* Reader's thread. What is left is opened with reader_arg NULL. NULL is fine. */
 void tn_mailbox_free(struct tn_mailbox *mailbox);
 /* Any thread. Takes mail. */

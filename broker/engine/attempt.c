@@ -86,6 +86,7 @@ static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_delive
 		tn_delivery_set_state(engine, delivery, TN_STATE_INFLIGHT);
 		if (delivery->tries.first_ms == 0)
 			delivery->tries.first_ms = engine->now_ms;
+		delivery->tries.last_ms = engine->now_ms;
 	} else {
 		tn_heap_remove(&engine->backoffs, &delivery->timer);
 	}

@@ -159,6 +159,7 @@ struct tn_stream {
 	struct tn_link dirty;              /* engine->streams_dirty: something to say */
 	struct tn_list arrivals;           /* unanswered ones */
 	struct tn_position position;       /* source, stream, epoch */
+	struct tn_stream_terms terms;
 	uint32_t unsettled, credit;        /* credit: granted and not used yet */
 	int64_t revoke_end_ms;
 	bool open, revoked, done_owed;

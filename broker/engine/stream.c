@@ -24,12 +24,17 @@ struct tn_stream *tn_stream_find(const struct tn_engine *engine, struct tn_posit
 	return NULL;
 }
 
+static uint32_t window_of(const struct tn_engine *engine, const struct tn_stream *stream)
+{
+	return stream->terms.window > 0 ? stream->terms.window : engine->config.window;
+}
+
 static uint32_t owed_credit(const struct tn_engine *engine, const struct tn_stream *stream)
 {
-	uint32_t used = stream->unsettled + stream->credit;
-	if (!stream->open || engine->full || engine->draining || used >= engine->config.window)
+	uint32_t used = stream->unsettled + stream->credit, window = window_of(engine, stream);
+	if (!stream->open || engine->full || engine->draining || used >= window)
 		return 0;
-	return engine->config.window - used;
+	return window - used;
 }
 
 /* Credit goes out in large pieces, or in any size once the source runs low. */
@@ -37,7 +42,7 @@ static bool has_something_to_say(const struct tn_engine *engine, const struct tn
 {
 	if (stream->done_owed)
 		return tn_list_empty(&stream->arrivals);
-	uint32_t owed = owed_credit(engine, stream), quarter = engine->config.window / 4;
+	uint32_t owed = owed_credit(engine, stream), quarter = window_of(engine, stream) / 4;
 	return owed > 0 && (owed >= quarter || stream->credit < quarter);
 }
 
@@ -69,7 +74,7 @@ void tn_stream_answered(struct tn_engine *engine, struct tn_stream *stream)
 
 bool tn_stream_window_high(const struct tn_engine *engine, const struct tn_stream *stream)
 {
-	return (uint64_t)stream->unsettled * 4 >= (uint64_t)engine->config.window * 3;
+	return (uint64_t)stream->unsettled * 4 >= (uint64_t)window_of(engine, stream) * 3;
 }
 
 static struct tn_stream *add(struct tn_engine *engine, struct tn_position position)
@@ -126,20 +131,26 @@ static void revoke(struct tn_engine *engine, struct tn_stream *stream, int64_t g
 	tn_stream_say(engine, stream);
 }
 
+enum tn_status tn_engine_open_stream(struct tn_engine *engine, struct tn_position position, const struct tn_stream_terms *terms)
+{
+	struct tn_stream *stream = tn_stream_find(engine, position);
+	if (stream == NULL)
+		stream = add(engine, position);
+	if (stream == NULL)
+		return TN_NO_MEMORY;
+	end(engine, stream, false); /* an older epoch, should it still be there */
+	stream->position.epoch = position.epoch;
+	stream->terms = *terms;
+	stream->open = true;
+	tn_stream_say(engine, stream);
+	return TN_OK;
+}
+
 enum tn_status tn_engine_stream(struct tn_engine *engine, struct tn_position position, enum tn_stream_event event, int64_t grace_ms)
 {
 	struct tn_stream *stream = tn_stream_find(engine, position);
-	if (event == TN_STREAM_OPENED) {
-		if (stream == NULL)
-			stream = add(engine, position);
-		if (stream == NULL)
-			return TN_NO_MEMORY;
-		end(engine, stream, false); /* an older epoch, should it still be there */
-		stream->position.epoch = position.epoch;
-		stream->open = true;
-		tn_stream_say(engine, stream);
-		return TN_OK;
-	}
+	if (event == TN_STREAM_OPENED)
+		return tn_engine_open_stream(engine, position, &(struct tn_stream_terms){0});
 	if (stream == NULL || stream->position.epoch != position.epoch || !(stream->open || stream->revoked))
 		return TN_OK;
 	if (event == TN_STREAM_REVOKED && !stream->revoked)

@@ -31,6 +31,7 @@ static enum tn_space_need need_of(const struct tn_op *op)
 		return TN_SPACE_KEEP;
 	case TN_PUT_ROW:
 	case TN_REDRIVE_ROW:
+	case TN_PUT_SEEN:
 		return TN_SPACE_ROWS;
 	case TN_DROP_ROW:
 	case TN_PURGE_ROW:

@@ -102,6 +102,14 @@ enum tn_stream_event {
 	TN_STREAM_LOST,                   /* gone: no ack can be sent; unjournaled pending work is released, journaled work goes on */
 };
 
+/* What a source's kind and settings make of its streams. {0} will do for one that keeps its copy for ever. */
+struct tn_stream_terms {
+	int64_t lease_ms;                 /* its positions are lent for so long: EXTEND at each third; half of it bounds settling. 0: no lease */
+	uint32_t window;                  /* unsettled positions; 0: config.window */
+	bool moves;                       /* another process may own it next: ordered deliveries are held rather than parked (section 12) */
+	bool answers;                     /* its sender waits for a verdict (HTTP) */
+};
+
 enum tn_move { TN_MOVE_REDRIVE, TN_MOVE_PURGE };
 struct tn_move_item {
 	struct tn_row_key key;
@@ -257,6 +265,9 @@ void tn_engine_page(struct tn_engine *engine, const struct tn_page *page);
 /* OPENED may answer TN_NO_MEMORY: the stream is not open, say it again later. The others are always TN_OK. A stream opened in a new
  * epoch ends the old one (its unanswered positions get no answer). */
 enum tn_status tn_engine_stream(struct tn_engine *engine, struct tn_position stream, enum tn_stream_event event, int64_t grace_ms);
+/* OPENED, with its terms (copied). */
+enum tn_status tn_engine_open_stream(struct tn_engine *engine, struct tn_position stream, const struct tn_stream_terms *terms)
+	TN_MUST_CHECK;
 /* All or nothing; by number: new ones are added, known ones changed, those not in the table count as removed. TN_NO_MEMORY;
  * TN_INVALID: a number 0, over 2^20, or twice. Nothing is read from the store before the first table; what that one calls removed
  * has no grace. Comes before any ruleset that routes to a new number (an unknown number is a removed target). */

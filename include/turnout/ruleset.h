@@ -29,6 +29,7 @@ uint32_t tn_ruleset_route_count(const struct tn_ruleset *ruleset);
 struct tn_tries {               /* what a delivery went through; engine milliseconds, 0: not yet */
 	uint32_t system, function; /* failures counted, see tn_policy */
 	int64_t accepted_ms, first_ms, not_before_ms;
+	int64_t last_ms;           /* start of the latest attempt, as first_ms is of the first */
 };
 
 struct tn_route {               /* one (rule, target); lives as long as its ruleset */

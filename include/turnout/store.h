@@ -70,10 +70,14 @@ struct tn_row {
 	uint64_t rule_revision;
 	struct tn_str origin;             /* the position as the connector describes it: JSON text, or empty */
 	const struct tn_outcome *last;    /* the last failure, or NULL. Read back: `code` points into the page */
+	uint64_t lane_seq;                /* place in its lane, ascending in order of acceptance over all runs; 0: unordered */
+	uint32_t hops;                    /* of a reply (section 10) */
+	struct tn_id dedup_key;           /* of its event; zero: none */
 	/* DEAD only */
 	int64_t dead_ms;                  /* engine milliseconds */
 	enum tn_condition condition;
 	uint32_t redrives;                /* kept through PARKED again */
+	struct tn_str queue;              /* the dead-letter queue; empty: "default" */
 };
 
 enum tn_op_kind {
@@ -83,12 +87,20 @@ enum tn_op_kind {
 	TN_REDRIVE_ROW,                   /* by key: DEAD -> PARKED with fresh counters and age, due at batch now_ms, redrives + 1; any
 	                                     other state, or absent: left alone (so twice is fine) */
 	TN_PURGE_ROW,                     /* by key: drops it if DEAD, else left alone */
+	TN_PUT_SEEN,                      /* an idempotency key that was accepted, or is done: `seen` (section 11) */
+};
+struct tn_seen {
+	struct tn_id key;                 /* scope included: hashed with bus and source */
+	uint64_t fingerprint;             /* of the payload */
+	uint64_t event_seq;               /* of its journal row, or 0 */
+	int64_t expires_ms;               /* engine milliseconds */
 };
 struct tn_op {
 	enum tn_op_kind kind;
 	struct tn_row_key key;
 	const struct tn_row *row;         /* PUT_ROW */
 	struct tn_event *event;           /* PUT_EVENT */
+	struct tn_seen seen;              /* PUT_SEEN */
 };
 struct tn_batch {
 	uint64_t number;                  /* 1, 2, ...; the same number again is the same batch again */
@@ -103,6 +115,7 @@ enum tn_commit { TN_COMMIT_OK, TN_COMMIT_REFUSED, TN_COMMIT_UNKNOWN };
 enum tn_scan_order {
 	TN_SCAN_BY_KEY,                   /* rows of `state`, by key, after `after` */
 	TN_SCAN_DUE,                      /* PARKED rows of target_no with not_before_ms <= until_ms, by (not_before, key) */
+	TN_SCAN_LANE,                     /* PARKED rows of target_no and `lane`, by lane_seq, after after_lane_seq */
 };
 struct tn_scan {
 	uint64_t token;
@@ -111,6 +124,8 @@ struct tn_scan {
 	uint32_t target_no;               /* BY_KEY: 0 is any target */
 	int64_t until_ms;
 	struct tn_row_key after;          /* BY_KEY: exclusive; zero: from the start */
+	struct tn_id lane;                /* LANE */
+	uint64_t after_lane_seq;          /* LANE: exclusive; 0: from the start */
 	int64_t after_due_ms;             /* DUE: exclusive with `after`, in (due, key) order; INT64_MIN: from the start */
 	uint32_t max_rows;
 	size_t max_bytes;                 /* of events and rows; one row always fits */

@@ -201,6 +201,9 @@ static void apply(struct world *world)
 		case TN_PURGE_ROW:
 			purge(world, op->key);
 			break;
+		case TN_PUT_SEEN:
+			sim_fail(world, "a key was kept that nobody asked for");
+			break;
 		}
 	}
 	disk->next_seq = batch->next_seq;

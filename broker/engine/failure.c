@@ -21,11 +21,18 @@ static struct tn_str copy(char **place, struct tn_str text)
 	return kept;
 }
 
+/* Of any other size it is no digest. */
+static struct tn_str digest_of(const struct tn_outcome *outcome)
+{
+	return outcome->sent_sha256.len == TN_DIGEST_SIZE ? outcome->sent_sha256 : (struct tn_str){NULL, 0};
+}
+
 struct tn_failure *tn_failure_new(struct tn_engine *engine, const struct tn_outcome *outcome, bool constant)
 {
 	struct tn_str message = cut(outcome->message), sample = cut(outcome->sample);
 	struct tn_str code = cut(tn_str_from(outcome->code ? outcome->code : "UNCLASSIFIED"));
-	size_t size = sizeof(struct tn_failure) + code.len + 1 + message.len + sample.len;
+	struct tn_str digest = digest_of(outcome);
+	size_t size = sizeof(struct tn_failure) + code.len + 1 + message.len + sample.len + digest.len;
 	struct tn_failure *failure = tn_budget_take(engine, size);
 	if (failure == NULL)
 		return engine->builtin[TN_FAILURE_UNRECORDED];
@@ -35,6 +42,7 @@ struct tn_failure *tn_failure_new(struct tn_engine *engine, const struct tn_outc
 	*place++ = '\0';
 	failure->outcome.message = copy(&place, message);
 	failure->outcome.sample = copy(&place, sample);
+	failure->outcome.sent_sha256 = copy(&place, digest);
 	failure->constant_code = constant ? outcome->code : NULL;
 	failure->refs = 1;
 	failure->size = (uint32_t)size;

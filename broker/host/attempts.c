@@ -204,7 +204,7 @@ static struct result_letter *copy_result(struct target_instance *instance, const
 {
 	size_t size = sizeof(struct result_letter) + result->count * sizeof(struct tn_outcome);
 	for (uint32_t i = 0; i < result->count; i++)
-		size += result->outcomes[i].message.len + result->outcomes[i].sample.len;
+		size += result->outcomes[i].message.len + result->outcomes[i].sample.len + result->outcomes[i].sent_sha256.len;
 	struct result_letter *letter = malloc(size);
 	if (!letter)
 		abort();
@@ -214,6 +214,7 @@ static struct result_letter *copy_result(struct target_instance *instance, const
 		letter->outcomes[i] = result->outcomes[i];
 		text = copy_text(&letter->outcomes[i].message, text);
 		text = copy_text(&letter->outcomes[i].sample, text);
+		text = copy_text(&letter->outcomes[i].sent_sha256, text);
 	}
 	return letter;
 }

@@ -137,6 +137,7 @@ struct tn_attempt {
 	int64_t timeout_ms;
 	const struct tn_item *items;
 	uint32_t count;                   /* 1, until batch targets come */
+	bool batch;                       /* the target takes batches: the batch form even for one item */
 };
 
 enum tn_answer {

@@ -21,6 +21,8 @@ enum tn_verdict {
 	TN_HOLD,          /* not an attempt: no room now; tn_engine_ready ends it */
 };
 
+enum { TN_DIGEST_SIZE = 32 };
+
 struct tn_outcome {
 	enum tn_verdict verdict;
 	bool function_error;      /* the function itself failed (its own retry counter in split policies) */
@@ -32,6 +34,8 @@ struct tn_outcome {
 	const char *code;         /* constant text: "HTTP_503", "TIMEOUT"; never NULL unless DELIVERED */
 	struct tn_str message;    /* one cleaned sentence, at most 1024 bytes; no payload, no secret */
 	struct tn_str sample;     /* start of the response body, at most 1024 bytes */
+	struct tn_str sent_sha256; /* SHA-256 of the body that was sent, or was to be: TN_DIGEST_SIZE raw bytes, or empty. Targets compute it
+	                            * for failures alone, since most events have none */
 };
 
 #endif

@@ -471,8 +471,6 @@ bool sim_move(struct world *world)
 	struct sim_disk *disk = &world->disk;
 	struct tn_move_item items[8];
 	uint32_t count = 0;
-	if (disk->batch != NULL) /* dead letters are listed when the moves before are done */
-		return false;
 	for (uint32_t i = 0; i < disk->count && count < 8; i++) {
 		const struct sim_row *row = &disk->rows[i];
 		if (row->state == TN_ROW_DEAD && row->route != ROUTES_MAX && sim_chance(world, 50))

@@ -21,12 +21,13 @@ void sim_fail(struct world *world, const char *format, ...)
 	if (world->failed)
 		return;
 	world->failed = true;
-	printf("seed %" PRIu64 " step %u: ", world->seed, world->inputs);
+	world->failed_rule = format;
 	va_list args;
 	va_start(args, format);
-	vprintf(format, args);
+	vsnprintf(world->failure, sizeof(world->failure), format, args);
 	va_end(args);
-	putchar('\n');
+	if (!world->quiet)
+		printf("seed %" PRIu64 " step %u: %s\n", world->seed, world->inputs, world->failure);
 }
 
 struct tn_id sim_id(uint32_t event, uint32_t match)

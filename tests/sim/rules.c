@@ -48,7 +48,7 @@ static struct tn_policy draw_policy(struct world *world)
 
 void sim_draw_rules(struct world *world)
 {
-	world->rule_count = 1 + sim_upto(world, RULES_MAX - 1);
+	world->rule_count = sim_at_most(world, SIM_RULES, 1 + sim_upto(world, RULES_MAX - 1));
 	for (uint32_t rule = 0; rule < world->rule_count; rule++) {
 		uint32_t targets = 1 + sim_upto(world, 2);
 		for (uint32_t i = 0; i < targets && world->route_count < ROUTES_MAX; i++) {

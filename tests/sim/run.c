@@ -17,14 +17,14 @@ uint32_t sim_upto(struct world *world, uint32_t limit)
 	return (uint32_t)tn_random_upto(&world->random, limit);
 }
 
+uint32_t sim_at_most(const struct world *world, enum sim_limit limit, uint32_t drawn)
+{
+	return drawn < world->most[limit] ? drawn : world->most[limit];
+}
+
 bool sim_chance(struct world *world, uint32_t percent)
 {
 	return sim_upto(world, 99) < percent;
-}
-
-bool sim_has(const struct world *world, enum fault fault)
-{
-	return !world->healing && (world->faults & (1u << fault));
 }
 
 /* --- The engine's memory --- */
@@ -61,6 +61,7 @@ void sim_start_engine(struct world *world)
 	struct tn_alloc alloc = {resize, world};
 	world->run++;
 	world->run_delivered = world->run_matched = 0;
+	world->met_states = 0;
 	world->full = false;
 	world->draining = world->drained = world->sources_open = world->alloc_fails = false;
 	world->config.next_seq = world->disk.next_seq;
@@ -109,9 +110,10 @@ static int64_t next_time(const struct world *world)
 
 static void tick(struct world *world, int64_t now_ms)
 {
+	int64_t more_ms = now_ms - world->now_ms;
 	if (now_ms > world->now_ms)
 		world->now_ms = now_ms;
-	sim_say(world, SIM_TICK, 0, now_ms, 0);
+	sim_say(world, SIM_TICK, 0, now_ms, more_ms);
 	tn_engine_tick(world->engine, now_ms);
 	world->ticked = true;
 }
@@ -190,6 +192,7 @@ static void after_step(struct world *world)
 		sim_obey(world);
 	}
 	sim_check_turn(world);
+	sim_tally_turn(world);
 }
 
 static void step(struct world *world)
@@ -270,26 +273,19 @@ static void heal(struct world *world)
 
 /* --- One seed --- */
 
-static void draw_faults(struct world *world)
-{
-	uint32_t kinds = 3 + sim_upto(world, 5);
-	while (kinds > 0) {
-		uint32_t bit = 1u << sim_upto(world, FAULT_COUNT - 1);
-		kinds -= !(world->faults & bit);
-		world->faults |= bit;
-	}
-}
-
 static void draw_world(struct world *world, const struct sim_options *options)
 {
 	memset(world, 0, sizeof(*world));
 	world->seed = options->seed;
 	world->trace = options->trace;
+	world->quiet = options->quiet;
+	world->tally = options->tally;
+	memcpy(world->most, options->most, sizeof(world->most));
 	world->random.state = options->seed;
 	world->random.state = tn_random_next(&world->random) * 0xd1342543de82ef95u; /* neighbours share nothing */
 	world->now_ms = 1000000;
 	world->disk.next_seq = 1;
-	draw_faults(world);
+	sim_draw_faults(world, options->faults);
 	draw_config(world);
 	sim_draw_targets(world);
 	sim_draw_rules(world);
@@ -312,16 +308,17 @@ bool sim_run(struct world *world, const struct sim_options *options)
 {
 	draw_world(world, options);
 	sim_start_engine(world);
-	uint32_t wanted = INPUTS_MIN + sim_upto(world, 300);
-	while (world->inputs < wanted && !world->failed)
+	world->inputs_wanted = sim_at_most(world, SIM_INPUTS, INPUTS_MIN + sim_upto(world, 300));
+	while (world->facts_given < world->inputs_wanted && !world->failed)
 		step(world);
 	if (!world->failed)
 		heal(world);
 	if (!world->failed)
 		sim_check_end(world);
 	bool passed = !world->failed;
-	if (!passed)
+	if (!passed && !world->quiet)
 		sim_print_trace(world);
+	sim_tally_seed(world);
 	end_world(world);
 	return passed;
 }

@@ -13,7 +13,7 @@
 
 void sim_draw_sources(struct world *world)
 {
-	world->source_count = 1 + sim_upto(world, SOURCES_MAX - 1);
+	world->source_count = sim_at_most(world, SIM_SOURCES, 1 + sim_upto(world, SOURCES_MAX - 1));
 	for (uint32_t i = 0; i < world->source_count; i++)
 		world->sources[i].kind = (enum sim_source_kind)sim_upto(world, 2);
 }

@@ -8,7 +8,7 @@
 
 void sim_draw_targets(struct world *world)
 {
-	world->target_count = 1 + sim_upto(world, TARGETS_MAX - 2);
+	world->target_count = sim_at_most(world, SIM_TARGETS, 1 + sim_upto(world, TARGETS_MAX - 2));
 	for (uint32_t i = 1; i <= world->target_count; i++) {
 		struct sim_target *target = &world->targets[i];
 		target->name[0] = 't';
@@ -190,7 +190,7 @@ static void answer(struct world *world, struct sim_attempt *attempt)
 		sim_check_result(world, attempt, &outcome);
 	if (!attempt->cancelled && outcome.verdict == TN_HOLD)
 		world->targets[attempt->target_no].held = true;
-	sim_say(world, SIM_RESULT, outcome.verdict, (int64_t)attempt->event * 10 + attempt->match, attempt->target_no * 2u + attempt->purpose);
+	sim_say(world, SIM_RESULT, (uint32_t)outcome.verdict | (attempt->cancelled ? SIM_LATE : 0), (int64_t)attempt->event * 10 + attempt->match, attempt->target_no * 2u + attempt->purpose);
 	attempt->used = false;
 	world->attempts_used--;
 	tn_engine_result(world->engine, &result);

@@ -31,6 +31,7 @@ static void print_step(uint64_t number, const struct sim_trace *step)
 void sim_say(struct world *world, enum sim_fact fact, uint32_t detail, int64_t a, int64_t b)
 {
 	struct sim_trace step = {.fact = (uint8_t)fact, .detail = (uint8_t)detail, .now_ms = world->now_ms, .a = a, .b = b};
+	sim_tally_fact(world, fact, detail, a, b);
 	world->hash = sim_mix(world->hash, ((uint64_t)fact << 32) | detail);
 	world->hash = sim_mix(world->hash, (uint64_t)world->now_ms);
 	world->hash = sim_mix(world->hash, (uint64_t)a);

@@ -9,10 +9,12 @@
  *   obey.c    carries out the engine's commands
  *   source.c  sources, arrivals, streams    target.c  attempts and their results    disk.c  the scripted store
  *   rules.c   routes and rulesets           ledger.c  what must hold                trace.c what happened
+ *   fault.c   the kinds by name             tally.c   what all seeds reached        shrink.c a smaller world that fails alike
  */
 #ifndef TURNOUT_TESTS_SIM_WORLD_H
 #define TURNOUT_TESTS_SIM_WORLD_H
 
+#include <stdio.h>
 #include "turnout/engine.h"
 #include "turnout/random.h"
 
@@ -25,11 +27,34 @@ enum {
 
 /* --- Faults: at least three kinds are drawn for each seed --- */
 
-enum fault {
-	FAULT_5XX, FAULT_4XX, FAULT_429, FAULT_HANG, FAULT_LOST_REPLY, FAULT_FLAP, FAULT_CREDENTIAL, FAULT_HOLD, FAULT_MISSING,
-	FAULT_DECLINED, FAULT_STORE_SLOW, FAULT_STORE_UNKNOWN, FAULT_STORE_FULL, FAULT_SCAN_FAILS, FAULT_CRASH, FAULT_RELOAD,
-	FAULT_ALLOC, FAULT_STREAM_LOST, FAULT_STREAM_REVOKED, FAULT_DRAIN, FAULT_MOVES, FAULT_MEMORY, FAULT_CLOCK_JUMP, FAULT_COUNT
-};
+/* One line a kind: FAULT_<kind>, and its name on the command line. */
+#define SIM_FAULTS(FAULT)                                                                                                          \
+	FAULT(5XX, "5xx")                                                                                                          \
+	FAULT(4XX, "4xx")                                                                                                          \
+	FAULT(429, "429")                                                                                                          \
+	FAULT(HANG, "hang")                                                                                                        \
+	FAULT(LOST_REPLY, "lost-reply")                                                                                            \
+	FAULT(FLAP, "flap")                                                                                                        \
+	FAULT(CREDENTIAL, "credential")                                                                                            \
+	FAULT(HOLD, "hold")                                                                                                        \
+	FAULT(MISSING, "missing")                                                                                                  \
+	FAULT(DECLINED, "declined")                                                                                                \
+	FAULT(STORE_SLOW, "store-slow")                                                                                            \
+	FAULT(STORE_UNKNOWN, "store-unknown")                                                                                      \
+	FAULT(STORE_FULL, "store-full")                                                                                            \
+	FAULT(SCAN_FAILS, "scan-fails")                                                                                            \
+	FAULT(CRASH, "crash")                                                                                                      \
+	FAULT(RELOAD, "reload")                                                                                                    \
+	FAULT(ALLOC, "alloc")                                                                                                      \
+	FAULT(STREAM_LOST, "stream-lost")                                                                                          \
+	FAULT(STREAM_REVOKED, "stream-revoked")                                                                                    \
+	FAULT(DRAIN, "drain")                                                                                                      \
+	FAULT(MOVES, "moves")                                                                                                      \
+	FAULT(MEMORY, "memory")                                                                                                    \
+	FAULT(CLOCK_JUMP, "clock-jump")
+
+#define SIM_FAULT_ENUM(kind, name) FAULT_##kind,
+enum fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULT_COUNT };
 
 /* --- Rules --- */
 
@@ -148,10 +173,16 @@ struct sim_disk {
 
 /* --- The world --- */
 
+enum sim_limit { SIM_INPUTS, SIM_SOURCES, SIM_TARGETS, SIM_RULES, SIM_LIMITS };
 struct sim_options {
 	uint64_t seed;
-	bool trace;
+	bool trace, quiet;              /* quiet: a failure is kept in world->failure, not printed */
+	/* What was drawn is cut down to these: how a failing seed is made smaller. */
+	uint64_t faults;                /* bits by enum fault */
+	uint32_t most[SIM_LIMITS];
+	struct sim_tally *tally;        /* or NULL */
 };
+enum { SIM_LATE = 0x80 };               /* in the detail of a RESULT: it was cancelled before */
 enum sim_fact { SIM_TICK, SIM_OFFER, SIM_RESULT, SIM_READY, SIM_STORED, SIM_APPLIED, SIM_READ, SIM_PAGE, SIM_STREAM, SIM_RELOAD,
 	SIM_MOVE, SIM_DRAIN, SIM_CRASH, SIM_ROW, SIM_COMMAND };
 struct sim_trace {
@@ -159,17 +190,34 @@ struct sim_trace {
 	int64_t now_ms, a, b;
 };
 
+/* --- What the seeds of one run reached together (tally.c) --- */
+
+enum { SIM_STATES = 16, SIM_INPUT_KINDS = 64 };
+struct sim_tally {
+	uint64_t met[SIM_STATES][SIM_INPUT_KINDS]; /* how often an input came while a delivery (or row) was in that state */
+	uint64_t given[SIM_INPUT_KINDS];
+	uint64_t seeds, inputs, kinds, drawn[64];  /* drawn: seeds by fault */
+	uint32_t fewest_inputs, fewest_kinds;
+};
+
 struct world {
 	struct tn_engine *engine;
+	struct sim_tally *tally;        /* or NULL */
+	uint32_t most[SIM_LIMITS];
 	struct tn_random random;
 	uint64_t seed;
 	int64_t now_ms;
-	uint32_t faults;                /* bits by enum fault */
-	bool healing, failed, trace, drained, alloc_fails;
+	uint64_t faults;                /* bits by enum fault */
+	bool healing, failed, trace, quiet, drained, alloc_fails;
+	char failure[256];
+	const char *failed_rule;        /* the sentence without its numbers: which promise it was */
 	bool ticked;                    /* in this step */
 	bool full;                      /* an offer was FULL, and ROOM has not come */
 	uint32_t run;                   /* of the engine: 1 and up */
-	uint32_t inputs, duplicating_faults;
+	uint32_t inputs, duplicating_faults; /* inputs: steps drawn so far */
+	uint32_t inputs_wanted;
+	uint32_t facts_given;           /* to the engine: what is promised of a seed is counted in these */
+	uint64_t met_states;            /* bits by enum sim_met: what the last turn left behind */
 	size_t allocated_bytes;
 	struct tn_engine_config config;
 
@@ -197,9 +245,26 @@ struct world {
 bool sim_run(struct world *world, const struct sim_options *options); /* false: a promise was broken; it was said how */
 void sim_start_engine(struct world *world);
 void sim_crash(struct world *world);
-bool sim_has(const struct world *world, enum fault fault); /* drawn, and not healing */
+uint32_t sim_at_most(const struct world *world, enum sim_limit limit, uint32_t drawn);
 uint32_t sim_upto(struct world *world, uint32_t limit);    /* inclusive */
 bool sim_chance(struct world *world, uint32_t percent);
+
+/* fault.c */
+bool sim_has(const struct world *world, enum fault fault); /* drawn, and not healing */
+void sim_draw_faults(struct world *world, uint64_t allowed); /* at least three, of which those not allowed do not count */
+const char *sim_fault_name(uint32_t fault);
+bool sim_parse_faults(const char *list, uint64_t *out_faults); /* names with commas, or "none"; false: it was said */
+void sim_print_faults(FILE *out, uint64_t faults, const char *between);
+
+/* tally.c */
+void sim_tally_turn(struct world *world);  /* after each turn: which states there are */
+void sim_tally_fact(struct world *world, enum sim_fact fact, uint32_t detail, int64_t a, int64_t b);
+void sim_tally_seed(const struct world *world);
+void sim_print_tally(const struct sim_tally *tally);
+void sim_print_pairs(const struct sim_tally *tally);
+
+/* shrink.c: a smaller world, perhaps of another seed, in which the same promise is broken; printed as a command line. */
+void sim_shrink(struct world *world, const struct sim_options *failed);
 
 /* obey.c: pulls commands until there is none. */
 void sim_obey(struct world *world);

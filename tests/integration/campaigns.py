@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each campaign of tests/campaigns in its short form, one run. `tools/dev soak` runs them for as long as one likes.
+
+TURNOUT_TEST_SEED repeats a run's choices.
+"""
+import importlib
+import os
+import random
+import sys
+
+from harness import note
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "campaigns"))
+TIMEOUT = 300
+
+
+def play(place, name):
+    campaign = importlib.import_module("campaign")
+    seed = int(os.environ.get("TURNOUT_TEST_SEED", str(random.randrange(1 << 32))))
+    note(f"{name}: seed {seed}")
+    figures = importlib.import_module(name).run(place, random.Random(seed), True)
+    note(f"{name}: {campaign.describe(figures)}")
+
+
+def test_kill_9_loses_nothing_and_duplicates_are_bounded(place):
+    play(place, "kills")
+
+
+def test_a_kill_at_a_write_or_sync_of_the_store_loses_nothing(place):
+    play(place, "syscalls")
+
+
+def test_sigterm_under_load_drains_and_repeats_nothing(place):
+    play(place, "sigterm")
+
+
+def test_no_event_is_matched_by_a_mixed_revision(place):
+    play(place, "reloads")

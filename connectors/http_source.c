@@ -7,6 +7,7 @@
  *
  *   headers: 503 draining, 401, 404, 405, 415 - or the body is read
  *   request -> host->message -> JOURNALED 202 | SETTLED 200, 202, 502, 504 | refuse 4xx | release, UNAVAILABLE 503
+ *                               DUPLICATE 202, Idempotency-Replayed: true | BUSY 409 | CONFLICT 422
  *
  * Without credit the server is paused: nothing is read, so the senders wait, and at most one request that was read already is kept
  * here. A client that left takes its request with it; what the bus says about it afterwards is for nobody.
@@ -273,6 +274,12 @@ static void answer_settled(struct tn_source *source, struct tn_http_request *req
 		tn_http_reply(request, sync && !settlement->parked ? 200 : 202, NULL, 0, TN_STR(""));
 }
 
+static void answer_duplicate(struct tn_http_request *request)
+{
+	struct tn_header header = {.name = TN_STR("Idempotency-Replayed"), .value = TN_STR("true")};
+	tn_http_reply(request, 202, &header, 1, TN_STR(""));
+}
+
 static void ack(struct tn_source *source, struct tn_position position, const struct tn_settlement *settlement)
 {
 	struct tn_http_request *request = take_request(source, position);
@@ -284,6 +291,15 @@ static void ack(struct tn_source *source, struct tn_position position, const str
 		return;
 	case TN_ANSWER_SETTLED:
 		answer_settled(source, request, settlement);
+		return;
+	case TN_ANSWER_DUPLICATE:
+		answer_duplicate(request);
+		return;
+	case TN_ANSWER_BUSY:
+		tn_http_reply_problem(request, 409, RETRY_AFTER_S, "this event is being delivered just now", TN_STR(""));
+		return;
+	case TN_ANSWER_CONFLICT:
+		tn_http_reply_problem(request, 422, 0, "the idempotency key belongs to an event with another payload", TN_STR(""));
 		return;
 	case TN_ANSWER_UNAVAILABLE:
 		tn_http_reply_problem(request, 503, seconds_of(settlement->retry_after_ms), "the event could not be kept", TN_STR(""));

@@ -254,6 +254,7 @@ static int apply_op(struct tn_apply *apply, const struct tn_op *op, int64_t now_
 		return redrive_row(apply, op->key, now_ms);
 	case TN_PURGE_ROW:
 		return drop_row(apply, op->key, true);
+	case TN_DROP_SEEN:
 	case TN_PUT_SEEN: /* nobody writes them yet */
 		break;
 	}

@@ -35,6 +35,7 @@ static enum tn_space_need need_of(const struct tn_op *op)
 		return TN_SPACE_ROWS;
 	case TN_DROP_ROW:
 	case TN_PURGE_ROW:
+	case TN_DROP_SEEN:
 		break;
 	}
 	return TN_SPACE_SETTLE;

@@ -77,15 +77,21 @@ enum tn_ack_when { TN_ACK_SETTLED, TN_ACK_JOURNALED };
 struct tn_offer {                         /* one event with its matches; all copied or referenced by the engine */
 	struct tn_event *event;           /* the engine takes a ref of its own */
 	struct tn_ruleset *ruleset;       /* likewise: held until the last delivery ends. NULL: the routes outlive the engine */
-	struct tn_id dedup_key;           /* zero: none (always, until dedup comes) */
-	uint64_t fingerprint;
+	struct tn_id dedup_key;           /* its idempotency key, scope included (section 11); zero: none */
+	uint64_t fingerprint;             /* of its payload: the same key with another one is a conflict */
 	const struct tn_match *matches;
 	uint32_t match_count;             /* 0: no rule matched; settled at once, counted unmatched */
 	struct tn_str origin;             /* the position as its connector describes it (JSON), for rows; may be empty */
 };
+struct tn_dedup_terms {                   /* of the source, for offers with a key */
+	int64_t window_ms;                /* a key is known so long after its event was journaled or settled */
+	bool strict;                      /* SETTLED: the ack waits until the key is durable */
+	bool hold;                        /* no answer about a key: wait for one (a source that answers: UNAVAILABLE); else admit */
+};
 struct tn_arrival {                       /* one message or request: one position, one answer, 0..n events (a batch is one arrival) */
 	struct tn_position position;
 	enum tn_ack_when ack_when;
+	struct tn_dedup_terms dedup;
 	const struct tn_offer *offers;
 	uint32_t count;
 };
@@ -108,6 +114,19 @@ struct tn_stream_terms {
 	uint32_t window;                  /* unsettled positions; 0: config.window */
 	bool moves;                       /* another process may own it next: ordered deliveries are held rather than parked (section 12) */
 	bool answers;                     /* its sender waits for a verdict (HTTP) */
+};
+
+/* What a store of idempotency keys knows of one: the answer to TN_CLAIM. */
+enum tn_claim {
+	TN_CLAIM_NOTHING,                 /* or expired: it is ours now */
+	TN_CLAIM_DONE,                    /* accepted and durable, or settled; with this fingerprint */
+	TN_CLAIM_ELSEWHERE,               /* at work in another process; ask again after recheck_ms */
+	TN_CLAIM_ERROR,                   /* nobody can say */
+};
+struct tn_claim_answer {
+	enum tn_claim claim;
+	uint64_t fingerprint;             /* DONE */
+	int64_t recheck_ms;               /* ELSEWHERE */
 };
 
 enum tn_move { TN_MOVE_REDRIVE, TN_MOVE_PURGE };
@@ -143,8 +162,12 @@ struct tn_attempt {
 enum tn_answer {
 	TN_ANSWER_SETTLED,                /* every delivery settled: the counts below say how */
 	TN_ANSWER_JOURNALED,              /* durable; the rest is our business */
+	TN_ANSWER_DUPLICATE,              /* every event of it is a copy of one that is durable or settled */
 	TN_ANSWER_UNAVAILABLE,            /* refused by the store: nothing was kept, retry_after_ms says when to come again.
-	                                     Only for ACK_JOURNALED arrivals, before any attempt */
+	                                     For ACK_JOURNALED arrivals before any attempt, and to a source that answers while
+	                                     idempotency keys cannot be looked up */
+	TN_ANSWER_BUSY,                   /* only to a source that answers: a copy of an event that is at work (ACK_SETTLED) */
+	TN_ANSWER_CONFLICT,               /* likewise: its key belongs to another payload; nothing of it was taken */
 };
 struct tn_settlement {
 	enum tn_answer answer;
@@ -165,6 +188,7 @@ enum tn_command_kind {
 	TN_SCAN,         /* scan. Answer: tn_engine_page */
 	TN_ROOM,         /* offers that were TN_FULL may be tried again */
 	TN_DRAINED,      /* drain is complete (timed_out says how) */
+	TN_CLAIM,        /* token, keys, key_count: what is known of these idempotency keys? Answer: tn_engine_claimed */
 };
 struct tn_command {
 	enum tn_command_kind kind;
@@ -177,6 +201,8 @@ struct tn_command {
 	const struct tn_settlement *settlement;
 	const struct tn_batch *batch;
 	const struct tn_scan *scan;
+	const struct tn_id *keys;
+	uint32_t key_count;
 };
 
 /* --- Notes: decisions told to whoever writes logs and traces --- */
@@ -223,7 +249,13 @@ struct tn_books {
 	uint64_t pending, backoff, inflight, staged, parking, burying; /* gauges: in hand */
 	uint64_t accepted, unmatched, retried, parks, late_success, orphaned_attempts, commit_unknown, commit_refused, ack_sent,
 		stale_acks, poison, no_target, attempts, refused_full,
-		joined;                           /* redelivered copies that found their PARKED row: not matched again */
+		joined,                           /* redelivered copies that found their PARKED row: not matched again */
+		deduplicated,                     /* events that were copies of one that is durable or settled: not matched */
+		skipped,                          /* the deliveries these would have had */
+		dedup_conflict,                   /* events whose key belonged to another payload */
+		dedup_unknown;                    /* events admitted although nobody could say whether they are copies */
+	uint64_t keys_in_progress;                        /* gauge: idempotency keys in memory */
+	uint64_t unclaimed;                               /* gauge: deliveries of arrivals that wait to learn whether they are copies */
 	uint64_t tried_rows, open_rows;                   /* gauges: rows in the store that belong to deliveries in hand */
 	uint64_t memory_bytes;                            /* gauge */
 	int64_t oldest_accepted_ms;                       /* engine time of the oldest event in hand, or INT64_MAX */
@@ -263,6 +295,9 @@ void tn_engine_ready(struct tn_engine *engine, uint32_t target_no, uint32_t room
 /* UNKNOWN: the engine submits the same batch again (a STORE command with the same number). REFUSED: nothing was written. */
 void tn_engine_stored(struct tn_engine *engine, uint64_t batch, enum tn_commit commit);
 void tn_engine_page(struct tn_engine *engine, const struct tn_page *page);
+/* One answer a key, in order. Borrows. A token that is not current is ignored (waiting ended after 1 s). The store must have been read
+ * after the CLAIM was given: a key leaves the engine only when its row is durable, so nothing can be missed between the two. */
+void tn_engine_claimed(struct tn_engine *engine, uint64_t token, const struct tn_claim_answer *answers, uint32_t count);
 /* OPENED may answer TN_NO_MEMORY: the stream is not open, say it again later. The others are always TN_OK. A stream opened in a new
  * epoch ends the old one (its unanswered positions get no answer). */
 enum tn_status tn_engine_stream(struct tn_engine *engine, struct tn_position stream, enum tn_stream_event event, int64_t grace_ms);

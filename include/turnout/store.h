@@ -88,6 +88,7 @@ enum tn_op_kind {
 	                                     other state, or absent: left alone (so twice is fine) */
 	TN_PURGE_ROW,                     /* by key: drops it if DEAD, else left alone */
 	TN_PUT_SEEN,                      /* an idempotency key that was accepted, or is done: `seen` (section 11) */
+	TN_DROP_SEEN,                     /* forgets seen.key. Absent: fine */
 };
 struct tn_seen {
 	struct tn_id key;                 /* scope included: hashed with bus and source */
@@ -100,7 +101,7 @@ struct tn_op {
 	struct tn_row_key key;
 	const struct tn_row *row;         /* PUT_ROW */
 	struct tn_event *event;           /* PUT_EVENT */
-	struct tn_seen seen;              /* PUT_SEEN */
+	struct tn_seen seen;              /* PUT_SEEN; DROP_SEEN: its key */
 };
 struct tn_batch {
 	uint64_t number;                  /* 1, 2, ...; the same number again is the same batch again */

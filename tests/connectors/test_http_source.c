@@ -258,6 +258,28 @@ static void a_full_store_is_answered_503_with_the_time_to_come_again(void **stat
 	finish(&f);
 }
 
+static void a_copy_is_answered_as_accepted_as_busy_or_as_a_conflict(void **state)
+{
+	static const struct {
+		enum tn_answer answer;
+		const char *status, *part;
+	} rows[] = {
+		{TN_ANSWER_DUPLICATE, "202", "Idempotency-Replayed: true\r\n"},
+		{TN_ANSWER_BUSY, "409", "Retry-After: 1\r\n"},
+		{TN_ANSWER_CONFLICT, "422", "another payload"},
+	};
+	struct fixture f = {0};
+	set_defaults(&f);
+	start(&f);
+	give_credit(&f, 10);
+	for (int i = 0; i < (int)(sizeof rows / sizeof *rows); i++) {
+		int fd = post(&f, EVENT);
+		settle(&f, i, (struct tn_settlement){.answer = rows[i].answer});
+		expect_answer(&f, fd, rows[i].status, rows[i].part);
+	}
+	finish(&f);
+}
+
 static void a_released_event_is_answered_503(void **state)
 {
 	struct fixture f = {0};
@@ -592,6 +614,7 @@ int main(void)
 		cmocka_unit_test(a_durable_event_that_no_rule_matches_is_answered_202),
 		cmocka_unit_test(a_sync_event_is_answered_by_its_worst_outcome),
 		cmocka_unit_test(a_full_store_is_answered_503_with_the_time_to_come_again),
+		cmocka_unit_test(a_copy_is_answered_as_accepted_as_busy_or_as_a_conflict),
 		cmocka_unit_test(a_released_event_is_answered_503),
 		cmocka_unit_test(pipelined_events_are_answered_in_order),
 		cmocka_unit_test(a_bad_event_is_refused_with_its_place),

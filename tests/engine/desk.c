@@ -162,6 +162,7 @@ static void keep(struct desk *desk, const struct tn_command *command)
 		desk->drained = true;
 		desk->timed_out = command->timed_out;
 		break;
+	case TN_CLAIM:
 	case TN_EXTEND:
 		break;
 	}

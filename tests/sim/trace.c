@@ -19,7 +19,7 @@ static void print_step(uint64_t number, const struct sim_trace *step)
 	static const char *const facts[] = {"tick", "offer", "result", "ready", "stored", "applied", "read", "page", "stream",
 		"reload", "move", "drain", "crash", "row", "command"};
 	static const char *const commands[] = {"START", "CANCEL", "ACK", "EXTEND", "RELEASE", "CREDIT", "STREAM_DONE", "STORE",
-		"SCAN", "ROOM", "DRAINED"};
+		"SCAN", "ROOM", "DRAINED", "CLAIM"};
 	printf("%6" PRIu64 "  %10" PRId64 " ms  %-8s", number, step->now_ms, facts[step->fact]);
 	if (step->fact == SIM_COMMAND)
 		printf("%-12s", commands[step->detail]);

@@ -130,12 +130,12 @@ static struct tn_str resolve_reference(const struct parse *parse, struct tn_str 
 	return tn_str_make(joined, scheme.len + path.len);
 }
 
-static enum tn_status read_secret(const struct parse *parse, const struct tn_option *row, const struct tn_doc_node *node, struct tn_str text)
+static enum tn_status read_secret(const struct parse *parse, const struct tn_option *row, const struct tn_doc_node *node, struct tn_str text,
+	struct tn_secret *out_secret)
 {
 	if (!tn_secret_is_reference(text))
 		return refuse(parse, row, node, "a reference: env:NAME or file:PATH (secrets do not stand in the configuration)");
-	struct tn_secret *secret = place_of(parse, row);
-	*secret = (struct tn_secret){.reference = resolve_reference(parse, text)};
+	*out_secret = (struct tn_secret){.reference = resolve_reference(parse, text)};
 	return TN_OK;
 }
 
@@ -174,7 +174,7 @@ static enum tn_status read_scalar(const struct parse *parse, const struct tn_opt
 	case TN_OPTION_CHOICE:
 		return read_choice(parse, row, node, text);
 	case TN_OPTION_SECRET:
-		return read_secret(parse, row, node, text);
+		return read_secret(parse, row, node, text, place_of(parse, row));
 	default:
 		abort();
 	}
@@ -191,6 +191,23 @@ static enum tn_status read_texts(const struct parse *parse, const struct tn_opti
 		if (!is_scalar(item))
 			return refuse(parse, row, item, "a list of strings");
 		texts->items[texts->count++] = tn_arena_copy(parse->arena, item->text);
+	}
+	return TN_OK;
+}
+
+static enum tn_status read_secrets(const struct parse *parse, const struct tn_option *row, const struct tn_doc_node *node)
+{
+	struct tn_secrets *secrets = place_of(parse, row);
+	if (node->kind != TN_DOC_LIST || node->count == 0)
+		return refuse(parse, row, node, "a list of references: env:NAME or file:PATH");
+	secrets->items = tn_arena_array(parse->arena, struct tn_secret, node->count);
+	secrets->count = 0;
+	for (const struct tn_doc_node *item = node->first; item; item = item->next) {
+		if (!is_scalar(item))
+			return refuse(parse, row, item, "a list of references: env:NAME or file:PATH");
+		enum tn_status status = read_secret(parse, row, item, item->text, &secrets->items[secrets->count++]);
+		if (status != TN_OK)
+			return status;
 	}
 	return TN_OK;
 }
@@ -219,6 +236,8 @@ static enum tn_status read_node(const struct parse *parse, const struct tn_optio
 	case TN_OPTION_LATER:
 		tn_doc_error(parse->doc, node, parse->error, "%s is not in this version: %s", row->name, row->help);
 		return TN_UNSUPPORTED;
+	case TN_OPTION_SECRETS:
+		return read_secrets(parse, row, node);
 	case TN_OPTION_TEXTS:
 		return read_texts(parse, row, node);
 	case TN_OPTION_PAIRS:
@@ -290,6 +309,10 @@ static enum tn_status read_map(const struct parse *parse, const char *prefix, co
 {
 	if (map->kind != TN_DOC_MAP) {
 		tn_doc_error(parse->doc, map, parse->error, "%s must be a map of settings", *prefix ? prefix : "this");
+		return TN_INVALID;
+	}
+	if (*prefix && map->count == 0) { /* whoever writes `signing: {}` means something, and would get nothing */
+		tn_doc_error(parse->doc, map, parse->error, "%.*s has no settings", (int)strlen(prefix) - 1, prefix);
 		return TN_INVALID;
 	}
 	for (const struct tn_doc_node *member = map->first; member; member = member->next) {

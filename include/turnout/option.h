@@ -23,6 +23,7 @@ enum tn_option_type {
 	TN_OPTION_SIZE,      /* uint64_t bytes: 512, 64KiB, 1MiB, 4GiB; within min..max */
 	TN_OPTION_CHOICE,    /* uint32_t: index into choices */
 	TN_OPTION_SECRET,    /* struct tn_secret: env:NAME or file:PATH (as TN_OPTION_PATH) only */
+	TN_OPTION_SECRETS,   /* struct tn_secrets: a list of those */
 	TN_OPTION_TEXTS,     /* struct tn_texts: a list of strings */
 	TN_OPTION_PAIRS,     /* struct tn_pairs: a map of name -> string or secret reference */
 	TN_OPTION_LATER,     /* known by name, refused: `help` says what and that it comes later */
@@ -30,6 +31,10 @@ enum tn_option_type {
 
 struct tn_texts {
 	struct tn_str *items;
+	size_t count;
+};
+struct tn_secrets {
+	struct tn_secret *items;
 	size_t count;
 };
 struct tn_pair {

@@ -21,6 +21,7 @@ struct sample {
 	int64_t timeout_ms;
 	uint32_t mode;
 	struct tn_secret token;
+	struct tn_secrets keys;
 	struct tn_texts hosts;
 	struct tn_pairs headers;
 };
@@ -34,6 +35,7 @@ static const struct tn_option table[] = {
 	{"timeout", TN_OPTION_DURATION, offsetof(struct sample, timeout_ms), "15s", .min = 10, .max = 60000, .help = "time"},
 	{"mode", TN_OPTION_CHOICE, offsetof(struct sample, mode), "durable", .choices = modes, .help = "mode"},
 	{"auth.bearer", TN_OPTION_SECRET, offsetof(struct sample, token), .help = "token"},
+	{"keys", TN_OPTION_SECRETS, offsetof(struct sample, keys), .help = "keys"},
 	{"hosts", TN_OPTION_TEXTS, offsetof(struct sample, hosts), .help = "hosts"},
 	{"headers", TN_OPTION_PAIRS, offsetof(struct sample, headers), .help = "headers"},
 	{"breaker", TN_OPTION_LATER, .help = "breakers come later"},
@@ -67,7 +69,7 @@ static void values_and_defaults_fill_the_struct(void **state)
 {
 	struct read read;
 	read_text(&read, "name: web\nkind: http\ntls: {certificate: c.pem}\ntimeout: 250ms\nmode: sync\nhosts: [a, b]\n"
-			 "headers: {X-A: plain, X-B: file:k/b}\nauth:\n  bearer: env:TOKEN\n");
+			 "headers: {X-A: plain, X-B: file:k/b}\nauth:\n  bearer: env:TOKEN\nkeys: [env:NEW, file:k/old]\n");
 	assert_int_equal(read.status, TN_OK);
 	assert_true(tn_str_is(read.sample.name, "web"));
 	assert_true(tn_str_is(read.sample.certificate, "etc/c.pem"));
@@ -81,6 +83,9 @@ static void values_and_defaults_fill_the_struct(void **state)
 	assert_false(read.sample.headers.items[1].value.literal);
 	assert_true(tn_str_is(read.sample.headers.items[1].value.reference, "file:etc/k/b"));
 	assert_true(tn_str_is(read.sample.token.reference, "env:TOKEN"));
+	assert_int_equal(read.sample.keys.count, 2);
+	assert_true(tn_str_is(read.sample.keys.items[0].reference, "env:NEW"));
+	assert_true(tn_str_is(read.sample.keys.items[1].reference, "file:etc/k/old"));
 	close_read(&read);
 }
 
@@ -102,6 +107,12 @@ static void what_is_wrong_is_refused_at_its_place(void **state)
 		{"name: a\nhosts: x\n", "etc/t.yaml:2:8: hosts must be a list"},
 		{"name: a\nauth: {bearer: s3cret}\n",
 			"etc/t.yaml:2:16: auth.bearer must be a reference: env:NAME or file:PATH (secrets do not stand in the configuration)"},
+		{"name: a\nkeys: env:KEY\n", "etc/t.yaml:2:7: keys must be a list of references: env:NAME or file:PATH"},
+		{"name: a\nkeys: []\n", "etc/t.yaml:2:7: keys must be a list of references: env:NAME or file:PATH"},
+		{"name: a\ntls: {}\n", "etc/t.yaml:2:6: tls has no settings"},
+		{"name: a\nkeys: [[]]\n", "etc/t.yaml:2:8: keys must be a list of references: env:NAME or file:PATH"},
+		{"name: a\nkeys: [env:KEY, s3cret]\n",
+			"etc/t.yaml:2:17: keys must be a reference: env:NAME or file:PATH (secrets do not stand in the configuration)"},
 		{"name: a\nbreaker: {}\n", "etc/t.yaml:2:10: breaker is not in this version: breakers come later"},
 		{"name: [a]\n", "etc/t.yaml:1:7: name must be a single value"},
 	};

@@ -14,7 +14,7 @@
 
 /* Set by the connector from the event and the attempt, or by HTTP itself. */
 static const char *const reserved[] = {"host", "content-length", "content-type", "transfer-encoding", "connection", "keep-alive", "te",
-	"trailer", "upgrade", "expect", "proxy-connection", "idempotency-key", NULL};
+	"trailer", "upgrade", "expect", "proxy-connection", "idempotency-key", "webhook-id", "webhook-timestamp", "webhook-signature", NULL};
 static const char *const reserved_prefixes[] = {"ce-", "turnout-", NULL};
 /* These carry credentials, so their values must not stand in the configuration. */
 static const char *const secret_names[] = {"authorization", "proxy-authorization", "cookie", NULL};

@@ -5,28 +5,31 @@
  * Called by the host through tn_http_target_ops. One instance a worker, each with an HTTP client of its own; it owns its attempts, which
  * are used again and again. Loop thread of its worker.
  *
- *   deliver -> encode -> send -> answer -> classify -> result
- *                         ^         |
- *                         '-- once: 401 or 407, and the credential reads otherwise now than when it was sent
+ *   deliver -> encode -> sign -> send -> answer -> classify -> result
+ *                         ^               |
+ *                         '-- once: our credential or signature was refused, and a secret reads otherwise now than when it was sent
  *
  * Besides the event a request carries:
  *   Idempotency-Key: "<delivery id>"   the same for every attempt of a delivery, after restarts and redrives too
  *   Turnout-Attempt: <n>               1 for the first
+ *   webhook-id, -timestamp, -signature  where it signs (http_signature.h); the id is the delivery's
  */
 #include "http_target.h"
 
 #include "classify.h"
 #include "dead_letter.h"
 #include "http_headers.h"
+#include "http_signature.h"
 #include "turnout/base64.h"
 #include "turnout/http_client.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REREAD_INTERVAL_MS = 1000, KEY_SIZE = TN_ID_TEXT_SIZE + 2, OWN_HEADERS = 2 };
+enum { REREAD_INTERVAL_MS = 1000, KEY_SIZE = TN_ID_TEXT_SIZE + 2, OWN_HEADERS = 5 };
 
 struct attempt {
 	struct attempt *next, *previous; /* under way; the free list uses next alone */
@@ -36,11 +39,12 @@ struct attempt {
 	struct tn_event *letter;         /* owned: the event as a dead letter, or NULL */
 	uint64_t token;
 	int64_t deadline_ms;
+	uint64_t generation;             /* of the secrets that it was sent with */
 	bool again, cancelled;           /* again: sent for the second time */
 	struct tn_encoded encoded;
 	struct tn_header *headers;       /* encoded, own and fixed ones in a row */
 	size_t header_count, header_capacity;
-	char key[KEY_SIZE], number[12];
+	char id[TN_ID_TEXT_SIZE], key[KEY_SIZE], number[12], timestamp[24], signatures[TN_HTTP_SIGNATURE_TEXT_MAX];
 };
 
 struct tn_target {
@@ -49,6 +53,8 @@ struct tn_target {
 	struct tn_address_policy *addresses;
 	struct tn_http_client *client;
 	struct tn_http_headers *fixed;   /* as read last */
+	struct tn_http_signature *signature; /* likewise; NULL: it does not sign */
+	uint64_t generation;             /* of fixed and signature: another one when either reads otherwise */
 	int64_t reread_ms;               /* not before this the secrets are read again */
 	struct tn_classify_overrides overrides;
 	char *url;
@@ -106,6 +112,25 @@ static void add_header(struct attempt *attempt, const struct tn_header *header)
 	attempt->headers[attempt->header_count++] = *header;
 }
 
+static void add_own(struct attempt *attempt, const char *name, const char *value)
+{
+	add_header(attempt, &(struct tn_header){tn_str_from(name), tn_str_from(value), TN_STRING});
+}
+
+static struct tn_str body_of(const struct attempt *attempt)
+{
+	return attempt->encoded.has_body ? attempt->encoded.body : TN_STR("");
+}
+
+static void sign(struct attempt *attempt)
+{
+	struct tn_target *target = attempt->target;
+	int64_t now_s = tn_clock_wall_ms(target->host->clock) / 1000;
+	snprintf(attempt->timestamp, sizeof attempt->timestamp, "%" PRId64, now_s);
+	tn_http_signature_sign(target->signature, tn_str_from(attempt->id), tn_str_from(attempt->timestamp), body_of(attempt),
+		attempt->signatures);
+}
+
 static void gather_headers(struct attempt *attempt)
 {
 	const struct tn_http_headers *fixed = attempt->fixed;
@@ -119,8 +144,13 @@ static void gather_headers(struct attempt *attempt)
 	attempt->header_count = 0;
 	for (size_t i = 0; i < attempt->encoded.header_count; i++)
 		add_header(attempt, &attempt->encoded.headers[i]);
-	add_header(attempt, &(struct tn_header){TN_STR("Idempotency-Key"), tn_str_from(attempt->key), TN_STRING});
-	add_header(attempt, &(struct tn_header){TN_STR("Turnout-Attempt"), tn_str_from(attempt->number), TN_STRING});
+	add_own(attempt, "Idempotency-Key", attempt->key);
+	add_own(attempt, "Turnout-Attempt", attempt->number);
+	if (attempt->target->signature) {
+		add_own(attempt, "webhook-id", attempt->id);
+		add_own(attempt, "webhook-timestamp", attempt->timestamp);
+		add_own(attempt, "webhook-signature", attempt->signatures);
+	}
 	for (size_t i = 0; i < fixed->count; i++)
 		add_header(attempt, &fixed->headers[i]);
 }
@@ -131,13 +161,16 @@ static void send_request(struct attempt *attempt, int64_t timeout_ms)
 {
 	struct tn_target *target = attempt->target;
 	attempt->fixed = tn_http_headers_ref(target->fixed);
+	attempt->generation = target->generation;
+	if (target->signature)
+		sign(attempt);
 	gather_headers(attempt);
 	struct tn_http_call_options options = {
 		.method = "POST",
 		.url = target->url,
 		.headers = attempt->headers,
 		.header_count = attempt->header_count,
-		.body = attempt->encoded.has_body ? attempt->encoded.body : TN_STR(""),
+		.body = body_of(attempt),
 		.timeout_ms = timeout_ms > 1 ? timeout_ms : 1,
 		.body_limit = TN_CLASSIFY_SAMPLE_MAX,
 		.done = on_done,
@@ -150,9 +183,10 @@ static void write_key(struct attempt *attempt, const struct tn_id *id)
 {
 	char *at = attempt->key;
 	bool quoted = !attempt->target->options->bare_key;
+	tn_base32_id(id->bytes, attempt->id);
 	if (quoted)
 		*at++ = '"';
-	tn_base32_id(id->bytes, at);
+	memcpy(at, attempt->id, TN_ID_TEXT_SIZE);
 	if (quoted)
 		memcpy(at + TN_ID_TEXT_SIZE - 1, "\"", 2);
 }
@@ -174,29 +208,56 @@ static void deliver(struct tn_target *target, const struct tn_attempt *from)
 
 /* --- Answers --- */
 
-/* Reads the credential again; true when it is another one than this attempt was sent with. */
-static bool credential_changed(struct attempt *attempt)
+static void reread_headers(struct tn_target *target)
+{
+	struct tn_http_headers *fresh;
+	if (tn_http_headers_read(target->options, &fresh, NULL) != TN_OK)
+		return;
+	if (tn_http_headers_equal(fresh, target->fixed)) {
+		tn_http_headers_unref(fresh);
+		return;
+	}
+	tn_http_headers_unref(target->fixed);
+	target->fixed = fresh;
+	target->generation++;
+}
+
+static void reread_signature(struct tn_target *target)
+{
+	struct tn_http_signature *fresh;
+	if (!target->signature || tn_http_signature_new(&target->options->signing, &fresh, NULL) != TN_OK)
+		return;
+	if (tn_http_signature_equal(fresh, target->signature)) {
+		tn_http_signature_free(fresh);
+		return;
+	}
+	tn_http_signature_free(target->signature);
+	target->signature = fresh;
+	target->generation++;
+}
+
+/* Reads the secrets again; true when they are others than this attempt was sent with. */
+static bool secrets_changed(struct attempt *attempt)
 {
 	struct tn_target *target = attempt->target;
-	struct tn_http_headers *fresh;
 	int64_t now_ms = tn_clock_mono_ms(target->host->clock);
 	if (now_ms >= target->reread_ms) {
 		target->reread_ms = now_ms + REREAD_INTERVAL_MS;
-		if (tn_http_headers_read(target->options, &fresh, NULL) == TN_OK) {
-			if (tn_http_headers_equal(fresh, target->fixed)) {
-				tn_http_headers_unref(fresh);
-			} else {
-				tn_http_headers_unref(target->fixed);
-				target->fixed = fresh;
-			}
-		}
+		reread_headers(target);
+		reread_signature(target);
 	}
-	return target->fixed != attempt->fixed;
+	return target->generation != attempt->generation;
+}
+
+/* Receivers say all of these to a signature they do not know. */
+static bool may_be_refused(const struct tn_target *target, int32_t status)
+{
+	return status == 401 || status == 407 || (target->signature && (status == 400 || status == 403));
 }
 
 static bool send_again(struct attempt *attempt, const struct tn_http_answer *answer)
 {
-	if ((answer->status != 401 && answer->status != 407) || attempt->again || attempt->cancelled || !credential_changed(attempt))
+	if (!may_be_refused(attempt->target, answer->status) || attempt->again || attempt->cancelled || !secrets_changed(attempt))
 		return false;
 	tn_http_headers_unref(attempt->fixed);
 	attempt->again = true;
@@ -255,6 +316,7 @@ static void free_target(struct tn_target *target)
 		free_attempt(attempt);
 	}
 	tn_http_headers_unref(target->fixed);
+	tn_http_signature_free(target->signature);
 	tn_address_policy_free(target->addresses);
 	free(target->url);
 	free(target);
@@ -311,6 +373,8 @@ static enum tn_status open_target(const struct tn_host *host, const void *option
 		status = tn_classify_parse(&target->options->retry_on, &target->options->fail_on, &target->overrides, error);
 	if (status == TN_OK)
 		status = tn_http_headers_read(target->options, &target->fixed, error);
+	if (status == TN_OK && target->options->signing.count > 0)
+		status = tn_http_signature_new(&target->options->signing, &target->signature, error);
 	if (status == TN_OK)
 		status = open_client(target, error);
 	if (status != TN_OK) {
@@ -319,87 +383,6 @@ static enum tn_status open_target(const struct tn_host *host, const void *option
 	}
 	*out_target = target;
 	return TN_OK;
-}
-
-/* --- Configuration --- */
-
-static const char *const modes[] = {"binary", "structured", NULL};
-static const char *const key_formats[] = {"structured", "bare", NULL};
-
-#define AT(member) offsetof(struct tn_http_target_options, member)
-#define LATER(name, what) {name, TN_OPTION_LATER, 0, .help = what " comes later"}
-
-const struct tn_option tn_http_target_options[] = {
-	{"url", TN_OPTION_TEXT, AT(url), .required = true, .reloadable = true, .help = "http:// or https://, without user name"},
-	{"content_mode", TN_OPTION_CHOICE, AT(structured), "binary", .reloadable = true, .choices = modes,
-		.help = "attributes in headers (binary), or all in a JSON body (structured)"},
-	{"idempotency_format", TN_OPTION_CHOICE, AT(bare_key), "structured", .reloadable = true, .choices = key_formats,
-		.help = "Idempotency-Key with quotes (structured), or without (bare)"},
-	{"connect_timeout", TN_OPTION_DURATION, AT(connect_timeout_ms), "5s", .reloadable = true, .min = 10, .max = 300000,
-		.help = "to connect, TLS included; within the attempt's timeout"},
-	{"headers", TN_OPTION_PAIRS, AT(headers), .reloadable = true, .help = "more headers: name to value, or to env:NAME or file:PATH"},
-	{"auth.bearer", TN_OPTION_SECRET, AT(bearer), .reloadable = true, .help = "token; read again when the target answers 401"},
-	{"auth.basic.username", TN_OPTION_TEXT, AT(basic_username), .reloadable = true, .help = "user name"},
-	{"auth.basic.password", TN_OPTION_SECRET, AT(basic_password), .reloadable = true, .help = "password"},
-	{"tls.ca", TN_OPTION_PATH, AT(tls_ca), .reloadable = true, .help = "file of authorities (PEM) trusted instead of the system's"},
-	{"tls.certificate", TN_OPTION_PATH, AT(tls_certificate), .reloadable = true, .help = "file of our certificate (PEM)"},
-	{"tls.key", TN_OPTION_PATH, AT(tls_key), .reloadable = true, .help = "file of its key (PEM)"},
-	{"addresses.allow", TN_OPTION_TEXTS, AT(allow), .reloadable = true, .help = "CIDR blocks allowed beside the default"},
-	{"addresses.deny", TN_OPTION_TEXTS, AT(deny), .reloadable = true, .help = "CIDR blocks denied; wins over allow"},
-	{"retry_on", TN_OPTION_TEXTS, AT(retry_on), .reloadable = true, .help = "statuses to retry: 404, 520-599"},
-	{"fail_on", TN_OPTION_TEXTS, AT(fail_on), .reloadable = true, .help = "statuses never to retry"},
-	LATER("signing", "signing (Standard Webhooks)"),
-	LATER("auth.oauth2", "OAuth 2"),
-	LATER("abuse_protection", "the webhook handshake"),
-	LATER("reply", "taking events from answers"),
-	LATER("batch", "batches"),
-	{0},
-};
-
-static enum tn_status check_tls(const struct tn_http_target_options *options, struct tn_error *error)
-{
-	if ((options->tls_certificate.len > 0) == (options->tls_key.len > 0))
-		return TN_OK;
-	tn_error_set(error, "tls.certificate and tls.key need each other");
-	return TN_INVALID;
-}
-
-static enum tn_status check_addresses(const struct tn_http_target_options *options, struct tn_error *error)
-{
-	struct tn_address_policy *policy = NULL;
-	struct tn_error why = {0};
-	enum tn_status status = tn_address_policy_new(
-		options->allow.items, options->allow.count, options->deny.items, options->deny.count, &policy, &why);
-	tn_address_policy_free(policy);
-	if (status != TN_OK)
-		tn_error_set(error, "addresses: %s", why.message);
-	return status;
-}
-
-enum tn_status tn_http_target_check(const void *options_arg, struct tn_error *error)
-{
-	const struct tn_http_target_options *options = options_arg;
-	struct tn_classify_overrides overrides;
-	enum tn_status status = tn_http_url_check(options->url, NULL, error);
-	if (status == TN_OK)
-		status = tn_http_headers_check(options, error);
-	if (status == TN_OK)
-		status = check_tls(options, error);
-	if (status == TN_OK)
-		status = check_addresses(options, error);
-	if (status == TN_OK)
-		status = tn_classify_parse(&options->retry_on, &options->fail_on, &overrides, error);
-	return status;
-}
-
-void tn_http_target_describe(const void *options_arg, char *out, size_t size)
-{
-	const struct tn_http_target_options *options = options_arg;
-	struct tn_buf shown = {0};
-	if (tn_http_url_check(options->url, &shown, NULL) != TN_OK)
-		tn_buf_add_text(&shown, "(bad url)");
-	snprintf(out, size, "%.*s", TN_STR_ARG(tn_buf_str(&shown)));
-	tn_buf_fini(&shown);
 }
 
 const struct tn_target_ops tn_http_target_ops = {

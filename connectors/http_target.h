@@ -10,10 +10,11 @@
 struct tn_http_target_options {
 	struct tn_str url;
 	uint32_t structured;         /* content_mode: binary, structured */
-	uint32_t bare_key;           /* idempotency_format: structured, bare */
+	uint32_t bare_key;           /* idempotency_key: quoted, bare */
 	int64_t connect_timeout_ms;
 	struct tn_pairs headers;
 	struct tn_secret bearer, basic_password;
+	struct tn_secrets signing;   /* none: requests are not signed */
 	struct tn_str basic_username;
 	struct tn_str tls_ca, tls_certificate, tls_key;
 	struct tn_texts allow, deny; /* CIDR blocks, added to those of the bus */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <curl/curl.h>
+#include <openssl/hmac.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@
 #include "http_target.h"
 #include "loopback.h"
 #include "turnout/address.h"
+#include "turnout/base64.h"
 #include "turnout/doc.h"
 
 struct world {
@@ -427,6 +429,177 @@ static void a_missing_secret_stops_the_target_from_opening(void **state)
 	assert_null(strstr(error.message, "lines"));
 }
 
+/* --- Signatures --- */
+
+/* The value of a header of the last request, in a buffer that stays until the next call. */
+static const char *sent_header(struct world *world, const char *name)
+{
+	static char value[512];
+	char start[64];
+	snprintf(start, sizeof start, "\r\n%s: ", name);
+	const char *at = strstr(world->server.request.bytes, start);
+	if (!at)
+		return NULL;
+	at += strlen(start);
+	snprintf(value, sizeof value, "%.*s", (int)strcspn(at, "\r"), at);
+	return value;
+}
+
+/* Whether the last request carries the signature of that secret over its own id, time and body. */
+static bool is_signed_by(struct world *world, const char *secret)
+{
+	struct tn_buf key = {0}, text = {0}, expected = {0};
+	unsigned char digest[32];
+	const char *body = strstr(world->server.request.bytes, "\r\n\r\n") + 4;
+	assert_true(tn_base64_decode(&key, tn_str_from(secret + 6)));
+	tn_buf_add_text(&text, sent_header(world, "webhook-id"));
+	tn_buf_add_byte(&text, '.');
+	tn_buf_add_text(&text, sent_header(world, "webhook-timestamp"));
+	tn_buf_add_byte(&text, '.');
+	tn_buf_add_text(&text, body);
+	HMAC(EVP_sha256(), key.bytes, (int)key.len, (const unsigned char *)text.bytes, text.len, digest, NULL);
+	tn_buf_add_text(&expected, "v1,");
+	tn_base64_encode(&expected, tn_str_make((const char *)digest, sizeof digest));
+	tn_buf_terminate(&expected);
+	bool found = strstr(sent_header(world, "webhook-signature"), expected.bytes) != NULL;
+	tn_buf_fini(&key);
+	tn_buf_fini(&text);
+	tn_buf_fini(&expected);
+	return found;
+}
+
+#define OLD_SECRET "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u"
+#define NEW_SECRET "whsec_bmV3IG5ldyBuZXcgbmV3IG5ldyBuZXcgISEh"
+
+static void sign_with(struct world *world, struct tn_secret *secrets, size_t count)
+{
+	static const char *const names[] = {"env:TEST_OLD", "env:TEST_NEW"};
+	setenv("TEST_OLD", OLD_SECRET, 1);
+	setenv("TEST_NEW", NEW_SECRET, 1);
+	for (size_t i = 0; i < count; i++)
+		secrets[i] = (struct tn_secret){.reference = tn_str_from(names[i])};
+	world->options.signing = (struct tn_secrets){secrets, count};
+}
+
+static void a_request_is_signed_over_the_bytes_sent(void **state)
+{
+	struct world *world = *state;
+	struct tn_secret secrets[1];
+	int64_t before_s = tn_clock_wall_ms(&tn_clock_system) / 1000;
+	sign_with(world, secrets, 1);
+	for (world->options.structured = 0; world->options.structured < 2; world->options.structured++) {
+		assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+		assert_true(got_line(world, "webhook-id: aebagbafaydqqcikbmga2dqpca"));
+		assert_in_range(atoll(sent_header(world, "webhook-timestamp")), before_s, before_s + 60);
+		assert_true(is_signed_by(world, OLD_SECRET));
+		assert_false(is_signed_by(world, NEW_SECRET));
+	}
+}
+
+static void an_event_without_data_is_signed_too(void **state)
+{
+	struct world *world = *state;
+	struct tn_secret secrets[1];
+	struct tn_attribute attributes[] = {{TN_STR("id"), TN_STR("1"), TN_STRING}, {TN_STR("source"), TN_STR("/shop"), TN_STRING},
+		{TN_STR("type"), TN_STR("x"), TN_STRING}};
+	tn_event_unref(world->event);
+	world->item.event = world->event = tn_event_new(&(struct tn_event_parts){.attributes = attributes, .attribute_count = 3});
+	sign_with(world, secrets, 1);
+	deliver(world);
+	assert_true(is_signed_by(world, OLD_SECRET));
+}
+
+static void each_attempt_is_signed_with_its_own_time(void **state)
+{
+	struct world *world = *state;
+	struct tn_secret secrets[1];
+	int64_t now_ms = 1700000000000;
+	struct tn_clock clock = {.mono_ms = hurried_ms, .wall_ms = hurried_ms, .arg = &now_ms};
+	world->host.clock = &clock;
+	world->attempt.timeout_ms = 60000;
+	sign_with(world, secrets, 1);
+	deliver(world);
+	int64_t first_s = atoll(sent_header(world, "webhook-timestamp"));
+	world->item.tries.system = 1;
+	deliver(world);
+	assert_true(atoll(sent_header(world, "webhook-timestamp")) > first_s);
+	assert_true(got_line(world, "webhook-id: aebagbafaydqqcikbmga2dqpca"));
+	assert_true(is_signed_by(world, OLD_SECRET));
+	stop_target(world);
+}
+
+static void while_keys_are_rotated_both_sign(void **state)
+{
+	struct world *world = *state;
+	struct tn_secret secrets[2];
+	sign_with(world, secrets, 2);
+	deliver(world);
+	assert_true(is_signed_by(world, OLD_SECRET));
+	assert_true(is_signed_by(world, NEW_SECRET));
+	assert_int_equal(strcspn(sent_header(world, "webhook-signature"), " "), 47);
+}
+
+static void no_key_no_signature(void **state)
+{
+	struct world *world = *state;
+	deliver(world);
+	assert_null(sent_header(world, "webhook-id"));
+	assert_null(sent_header(world, "webhook-signature"));
+}
+
+static struct world *judge; /* of want_new_key */
+static const char *refusal;
+
+static void want_new_key(struct loopback *server, struct bufferevent *connection)
+{
+	loopback_write(connection, is_signed_by(judge, NEW_SECRET) ? LOOPBACK_OK : refusal);
+}
+
+static void a_refused_signature_is_made_again_once_with_the_key_read_anew(void **state)
+{
+	static const char *const refusals[] = {"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"};
+	struct world *world = *state;
+	struct tn_secret secrets[1];
+	judge = world;
+	world->server.script = want_new_key;
+	for (size_t i = 0; i < 3; i++) {
+		unsigned requests = world->server.requests;
+		refusal = refusals[i];
+		sign_with(world, secrets, 1);
+		open_target(world);
+		setenv("TEST_OLD", NEW_SECRET, 1);
+		assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+		assert_int_equal(world->server.requests, requests + 2);
+		stop_target(world);
+	}
+}
+
+static void a_refusal_of_what_is_not_signed_is_final(void **state)
+{
+	struct world *world = *state;
+	setenv("TEST_TOKEN", "old", 1);
+	world->options.bearer.reference = TN_STR("env:TEST_TOKEN");
+	world->server.reply = "HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n";
+	open_target(world);
+	setenv("TEST_TOKEN", "new", 1);
+	assert_int_equal(deliver(world)->verdict, TN_REJECTED);
+	assert_int_equal(world->server.requests, 1);
+}
+
+static void a_bad_key_stops_the_target_from_opening(void **state)
+{
+	struct world *world = *state;
+	struct tn_secret secrets[2];
+	struct tn_error error = {0};
+	sign_with(world, secrets, 2);
+	setenv("TEST_NEW", "whsec_c2hvcnQ=", 1);
+	assert_int_equal(tn_http_target_ops.open(&world->host, &world->options, &world->target, &error), TN_INVALID);
+	assert_null(world->target);
+	assert_non_null(strstr(error.message, "env:TEST_NEW"));
+	assert_null(strstr(error.message, "c2hvcnQ"));
+}
+
 /* --- Dead letters --- */
 
 static void a_dead_letter_carries_its_reason(void **state)
@@ -518,6 +691,8 @@ static void settings_are_read_from_the_configuration(void **state)
 			   "content_mode: structured\n"
 			   "connect_timeout: 2s\n"
 			   "auth: {bearer: env:TOKEN}\n"
+			   "idempotency_key: bare\n"
+			   "signing: {secrets: [env:NEW, file:old]}\n"
 			   "headers: {X-Tenant: seven, X-Key: file:/run/key}\n"
 			   "addresses: {allow: [169.254.1.0/24], deny: [10.0.0.0/8]}\n"
 			   "retry_on: [404, 450-459]\n"
@@ -527,6 +702,8 @@ static void settings_are_read_from_the_configuration(void **state)
 	assert_int_equal(world->options.structured, 1);
 	assert_int_equal(world->options.connect_timeout_ms, 2000);
 	assert_int_equal(world->options.headers.count, 2);
+	assert_int_equal(world->options.bare_key, 1);
+	assert_int_equal(world->options.signing.count, 2);
 	tn_http_connector.describe_target(&world->options, shown, sizeof shown);
 	assert_string_equal(shown, "https://billing.internal:443/events");
 }
@@ -558,7 +735,11 @@ static void wrong_settings_are_refused_with_a_reason(void **state)
 		{"url: http://x/\naddresses: {deny: [10.0.0.1/8]}\n", "10.0.0.1/8"},
 		{"url: http://x/\nretry_on: [200]\n", "retry_on: '200'"},
 		{"url: http://x/\nretry_on: [503]\nfail_on: [500-599]\n", "503"},
-		{"url: http://x/\nsigning: {}\n", "later"},
+		{"url: http://x/\nsigning: {}\n", "signing has no settings"},
+		{"url: http://x/\nsigning: {secrets: [whsec_AAAA]}\n", "reference"},
+		{"url: http://x/\nsigning: {secrets: [env:A, env:A, env:A, env:A, env:A, env:A, env:A, env:A, env:A]}\n", "at most 8"},
+		{"url: http://x/\nheaders: {Webhook-Id: y}\n", "set by the bus"},
+		{"url: http://x/\nidempotency_key: structured\n", "quoted, bare"},
 		{"url: http://x/\nauth: {oauth2: {}}\n", "later"},
 		{"url: http://x/\nbatch: 10\n", "later"},
 	};
@@ -607,6 +788,14 @@ int main(void)
 		TEST(a_new_token_that_is_refused_too_is_the_end),
 		TEST(a_token_that_keeps_changing_is_tried_twice_an_attempt),
 		TEST(a_missing_secret_stops_the_target_from_opening),
+		TEST(a_request_is_signed_over_the_bytes_sent),
+		TEST(an_event_without_data_is_signed_too),
+		TEST(each_attempt_is_signed_with_its_own_time),
+		TEST(while_keys_are_rotated_both_sign),
+		TEST(no_key_no_signature),
+		TEST(a_refused_signature_is_made_again_once_with_the_key_read_anew),
+		TEST(a_refusal_of_what_is_not_signed_is_final),
+		TEST(a_bad_key_stops_the_target_from_opening),
 		TEST(a_dead_letter_carries_its_reason),
 		TEST(a_dead_letter_may_be_structured),
 		TEST(poison_arrives_wrapped_in_an_event),

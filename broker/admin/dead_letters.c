@@ -21,13 +21,13 @@ enum { LIST_DEFAULT = 100, LIST_MAX = 1000, PAGES_A_LIST = 16, POLL_MS = 5, MOVE
 struct redrive {
 	struct tn_http_request *request;
 	struct tn_dlq_selection selection;
-	struct tn_dlq_cursor cursor;
+	struct tn_dlq_cursor cursor, page; /* page: before the page at hand */
 	struct tn_row_key *ids;
 	json_t *body;                     /* the selection's strings live in it */
 	bool force;
 	struct tn_move_item items[MOVE_MAX];
 	uint32_t count;                   /* items of the page at hand, until the engine took them */
-	uint64_t moved, no_target, too_often;
+	uint64_t moved, refused, no_target, too_often;
 };
 
 struct dead_letters {
@@ -181,6 +181,7 @@ static void free_redrive(struct redrive *redrive)
 
 static void end_redrive(struct dead_letters *dead_letters)
 {
+	tn_bus_moves_forget(dead_letters->bus, dead_letters);
 	free_redrive(dead_letters->redrive);
 	dead_letters->redrive = NULL;
 	event_del(dead_letters->step);
@@ -203,36 +204,49 @@ static bool take_record(void *arg, const struct tn_row *row, const struct tn_eve
 	else if (row->redrives >= TN_DLQ_MAX_REDRIVES && !redrive->force)
 		redrive->too_often++;
 	else
-		redrive->items[redrive->count++] = (struct tn_move_item){.key = row->key, .target_no = row->target_no};
+		redrive->items[redrive->count++] = (struct tn_move_item){
+			.key = row->key, .target_no = row->target_no, .bytes = tn_dead_letter_bytes(event)};
 	return redrive->count < MOVE_MAX;
 }
 
-/* The page stays at hand while the engine has no room for it. */
-static void move_page(struct tn_bus *bus, struct redrive *redrive)
+static void wait_a_moment(struct dead_letters *dead_letters);
+
+static void on_moved(void *arg, uint32_t moved)
 {
-	enum tn_status status = tn_bus_move(bus, TN_MOVE_REDRIVE, redrive->items, redrive->count);
-	if (status == TN_FULL)
-		return;
-	if (status == TN_OK)
-		redrive->moved += redrive->count;
-	else /* a target went with a reload between reading and moving */
-		redrive->no_target += redrive->count;
+	struct dead_letters *dead_letters = arg;
+	struct redrive *redrive = dead_letters->redrive;
+	redrive->moved += moved;
+	redrive->refused += redrive->count - moved;
 	redrive->count = 0;
+	wait_a_moment(dead_letters);
 }
 
-/* True when there is more to do. */
-static bool redrive_page(struct dead_letters *dead_letters, struct tn_error *error)
+/* False: there is nothing more to do. */
+static bool redrive_page(struct dead_letters *dead_letters, uint64_t as_of, struct tn_error *error)
 {
 	struct redrive *redrive = dead_letters->redrive;
+	if (redrive->cursor.done)
+		return false;
+	if (tn_dlq_read(tn_bus_store(dead_letters->bus), &redrive->selection, &tn_dlq_limits_default, &redrive->cursor, take_record,
+		    dead_letters, error) != TN_OK)
+		return false;
 	if (redrive->count == 0) {
-		if (redrive->cursor.done)
-			return false;
-		if (tn_dlq_read(tn_bus_store(dead_letters->bus), &redrive->selection, &tn_dlq_limits_default, &redrive->cursor, take_record,
-			    dead_letters, error) != TN_OK)
-			return false;
+		wait_a_moment(dead_letters);
+		return true;
 	}
-	if (redrive->count > 0)
-		move_page(dead_letters->bus, redrive);
+	struct tn_moves moves = {.move = TN_MOVE_REDRIVE, .as_of = as_of, .items = redrive->items, .count = redrive->count};
+	switch (tn_bus_move(dead_letters->bus, &moves, on_moved, dead_letters)) {
+	case TN_OK:
+		return true;
+	case TN_FULL:
+		redrive->cursor = redrive->page;
+		break;
+	default: /* a target went with a reload between reading and moving */
+		redrive->no_target += redrive->count;
+		break;
+	}
+	redrive->count = 0;
+	wait_a_moment(dead_letters);
 	return true;
 }
 
@@ -245,23 +259,20 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct dead_letters *dead_letters = arg;
 	struct tn_error error = {0};
-	/* Nothing to move is TN_FULL as long as an earlier move is not durable: pages are read, and the end is told, only after that. */
-	switch (tn_bus_move(dead_letters->bus, TN_MOVE_REDRIVE, NULL, 0)) {
-	case TN_OK:
-		break;
-	case TN_FULL:
+	uint64_t as_of;
+	if (!tn_bus_moves_ended(dead_letters->bus, &as_of)) {
 		wait_a_moment(dead_letters);
 		return;
-	default:
+	}
+	if (tn_bus_phase(dead_letters->bus) >= TN_BUS_DRAINING) {
 		tn_http_reply_problem(dead_letters->redrive->request, 503, 5, "the bus is shutting down; what was moved stays moved",
 			(struct tn_str){0});
 		end_redrive(dead_letters);
 		return;
 	}
-	if (redrive_page(dead_letters, &error)) {
-		wait_a_moment(dead_letters);
+	dead_letters->redrive->page = dead_letters->redrive->cursor;
+	if (redrive_page(dead_letters, as_of, &error))
 		return;
-	}
 	if (error.message[0])
 		reply_store_error(dead_letters->redrive->request, &error);
 	else

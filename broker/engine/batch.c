@@ -37,6 +37,7 @@ static void fill_row(struct tn_engine *engine, struct tn_row *row, const struct 
 		.redrives = delivery->redrives};
 	if (wish == TN_WISH_DEAD) {
 		row->dead_ms = engine->now_ms;
+		row->queue = delivery->target->queue;
 		row->condition = (enum tn_condition)delivery->condition;
 	}
 	if (TN_PLANT(10) && wish == TN_WISH_PARKED)
@@ -170,22 +171,28 @@ static bool take_large_arrival(struct tn_engine *engine)
 	return true;
 }
 
-/* Not while a page of due rows is on its way: it may show a row before or after the move, and nobody could tell. */
-bool tn_batch_may_move(const struct tn_engine *engine)
+static void add_insert(struct tn_engine *engine, const struct tn_move_item *item)
 {
-	bool scanning = engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_DUE;
-	return engine->journal.move_count > 0 && !scanning;
+	struct tn_journal *journal = &engine->journal;
+	if (item->row->key.event_seq == 0)
+		item->row->key = (struct tn_row_key){.event_seq = engine->next_seq++};
+	add_op(journal, TN_PUT_EVENT, (struct tn_row_key){.event_seq = item->row->key.event_seq})->event = item->event;
+	add_op(journal, TN_PUT_ROW, item->row->key)->row = item->row;
 }
 
 static void take_moves(struct tn_engine *engine)
 {
 	struct tn_journal *journal = &engine->journal;
-	if (!tn_batch_may_move(engine) || journal->at_ms[TN_LINE_ROWS] > engine->now_ms)
+	enum tn_line line = tn_moves_line(engine);
+	if (!tn_moves_pending(engine) || journal->at_ms[line] > engine->now_ms)
 		return;
-	took_from(journal, TN_LINE_ROWS);
-	enum tn_op_kind kind = journal->move == TN_MOVE_REDRIVE ? TN_REDRIVE_ROW : TN_PURGE_ROW;
-	for (uint32_t i = 0; i < journal->move_count; i++)
-		add_op(journal, kind, journal->moves[i].key);
+	took_from(journal, line);
+	for (uint32_t i = 0; i < journal->move_count; i++) {
+		if (journal->move == TN_MOVE_INSERT)
+			add_insert(engine, &journal->moves[i]);
+		else
+			add_op(journal, journal->move == TN_MOVE_REDRIVE ? TN_REDRIVE_ROW : TN_PURGE_ROW, journal->moves[i].key);
+	}
 	journal->sent_moves = journal->move_count;
 	journal->move_count = 0;
 }

@@ -75,6 +75,7 @@ void tn_bury(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_con
 	tn_delivery_stop_waiting(engine, delivery);
 	tn_heap_remove(&engine->backoffs, &delivery->timer);
 	tn_journal_forget(engine, delivery);
+	tn_moves_first_result(engine, delivery, false); /* it may end without any attempt */
 	tn_delivery_set_state(engine, delivery, TN_STATE_BURYING);
 	delivery->condition = (uint8_t)condition;
 	delivery->sink_tries = 0;

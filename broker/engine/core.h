@@ -46,7 +46,6 @@ enum {
 	TN_DROPS_WAITING = 256,        /* or until there are so many */
 	TN_BATCH_OPS = 1024,
 	TN_BATCH_BYTES = 4 << 20,      /* of event bytes; one event always fits */
-	TN_MOVE_ITEMS = 1024,
 	TN_REMEMBERED_MAX = 65536,     /* deliveries known by id so that a redelivered copy can join */
 	TN_TEXT_MAX = 1024,            /* of a failure's message and sample, each */
 	TN_TARGET_NO_MAX = 1 << 20,
@@ -205,6 +204,11 @@ struct tn_target {
 	int64_t cursor_due_ms, next_due_ms, low_due_ms, low_at_ms;
 	struct tn_row_key cursor_key;
 	uint64_t delivered, retried, dead, dropped, parks;
+	/* Dead letters (moves.c). */
+	struct tn_str queue;               /* among engine->queues */
+	uint64_t dead_rows, dead_bytes;
+	bool dead_full;
+	uint64_t redriven, redrive_delivered, redrive_failed;
 };
 
 /* --- The journal (journal.c) --- */
@@ -220,6 +224,9 @@ struct tn_journal {
 	uint32_t move_count;
 	bool moves_doubtful;               /* moves in line that an unknown commit may have made already */
 	enum tn_move move;
+	uint64_t move_token, moves_ended;
+	uint32_t moved;                    /* of the moves that ended last */
+	bool moved_owed;                   /* a MOVED command is owed */
 	/* The outstanding batch: frozen until its completion. */
 	struct tn_batch batch;
 	struct tn_op *ops;
@@ -277,6 +284,7 @@ struct tn_engine {
 	uint32_t target_capacity, target_count, target_list_capacity;
 	int64_t removal_grace_ms, rules_changed_ms;
 	bool tabled;                       /* a first table came */
+	struct tn_queue_name *queues;      /* every one that was ever named: rows on their way point to them */
 	struct tn_list ready_under, ready_over, scans;
 	uint32_t in_flight, quarter;
 	uint32_t orphans;                  /* slots whose result never came */
@@ -458,9 +466,25 @@ int64_t tn_journal_deadline(const struct tn_engine *engine);
 void tn_journal_tick(struct tn_engine *engine);
 bool tn_journal_next(struct tn_engine *engine, struct tn_command *out_command);
 /* batch.c: one batch from what waits. False: nothing to do now. */
-bool tn_batch_may_move(const struct tn_engine *engine);
 bool tn_batch_needs_event(const struct tn_delivery *delivery, enum tn_row_wish wish);
 bool tn_batch_build(struct tn_engine *engine);
+
+/* moves.c: dead letters, as their targets and the operator see them. */
+bool tn_moves_pending(const struct tn_engine *engine);  /* waiting for a batch, and nothing speaks against it */
+enum tn_line tn_moves_line(const struct tn_engine *engine);
+void tn_moves_finish(struct tn_engine *engine, bool ok, bool doubtful); /* what became of the moves in the batch */
+bool tn_moves_next(struct tn_engine *engine, struct tn_command *out_command);
+void tn_moves_add_dead(struct tn_engine *engine, struct tn_target *target, int change, uint64_t bytes);
+void tn_moves_check_full(struct tn_engine *engine, struct tn_target *target); /* its cap or its dead letters changed */
+void tn_moves_first_result(struct tn_engine *engine, const struct tn_delivery *delivery, bool delivered); /* before it is counted */
+struct tn_queue_name {
+	struct tn_queue_name *next;
+	size_t len;
+	char text[];
+};
+/* A lasting copy of a queue's name; bytes NULL without memory. */
+struct tn_str tn_moves_queue_name(struct tn_engine *engine, struct tn_str name);
+void tn_moves_fini(struct tn_engine *engine);
 
 /* scan.c */
 void tn_scan_row_parked(struct tn_engine *engine, struct tn_target *target, int64_t due_ms); /* a PARKED row is in the store */

@@ -405,6 +405,8 @@ void tn_delivery_answered(struct tn_engine *engine, struct tn_delivery *delivery
 {
 	if (outcome->verdict != TN_DELIVERED && outcome->verdict != TN_HOLD)
 		tn_delivery_set_last(engine, delivery, tn_failure_new(engine, outcome, true));
+	if (outcome->verdict != TN_HOLD)
+		tn_moves_first_result(engine, delivery, outcome->verdict == TN_DELIVERED);
 	switch (outcome->verdict) {
 	case TN_DELIVERED:
 		tn_delivery_end(engine, delivery, TN_STATE_DELIVERED);
@@ -436,5 +438,6 @@ void tn_delivery_timed_out(struct tn_engine *engine, struct tn_delivery *deliver
 		return;
 	}
 	tn_delivery_set_last(engine, delivery, timeout);
+	tn_moves_first_result(engine, delivery, false);
 	failed(engine, delivery, &timeout->outcome);
 }

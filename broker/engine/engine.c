@@ -159,7 +159,7 @@ static bool next_room(struct tn_engine *engine, struct tn_command *out_command)
 static bool next_once(struct tn_engine *engine, struct tn_command *out_command)
 {
 	return tn_attempt_next(engine, out_command) || tn_arrival_next(engine, out_command) || tn_stream_next(engine, out_command) ||
-	       tn_journal_next(engine, out_command) || next_start(engine, out_command) || tn_scan_next(engine, out_command) ||
+	       tn_journal_next(engine, out_command) || tn_moves_next(engine, out_command) || next_start(engine, out_command) || tn_scan_next(engine, out_command) ||
 	       next_room(engine, out_command) || tn_drain_next(engine, out_command);
 }
 
@@ -205,6 +205,7 @@ void tn_engine_free(struct tn_engine *engine)
 	tn_stream_free_all(engine);
 	tn_target_free_all(engine);
 	tn_journal_fini(engine);
+	tn_moves_fini(engine);
 	tn_heap_fini(&engine->backoffs);
 	tn_heap_fini(&engine->target_times);
 	tn_map_fini(&engine->by_key);

@@ -22,8 +22,8 @@ enum tn_status tn_journal_init(struct tn_engine *engine)
 	for (int line = 0; line < TN_LINES; line++)
 		tn_list_init(&journal->lines[line]);
 	tn_list_init(&journal->sent_arrivals);
-	journal->moves = tn_budget_take_furniture(engine, TN_MOVE_ITEMS * sizeof(*journal->moves));
-	journal->ops = tn_budget_take_furniture(engine, (TN_BATCH_OPS + TN_MOVE_ITEMS) * sizeof(*journal->ops));
+	journal->moves = tn_budget_take_furniture(engine, TN_MOVES_MAX * sizeof(*journal->moves));
+	journal->ops = tn_budget_take_furniture(engine, (TN_BATCH_OPS + 2 * TN_MOVES_MAX) * sizeof(*journal->ops));
 	journal->rows = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(*journal->rows));
 	journal->members = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(struct tn_delivery *));
 	journal->failures = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(struct tn_failure *));
@@ -35,8 +35,8 @@ enum tn_status tn_journal_init(struct tn_engine *engine)
 void tn_journal_fini(struct tn_engine *engine)
 {
 	struct tn_journal *journal = &engine->journal;
-	tn_budget_give_furniture(engine, journal->moves, TN_MOVE_ITEMS * sizeof(*journal->moves));
-	tn_budget_give_furniture(engine, journal->ops, (TN_BATCH_OPS + TN_MOVE_ITEMS) * sizeof(*journal->ops));
+	tn_budget_give_furniture(engine, journal->moves, TN_MOVES_MAX * sizeof(*journal->moves));
+	tn_budget_give_furniture(engine, journal->ops, (TN_BATCH_OPS + 2 * TN_MOVES_MAX) * sizeof(*journal->ops));
 	tn_budget_give_furniture(engine, journal->rows, TN_BATCH_OPS * sizeof(*journal->rows));
 	tn_budget_give_furniture(engine, journal->members, TN_BATCH_OPS * sizeof(struct tn_delivery *));
 	tn_budget_give_furniture(engine, journal->failures, TN_BATCH_OPS * sizeof(struct tn_failure *));
@@ -98,57 +98,6 @@ bool tn_journal_drops_rest(const struct tn_engine *engine)
 		engine->now_ms < journal->drops_since_ms + TN_DROP_WAIT_MS;
 }
 
-/* --- Moves: what an operator does to dead letters --- */
-
-enum tn_status tn_engine_move(struct tn_engine *engine, enum tn_move move, const struct tn_move_item *items, uint32_t count)
-{
-	struct tn_journal *journal = &engine->journal;
-	if (engine->draining)
-		return TN_CLOSED;
-	if (journal->move_count > 0 || journal->sent_moves > 0)
-		return TN_FULL;
-	if (count > TN_MOVE_ITEMS)
-		return TN_TOO_LARGE;
-	for (uint32_t i = 0; i < count; i++) {
-		if (move == TN_MOVE_REDRIVE && tn_target_find(engine, items[i].target_no)->limits.removed)
-			return TN_NOT_FOUND;
-		if (tn_park_find(engine, items[i].key) != NULL)
-			return TN_FULL; /* read from a commit whose outcome is not known here yet */
-	}
-	if (count > 0)
-		memcpy(journal->moves, items, count * sizeof(*items));
-	journal->move = move;
-	journal->move_count = count;
-	return TN_OK;
-}
-
-static void confirm_moves(struct tn_engine *engine)
-{
-	struct tn_journal *journal = &engine->journal;
-	for (uint32_t i = 0; i < journal->sent_moves && journal->move == TN_MOVE_REDRIVE; i++) {
-		struct tn_target *target = tn_target_find(engine, journal->moves[i].target_no);
-		engine->books.redriven++;
-		engine->books.parked++;
-		target->parked++;
-		target->park_rows++;
-		tn_scan_row_parked(engine, target, journal->batch.now_ms);
-	}
-}
-
-/* Once in doubt, moves are repeated until they are durable: rows may be parked already that no book knows of. */
-static void finish_moves(struct tn_engine *engine, bool ok, bool doubtful)
-{
-	struct tn_journal *journal = &engine->journal;
-	if (journal->sent_moves == 0)
-		return;
-	journal->moves_doubtful = !ok && (doubtful || journal->moves_doubtful);
-	if (ok)
-		confirm_moves(engine);
-	else if (journal->moves_doubtful)
-		journal->move_count = journal->sent_moves;
-	journal->sent_moves = 0;
-}
-
 /* --- What became of a batch --- */
 
 static void confirm(struct tn_engine *engine, struct tn_delivery *delivery)
@@ -158,6 +107,9 @@ static void confirm(struct tn_engine *engine, struct tn_delivery *delivery)
 	enum tn_row_wish wish = delivery->sent;
 	delivery->sent = TN_WISH_NONE;
 	delivery->doubtful = false;
+	int more_dead = (row_of[wish] == TN_ROW_DEAD) - (delivery->row == TN_ROW_DEAD);
+	if (more_dead != 0)
+		tn_moves_add_dead(engine, delivery->target, more_dead, tn_dead_letter_bytes(delivery->parcel->event));
 	tn_delivery_set_row(engine, delivery, row_of[wish]);
 	if (wish == TN_WISH_DROP)
 		tn_park_leave_key(engine, delivery);
@@ -222,7 +174,7 @@ static void finish(struct tn_engine *engine, bool ok)
 		else
 			tn_arrival_refused(engine, arrival, doubtful);
 	}
-	finish_moves(engine, ok, doubtful);
+	tn_moves_finish(engine, ok, doubtful);
 }
 
 static int64_t longer(int64_t pause_ms)
@@ -296,7 +248,7 @@ int64_t tn_journal_deadline(const struct tn_engine *engine)
 	if (!engine->draining)
 		deadline_ms = tn_time_max(journal->last_ms + TN_HEARTBEAT_MS, journal->at_ms[TN_LINE_DROPS]);
 	for (int line = 0; line < TN_LINES; line++) {
-		bool waits = !tn_list_empty(&journal->lines[line]) || (line == TN_LINE_ROWS && tn_batch_may_move(engine));
+		bool waits = !tn_list_empty(&journal->lines[line]) || (line == (int)tn_moves_line(engine) && tn_moves_pending(engine));
 		int64_t at_ms = journal->at_ms[line];
 		if (line == TN_LINE_DROPS && tn_journal_drops_rest(engine))
 			at_ms = tn_time_max(at_ms, journal->drops_since_ms + TN_DROP_WAIT_MS);

@@ -18,7 +18,7 @@ struct tn_target *tn_target_find(const struct tn_engine *engine, uint32_t target
 
 bool tn_target_waits(const struct tn_engine *engine, const struct tn_target *target)
 {
-	return target->held || target->paused_until_ms > engine->now_ms;
+	return target->held || target->dead_full || target->paused_until_ms > engine->now_ms;
 }
 
 bool tn_target_expired(const struct tn_engine *engine, const struct tn_target *target)
@@ -221,6 +221,8 @@ static enum tn_status make_room(struct tn_engine *engine, const struct tn_target
 		if (number == 0 || number > TN_TARGET_NO_MAX)
 			return TN_INVALID;
 		highest = number > highest ? number : highest;
+		if (tn_moves_queue_name(engine, table->targets[i].queue).bytes == NULL)
+			return TN_NO_MEMORY;
 	}
 	uint32_t count = engine->target_count + table->count;
 	if (tn_heap_reserve(&engine->target_times, count + 1) != TN_OK)
@@ -268,6 +270,7 @@ static void apply_limits(struct tn_engine *engine, struct tn_target *target, con
 	target->limits.removed = removed && limits->removed;
 	if (target->limits.max_in_flight == 0)
 		target->limits.max_in_flight = 1;
+	target->limits.queue = target->queue = tn_moves_queue_name(engine, limits->queue); /* it was made by make_room */
 	if (limits->removed)
 		remove_target(engine, target, grace_ms);
 	target->in_table = true;
@@ -290,8 +293,12 @@ static void apply_table(struct tn_engine *engine, const struct tn_target_table *
 		const struct tn_target_limits *limits = &table->targets[i];
 		struct tn_target *target = engine->targets[limits->target_no];
 		apply_limits(engine, target, limits, grace_ms);
-		if (!engine->tabled)
+		if (!engine->tabled) {
 			count_found(engine, target, limits->found_parked);
+			target->dead_rows = limits->found_dead_rows;
+			target->dead_bytes = limits->found_dead_bytes;
+		}
+		tn_moves_check_full(engine, target);
 	}
 	engine->removal_grace_ms = table->removal_grace_ms;
 	engine->rules_changed_ms = engine->tabled ? engine->now_ms : INT64_MIN / 2;
@@ -382,12 +389,22 @@ bool tn_engine_target_view(const struct tn_engine *engine, uint32_t index, struc
 		out_view->paused_until_ms = target->paused_until_ms;
 		out_view->pause_code = target->pause_code;
 	}
+	out_view->queue = target->queue;
+	out_view->dead_rows = target->dead_rows;
+	out_view->dead_bytes = target->dead_bytes;
+	out_view->dead_max_bytes = target->limits.dead_max_bytes;
+	out_view->redriven = target->redriven;
+	out_view->redrive_delivered = target->redrive_delivered;
+	out_view->redrive_failed = target->redrive_failed;
+	out_view->dead_full = target->dead_full;
+	if (target->dead_full)
+		out_view->pause_code = "DEAD_LETTERS_FULL";
 	return true;
 }
 
 bool tn_engine_target_open(const struct tn_engine *engine, uint32_t target_no)
 {
 	const struct tn_target *target = tn_target_find(engine, target_no);
-	return target->park_rows < target->limits.park_rows || target->limits.on_park_full != TN_PARK_FULL_PAUSE ||
+	return (!target->dead_full && (target->park_rows < target->limits.park_rows || target->limits.on_park_full != TN_PARK_FULL_PAUSE)) ||
 	       target->limits.removed;
 }

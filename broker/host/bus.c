@@ -322,13 +322,6 @@ void tn_bus_source_view(const struct tn_bus *bus, size_t index, struct tn_source
 	};
 }
 
-enum tn_status tn_bus_move(struct tn_bus *bus, enum tn_move move, const struct tn_move_item *items, uint32_t count)
-{
-	enum tn_status status = tn_engine_move(bus->engine, move, items, count);
-	tn_turn_want(bus);
-	return status;
-}
-
 bool tn_bus_has_route(const struct tn_bus *bus, struct tn_str rule, struct tn_str target)
 {
 	return tn_ruleset_find_route(bus->ruleset, rule, target) != NULL;

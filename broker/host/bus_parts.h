@@ -92,6 +92,11 @@ struct attempts;                          /* attempts.c */
 struct waiting;                           /* intake.c: arrivals the engine had no room for */
 struct watch;                             /* watch.c */
 struct notes;                             /* notes.c */
+struct move_call {                        /* moves.c: whose dead letters are being moved */
+	uint64_t token;
+	tn_bus_moved *done;               /* NULL: nobody's any more */
+	void *arg;
+};
 
 struct tn_bus {
 	struct tn_bus_options options;
@@ -127,6 +132,7 @@ struct tn_bus {
 	struct waiting *waiting;
 	struct watch *watch;
 	struct notes *notes;
+	struct move_call move;
 
 	enum tn_bus_phase phase;
 	bool sources_open, drain_timed_out, failed;
@@ -199,6 +205,9 @@ void tn_attempts_ready(void *arg, uint32_t room);
 /* pages.c */
 void tn_pages_scan(struct tn_bus *bus, const struct tn_scan *scan);
 void tn_pages_completed(void *arg, uint64_t batch, enum tn_commit commit); /* Any thread. */
+
+/* moves.c */
+void tn_moves_ended(struct tn_bus *bus, const struct tn_command *command);
 
 /* reload.c, watch.c */
 void tn_reload_rules(struct tn_bus *bus);

@@ -35,6 +35,9 @@ static void carry_out(struct tn_bus *bus, const struct tn_command *command)
 	case TN_ROOM:
 		tn_intake_room(bus);
 		break;
+	case TN_MOVED:
+		tn_moves_ended(bus, command);
+		break;
 	case TN_DRAINED:
 		bus->drain_timed_out = command->timed_out;
 		tn_sources_stop(bus);

@@ -72,8 +72,14 @@ void tn_bus_source_view(const struct tn_bus *bus, size_t index, struct tn_source
  * their workers. */
 size_t tn_bus_source_counts(struct tn_bus *bus, size_t index, struct tn_source_count *out_counts);
 
-/* Dead letters: moves rows just read from the store. TN_FULL: come again in a moment. */
-enum tn_status tn_bus_move(struct tn_bus *bus, enum tn_move move, const struct tn_move_item *items, uint32_t count) TN_MUST_CHECK;
+/* Dead letters (engine.h): moves rows read from the store, as_of tn_bus_moves_ended before. TN_FULL: read again in a moment. done is
+ * called later, with the number moved: all of them, or 0 when a full store refused them. The token is the bus's. */
+typedef void tn_bus_moved(void *arg, uint32_t moved);
+enum tn_status tn_bus_move(struct tn_bus *bus, const struct tn_moves *moves, tn_bus_moved *done, void *arg) TN_MUST_CHECK;
+/* False: a move is under way. */
+bool tn_bus_moves_ended(const struct tn_bus *bus, uint64_t *out_as_of);
+/* Whoever asked with arg is gone: done is not called for it. */
+void tn_bus_moves_forget(struct tn_bus *bus, void *arg);
 /* True when today's rules still have that rule with that target. */
 bool tn_bus_has_route(const struct tn_bus *bus, struct tn_str rule, struct tn_str target);
 

@@ -46,6 +46,7 @@ struct tn_engine;
 
 enum tn_on_park_full { TN_PARK_FULL_PAUSE, TN_PARK_FULL_DEAD_LETTER };
 enum tn_on_config_error { TN_CONFIG_HOLD, TN_CONFIG_DEAD_LETTER };
+enum tn_dead_overflow { TN_DEAD_STOP, TN_DEAD_DROP_OLDEST };
 
 struct tn_target_limits {
 	struct tn_str name;               /* copied */
@@ -61,7 +62,16 @@ struct tn_target_limits {
 	uint32_t dead_letter_no;          /* target number of its dead-letter sink, or 0: the store */
 	uint64_t found_parked;            /* PARKED rows of it when the store was opened. Read from the first table only, which
 	                                     therefore names every target that has rows, removed ones too */
+	struct tn_str queue;              /* its dead letters' queue in the store, at most 64 bytes (copied); empty: "default" */
+	uint64_t dead_max_bytes;          /* of its dead letters (tn_dead_letter_bytes); 0: no cap */
+	enum tn_dead_overflow dead_overflow; /* STOP: beyond the cap the target rests, DEAD_LETTERS_FULL, until some have gone */
+	uint64_t found_dead_rows, found_dead_bytes; /* DEAD rows of it when the store was opened; read from the first table only */
 };
+/* What one dead letter counts for, wherever it is counted: its event, and a row. */
+static inline uint64_t tn_dead_letter_bytes(const struct tn_event *event)
+{
+	return tn_event_cost(event) + 512;
+}
 struct tn_target_table {
 	const struct tn_target_limits *targets;
 	uint32_t count;
@@ -129,11 +139,23 @@ struct tn_claim_answer {
 	int64_t recheck_ms;               /* ELSEWHERE */
 };
 
-enum tn_move { TN_MOVE_REDRIVE, TN_MOVE_PURGE };
+/* REDRIVE: DEAD -> PARKED, due now. PURGE: gone. INSERT: dead letters from elsewhere, under new keys. */
+enum tn_move { TN_MOVE_REDRIVE, TN_MOVE_PURGE, TN_MOVE_INSERT };
 struct tn_move_item {
-	struct tn_row_key key;
-	uint32_t target_no;               /* REDRIVE: where it will be due */
+	struct tn_row_key key;            /* not for INSERT */
+	uint32_t target_no;               /* of the row */
+	uint64_t bytes;                   /* tn_dead_letter_bytes of its event */
+	struct tn_row *row;               /* INSERT: DEAD, without a key, which is filled in; borrowed, as the event, until MOVED */
+	struct tn_event *event;
 };
+struct tn_moves {
+	enum tn_move move;
+	uint64_t token;                   /* comes back with MOVED */
+	uint64_t as_of;                   /* tn_engine_moves_ended before the rows were read; INSERT: not looked at */
+	const struct tn_move_item *items; /* copied; each row is named once */
+	uint32_t count;                   /* at most TN_MOVES_MAX */
+};
+enum { TN_MOVES_MAX = 512 };
 
 /* --- Decisions that go out --- */
 
@@ -189,6 +211,7 @@ enum tn_command_kind {
 	TN_ROOM,         /* offers that were TN_FULL may be tried again */
 	TN_DRAINED,      /* drain is complete (timed_out says how) */
 	TN_CLAIM,        /* token, keys, key_count: what is known of these idempotency keys? Answer: tn_engine_claimed */
+	TN_MOVED,        /* token, moved: what tn_engine_move took has come to its end; 0: a full store refused it, whole */
 };
 struct tn_command {
 	enum tn_command_kind kind;
@@ -197,6 +220,7 @@ struct tn_command {
 	uint32_t credit;
 	int64_t delay_ms;
 	bool timed_out;
+	uint32_t moved;
 	const struct tn_attempt *attempt;
 	const struct tn_settlement *settlement;
 	const struct tn_batch *batch;
@@ -209,7 +233,7 @@ struct tn_command {
 
 enum tn_note_kind { TN_NOTE_RETRY, TN_NOTE_PARKED, TN_NOTE_DEAD, TN_NOTE_DROPPED, TN_NOTE_TIMEOUT, TN_NOTE_LATE_SUCCESS, TN_NOTE_ORPHAN,
 	TN_NOTE_COMMIT_UNKNOWN, TN_NOTE_COMMIT_REFUSED, TN_NOTE_TARGET_PAUSED, TN_NOTE_PARK_FULL, TN_NOTE_NO_TARGET, TN_NOTE_MEMORY_FULL,
-	TN_NOTE_STALE_ACK };
+	TN_NOTE_STALE_ACK, TN_NOTE_DEAD_FULL };
 struct tn_note {
 	enum tn_note_kind kind;
 	const char *code;                 /* constant text */
@@ -253,7 +277,8 @@ struct tn_books {
 		deduplicated,                     /* events that were copies of one that is durable or settled: not matched */
 		skipped,                          /* the deliveries these would have had */
 		dedup_conflict,                   /* events whose key belonged to another payload */
-		dedup_unknown;                    /* events admitted although nobody could say whether they are copies */
+		dedup_unknown,                    /* events admitted although nobody could say whether they are copies */
+		redrive_delivered, redrive_failed; /* what came of the first attempts of redriven ones */
 	uint64_t keys_in_progress;                        /* gauge: idempotency keys in memory */
 	uint64_t unclaimed;                               /* gauge: deliveries of arrivals that wait to learn whether they are copies */
 	uint64_t tried_rows, open_rows;                   /* gauges: rows in the store that belong to deliveries in hand */
@@ -272,6 +297,10 @@ struct tn_target_view {                   /* one target for status and metrics *
 	uint64_t delivered, retried, dead, dropped, parks;
 	int64_t paused_until_ms;          /* Retry-After or credential hold; 0: not paused */
 	const char *pause_code;
+	struct tn_str queue;              /* of its dead letters; empty: "default" */
+	uint64_t dead_rows, dead_bytes, dead_max_bytes; /* in the store */
+	bool dead_full;                   /* it rests until dead letters have gone: pause_code is DEAD_LETTERS_FULL */
+	uint64_t redriven, redrive_delivered, redrive_failed;
 };
 
 /* --- The engine. Loop thread, all of them. --- */
@@ -308,12 +337,13 @@ enum tn_status tn_engine_open_stream(struct tn_engine *engine, struct tn_positio
  * TN_INVALID: a number 0, over 2^20, or twice. Nothing is read from the store before the first table; what that one calls removed
  * has no grace. Comes before any ruleset that routes to a new number (an unknown number is a removed target). */
 enum tn_status tn_engine_reload(struct tn_engine *engine, const struct tn_target_table *table) TN_MUST_CHECK;
-/* Rows DEAD -> PARKED, due now (REDRIVE), or gone (PURGE). The rows were read from the store after the moves before were done, and each
- * is named once: a row that is no longer DEAD is left alone by the store, but the books believe the move. Moves that meet a full store
- * are forgotten (commit_refused). TN_TOO_LARGE: more than 1,024. TN_FULL: moves are under way, or one of these dead letters is not
- * confirmed yet; come again. TN_NOT_FOUND: a redrive to a target that is not there; none was moved. TN_CLOSED: draining. */
-enum tn_status tn_engine_move(struct tn_engine *engine, enum tn_move move, const struct tn_move_item *items, uint32_t count)
-	TN_MUST_CHECK;
+/* What an operator does to dead letters; MOVED says how it ended. The rows were read from the store, as DEAD, after as_of: so nobody can
+ * have moved them meanwhile, and what the books believe is so. All of it or nothing. TN_TOO_LARGE: none, or more than TN_MOVES_MAX. TN_FULL:
+ * moves are under way, or others ended since as_of, or one of these dead letters is not confirmed yet; read again in a moment.
+ * TN_NOT_FOUND: a redrive to a target that is not there. TN_CLOSED: draining. */
+enum tn_status tn_engine_move(struct tn_engine *engine, const struct tn_moves *moves) TN_MUST_CHECK;
+/* How many calls of tn_engine_move have come to their end. False: one is under way. */
+bool tn_engine_moves_ended(const struct tn_engine *engine, uint64_t *out_ended);
 /* No more credit or new work; attempts end or are given up at timeout; backoff parks; DRAINED comes last. Repeating it shortens the
  * timeout only. */
 void tn_engine_drain(struct tn_engine *engine, int64_t timeout_ms);
@@ -326,7 +356,8 @@ bool tn_engine_recovered(const struct tn_engine *engine);
 const struct tn_books *tn_engine_books(const struct tn_engine *engine);
 uint32_t tn_engine_target_count(const struct tn_engine *engine);
 bool tn_engine_target_view(const struct tn_engine *engine, uint32_t index, struct tn_target_view *out_view);
-/* False: this target's park cap is reached and its policy is to pause: HTTP answers 503 to events that match it. */
+/* False: this target's park cap is reached and its policy is to pause, or it has all the dead letters it may have: HTTP answers 503 to
+ * events that match it. */
 bool tn_engine_target_open(const struct tn_engine *engine, uint32_t target_no);
 
 #endif

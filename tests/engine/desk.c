@@ -162,6 +162,10 @@ static void keep(struct desk *desk, const struct tn_command *command)
 		desk->drained = true;
 		desk->timed_out = command->timed_out;
 		break;
+	case TN_MOVED:
+		desk->moved_token = command->token;
+		desk->moved = command->moved;
+		break;
 	case TN_CLAIM:
 	case TN_EXTEND:
 		break;
@@ -173,6 +177,7 @@ void desk_obey(struct desk *desk)
 	struct tn_command command;
 	desk->start_count = desk->answer_count = desk->cancel_count = desk->credit_count = 0;
 	desk->room = false;
+	desk->moved_token = 0;
 	while (tn_engine_next(desk->engine, &command))
 		keep(desk, &command);
 	assert_true(tn_books_closed(tn_engine_books(desk->engine)));

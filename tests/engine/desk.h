@@ -32,6 +32,8 @@ struct desk {
 	const struct tn_batch *batch;      /* the outstanding one */
 	const struct tn_scan *scan;
 	bool room, drained, timed_out, stream_done;
+	uint64_t moved_token;              /* of the last MOVED; 0: none since the last desk_obey */
+	uint32_t moved;
 };
 
 void desk_init(struct desk *desk);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_journal.c - batches: gathered, repeated, refused; moves of dead letters.
+ * test_journal.c - batches: gathered, repeated, refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -105,33 +105,6 @@ static void engine_time_is_persisted_at_least_every_ten_seconds(void **state)
 	desk_close(&desk);
 }
 
-static void a_redrive_parks_the_row_due_now_and_closes_the_books(void **state)
-{
-	desk_init(&desk);
-	desk_open(&desk);
-	struct tn_move_item item = {.key = {5, 0}, .target_no = 1};
-	assert_int_equal(tn_engine_move(desk.engine, TN_MOVE_REDRIVE, &item, 1), TN_OK);
-	assert_int_equal(tn_engine_move(desk.engine, TN_MOVE_REDRIVE, &item, 1), TN_FULL);
-	desk_obey(&desk);
-	assert_int_equal(desk_ops(&desk, TN_REDRIVE_ROW), 1);
-	desk_commit(&desk, TN_COMMIT_OK);
-	assert_int_equal(desk_books(&desk)->redriven, 1);
-	assert_int_equal(desk_books(&desk)->parked, 1);
-	assert_non_null(desk.scan);
-	assert_int_equal(desk.scan->target_no, 1);
-	desk_close(&desk);
-}
-
-static void a_redrive_to_nobody_is_refused(void **state)
-{
-	desk_init(&desk);
-	desk_open(&desk);
-	struct tn_move_item item = {.key = {5, 0}, .target_no = 77};
-	assert_int_equal(tn_engine_move(desk.engine, TN_MOVE_REDRIVE, &item, 1), TN_NOT_FOUND);
-	assert_int_equal(tn_engine_move(desk.engine, TN_MOVE_PURGE, &item, 1), TN_OK);
-	desk_close(&desk);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,8 +113,6 @@ int main(void)
 		cmocka_unit_test(drops_go_on_while_a_full_store_refuses),
 		cmocka_unit_test(rows_in_doubt_are_dropped_when_their_arrival_is_refused),
 		cmocka_unit_test(engine_time_is_persisted_at_least_every_ten_seconds),
-		cmocka_unit_test(a_redrive_parks_the_row_due_now_and_closes_the_books),
-		cmocka_unit_test(a_redrive_to_nobody_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,20 @@ uint64_t sim_parked_rows(const struct world *world, uint32_t target_no)
 	return count;
 }
 
+uint64_t sim_dead_bytes(const struct world *world, uint32_t target_no, uint64_t *out_rows)
+{
+	uint64_t bytes = 0;
+	*out_rows = 0;
+	for (uint32_t i = 0; i < world->disk.count; i++) {
+		const struct sim_row *row = &world->disk.rows[i];
+		if (row->state != TN_ROW_DEAD || row->target_no != target_no || !row->dead_confirmed)
+			continue;
+		bytes += tn_dead_letter_bytes(row->event);
+		++*out_rows;
+	}
+	return bytes;
+}
+
 /* --- Applying a batch --- */
 
 static bool has_rows(const struct sim_disk *disk, uint64_t event_seq)
@@ -219,7 +233,7 @@ static void confirm_rows(struct world *world)
 	for (uint32_t i = 0; i < batch->count; i++) {
 		struct sim_row *row = batch->ops[i].kind == TN_PUT_ROW ? row_at(&world->disk, batch->ops[i].row->key) : NULL;
 		if (row != NULL)
-			row->confirmed = true;
+			row->confirmed = row->dead_confirmed = true;
 	}
 }
 
@@ -452,8 +466,9 @@ void sim_disk_after_crash(struct world *world)
 	disk->batch = NULL;
 	disk->last_unknown = false;
 	disk->last_number = 0;
+	disk->moving_count = 0;
 	for (uint32_t i = 0; i < disk->count; i++)
-		disk->rows[i].confirmed = true;
+		disk->rows[i].confirmed = disk->rows[i].dead_confirmed = true;
 	forget_page(disk);
 }
 
@@ -467,20 +482,54 @@ void sim_disk_fini(struct world *world)
 
 /* --- An operator at the dead letters --- */
 
+/* Reads when no move is under way, and now and then acts on what was read before another's moves ended: the engine must refuse that. */
 bool sim_move(struct world *world)
 {
 	struct sim_disk *disk = &world->disk;
 	struct tn_move_item items[8];
 	uint32_t count = 0;
+	uint64_t ended;
+	bool idle = tn_engine_moves_ended(world->engine, &ended);
+	bool stale = idle && ended > 0 && sim_chance(world, 20);
+	if (!idle && sim_chance(world, 70))
+		return false;
 	for (uint32_t i = 0; i < disk->count && count < 8; i++) {
 		const struct sim_row *row = &disk->rows[i];
 		if (row->state == TN_ROW_DEAD && row->route != ROUTES_MAX && sim_chance(world, 50))
-			items[count++] = (struct tn_move_item){.key = row->key, .target_no = row->target_no};
+			items[count++] = (struct tn_move_item){
+				.key = row->key, .target_no = row->target_no, .bytes = tn_dead_letter_bytes(row->event)};
 	}
 	if (count == 0)
 		return false;
-	enum tn_move move = sim_chance(world, 80) ? TN_MOVE_REDRIVE : TN_MOVE_PURGE;
-	enum tn_status status = tn_engine_move(world->engine, move, items, count);
-	sim_say(world, SIM_MOVE, status, move, count);
+	struct tn_moves moves = {.move = sim_chance(world, 80) ? TN_MOVE_REDRIVE : TN_MOVE_PURGE, .token = disk->move_token + 1,
+		.as_of = stale ? ended - 1 : ended, .items = items, .count = count};
+	enum tn_status status = tn_engine_move(world->engine, &moves);
+	sim_say(world, SIM_MOVE, status, moves.move, count);
+	if ((!idle || stale) && status == TN_OK)
+		sim_fail(world, "moves were taken that may have been made by others already");
+	if (status != TN_OK)
+		return true;
+	disk->move = moves.move;
+	disk->move_token = moves.token;
+	disk->moving_count = count;
+	for (uint32_t i = 0; i < count; i++)
+		disk->moving[i] = *row_at(disk, items[i].key);
 	return true;
+}
+
+/* What MOVED says must be so: all of them have left that state, or none has. */
+void sim_moved(struct world *world, const struct tn_command *command)
+{
+	struct sim_disk *disk = &world->disk;
+	if (disk->moving_count == 0 || command->token != disk->move_token)
+		sim_fail(world, "MOVED, and nobody asked");
+	if (command->moved != 0 && command->moved != disk->moving_count)
+		sim_fail(world, "%u of %u moved", command->moved, disk->moving_count);
+	for (uint32_t i = 0; i < disk->moving_count && !world->failed; i++) {
+		const struct sim_row *was = &disk->moving[i], *row = row_at(disk, was->key);
+		bool there = row != NULL && row->state == TN_ROW_DEAD && row->redrives == was->redrives;
+		if (there != (command->moved == 0))
+			sim_fail(world, "MOVED says %u, and a dead letter is%s there", command->moved, there ? "" : " not");
+	}
+	disk->moving_count = 0;
 }

@@ -206,6 +206,9 @@ void sim_check_start(struct world *world, const struct sim_attempt *attempt, con
 		sim_fail(world, "an attempt while draining");
 	if (target->removed)
 		sim_fail(world, "an attempt at target %u, which was removed", attempt->target_no);
+	uint64_t cap_bytes = world->healing ? 0 : target->limits.dead_max_bytes, dead_rows;
+	if (cap_bytes > 0 && sim_dead_bytes(world, attempt->target_no, &dead_rows) >= cap_bytes)
+		sim_fail(world, "an attempt at target %u, which has %" PRIu64 " dead letters and may not have more", attempt->target_no, dead_rows);
 	if (world->now_ms < target->quiet_until_ms)
 		sim_fail(world, "an attempt at target %u, %" PRId64 " ms before the end of its Retry-After", attempt->target_no,
 			target->quiet_until_ms - world->now_ms);

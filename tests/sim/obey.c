@@ -52,6 +52,9 @@ static void carry_out(struct world *world, const struct tn_command *command)
 	case TN_ROOM:
 		world->full = false;
 		break;
+	case TN_MOVED:
+		sim_moved(world, command);
+		break;
 	case TN_CLAIM:
 	case TN_EXTEND:
 		break;

@@ -23,6 +23,8 @@ void sim_draw_targets(struct world *world)
 			.retry_after_max_ms = sim_chance(world, 80) ? 1000 + sim_upto(world, 60000) : 0};
 		if (sim_chance(world, 25))
 			target->limits.dead_letter_no = 1 + sim_upto(world, world->target_count - 1);
+		if (sim_chance(world, 15))
+			target->limits.dead_max_bytes = 1 + sim_upto(world, 4000);
 	}
 }
 
@@ -34,6 +36,9 @@ void sim_fill_table(struct world *world, struct tn_target_table *table, struct t
 		*row = world->targets[i].limits;
 		row->removed = world->targets[i].removed;
 		row->found_parked = sim_parked_rows(world, i);
+		row->found_dead_bytes = sim_dead_bytes(world, i, &row->found_dead_rows);
+		if (world->healing)
+			row->dead_max_bytes = 0;
 		table->count += !row->removed || row->found_parked > 0 || sim_chance(world, 50);
 	}
 }

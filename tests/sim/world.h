@@ -144,11 +144,16 @@ struct sim_row {
 	uint32_t route, target_no, redrives, instance;
 	enum tn_condition condition;
 	struct tn_event *event;         /* the event's bytes, which in truth lie beside the rows */
-	bool has_last, confirmed;
+	bool has_last, confirmed, dead_confirmed; /* the latter: as it is now */
 	enum tn_verdict last_verdict;
 	char code[CODE_SIZE], origin[16];
 };
 struct sim_disk {
+	/* The operator's moves under way. */
+	enum tn_move move;
+	struct sim_row moving[8];       /* as they were read */
+	uint32_t moving_count;
+	uint64_t move_token, moves_seen;
 	struct sim_row rows[ROWS_MAX];  /* by key */
 	uint32_t count;
 	uint64_t next_seq;
@@ -306,8 +311,10 @@ void sim_scanned(struct world *world, const struct tn_command *command);
 bool sim_disk_step(struct world *world); /* apply, complete, read or hand over the page; false: nothing to do */
 void sim_disk_after_crash(struct world *world);
 bool sim_move(struct world *world);
+void sim_moved(struct world *world, const struct tn_command *command);
 struct sim_row *sim_find_row(struct world *world, uint32_t event, uint32_t match);
 uint64_t sim_parked_rows(const struct world *world, uint32_t target_no);
+uint64_t sim_dead_bytes(const struct world *world, uint32_t target_no, uint64_t *out_rows); /* of what the engine knows of */
 void sim_disk_fini(struct world *world);
 
 /* ledger.c: each says what is wrong and fails the run. */

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * moves.c - dead letters in the store: what an operator does to them, and how many each target may have.
+ *
+ * Called by the loop with rows it has read, by journal.c with what became of them. One call's moves at a time, in one batch, so all of
+ * them or none. A move says nothing of what it found: the store leaves alone what is no longer DEAD. That the books may believe it all the
+ * same rests on this: a DEAD row leaves that state by a move only, and moves are taken only when none is under way and none has ended
+ * since the caller began to read (as_of). Dead letters that a batch in doubt may hold are known by key, and not moved.
+ *
+ *   tn_engine_move --> waits --> in a batch --OK-------> books, MOVED {moved: all}
+ *                        ^            |-------REFUSED--> MOVED {moved: 0}
+ *                        '--REFUSED after UNKNOWN: rows may be moved already that no book knows of: again until OK
+ */
+#include "core.h"
+
+enum tn_status tn_engine_move(struct tn_engine *engine, const struct tn_moves *moves)
+{
+	struct tn_journal *journal = &engine->journal;
+	uint64_t ended;
+	if (engine->draining)
+		return TN_CLOSED;
+	if (moves->count == 0 || moves->count > TN_MOVES_MAX)
+		return TN_TOO_LARGE;
+	if (!tn_engine_moves_ended(engine, &ended) || (moves->move != TN_MOVE_INSERT && moves->as_of != ended))
+		return TN_FULL;
+	for (uint32_t i = 0; i < moves->count && moves->move != TN_MOVE_INSERT; i++) {
+		if (moves->move == TN_MOVE_REDRIVE && tn_target_find(engine, moves->items[i].target_no)->limits.removed)
+			return TN_NOT_FOUND;
+		if (tn_park_find(engine, moves->items[i].key) != NULL)
+			return TN_FULL; /* read from a commit whose outcome is not known here yet */
+	}
+	memcpy(journal->moves, moves->items, moves->count * sizeof(*moves->items));
+	journal->move = moves->move;
+	journal->move_token = moves->token;
+	journal->move_count = moves->count;
+	return TN_OK;
+}
+
+bool tn_engine_moves_ended(const struct tn_engine *engine, uint64_t *out_ended)
+{
+	const struct tn_journal *journal = &engine->journal;
+	*out_ended = journal->moves_ended;
+	return journal->move_count == 0 && journal->sent_moves == 0 && !journal->moved_owed;
+}
+
+/* Redrives wait while a page of due rows is on its way: it may show a row before or after the move, and nobody could tell. */
+bool tn_moves_pending(const struct tn_engine *engine)
+{
+	bool scanning = engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_DUE;
+	return engine->journal.move_count > 0 && !(scanning && engine->journal.move == TN_MOVE_REDRIVE);
+}
+
+enum tn_line tn_moves_line(const struct tn_engine *engine)
+{
+	static const uint8_t lines[] = {
+		[TN_MOVE_REDRIVE] = TN_LINE_ROWS, [TN_MOVE_PURGE] = TN_LINE_DROPS, [TN_MOVE_INSERT] = TN_LINE_EVENTS};
+	return lines[engine->journal.move];
+}
+
+static void confirm_redriven(struct tn_engine *engine, struct tn_target *target)
+{
+	engine->books.redriven++;
+	engine->books.parked++;
+	target->redriven++;
+	target->parked++;
+	target->park_rows++;
+	tn_scan_row_parked(engine, target, engine->journal.batch.now_ms);
+}
+
+static void confirm_all(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	for (uint32_t i = 0; i < journal->sent_moves; i++) {
+		const struct tn_move_item *item = &journal->moves[i];
+		struct tn_target *target = tn_target_find(engine, item->target_no);
+		tn_moves_add_dead(engine, target, journal->move == TN_MOVE_INSERT ? 1 : -1, item->bytes);
+		if (journal->move == TN_MOVE_REDRIVE)
+			confirm_redriven(engine, target);
+	}
+}
+
+void tn_moves_finish(struct tn_engine *engine, bool ok, bool doubtful)
+{
+	struct tn_journal *journal = &engine->journal;
+	if (journal->sent_moves == 0)
+		return;
+	journal->moves_doubtful = !ok && (doubtful || journal->moves_doubtful);
+	if (ok)
+		confirm_all(engine);
+	if (journal->moves_doubtful) {
+		journal->move_count = journal->sent_moves;
+	} else {
+		journal->moved = ok ? journal->sent_moves : 0;
+		journal->moved_owed = true;
+		journal->moves_ended++;
+	}
+	journal->sent_moves = 0;
+}
+
+bool tn_moves_next(struct tn_engine *engine, struct tn_command *out_command)
+{
+	struct tn_journal *journal = &engine->journal;
+	if (!journal->moved_owed)
+		return false;
+	journal->moved_owed = false;
+	*out_command = (struct tn_command){.kind = TN_MOVED, .token = journal->move_token, .moved = journal->moved};
+	return true;
+}
+
+/* --- How many a target may have --- */
+
+void tn_moves_check_full(struct tn_engine *engine, struct tn_target *target)
+{
+	const struct tn_target_limits *limits = &target->limits;
+	bool full = limits->dead_max_bytes > 0 && limits->dead_overflow == TN_DEAD_STOP && target->dead_bytes >= limits->dead_max_bytes;
+	if (full == target->dead_full)
+		return;
+	target->dead_full = full;
+	if (full)
+		tn_books_note_target(engine, TN_NOTE_DEAD_FULL, target, "DEAD_LETTERS_FULL", 0);
+	tn_target_update(engine, target);
+}
+
+void tn_moves_add_dead(struct tn_engine *engine, struct tn_target *target, int change, uint64_t bytes)
+{
+	if (change > 0) {
+		target->dead_rows++;
+		target->dead_bytes += bytes;
+	} else {
+		target->dead_rows -= target->dead_rows > 0;
+		target->dead_bytes = target->dead_rows > 0 && target->dead_bytes > bytes ? target->dead_bytes - bytes : 0;
+	}
+	tn_moves_check_full(engine, target);
+}
+
+void tn_moves_first_result(struct tn_engine *engine, const struct tn_delivery *delivery, bool delivered)
+{
+	if (delivery->redrives == 0 || delivery->tries.system + delivery->tries.function > 0)
+		return;
+	engine->books.redrive_delivered += delivered;
+	engine->books.redrive_failed += !delivered;
+	delivery->target->redrive_delivered += delivered;
+	delivery->target->redrive_failed += !delivered;
+}
+
+/* --- Names of queues --- */
+
+struct tn_str tn_moves_queue_name(struct tn_engine *engine, struct tn_str name)
+{
+	if (name.len == 0)
+		return (struct tn_str){"", 0};
+	for (struct tn_queue_name *queue = engine->queues; queue != NULL; queue = queue->next) {
+		if (tn_str_equal((struct tn_str){queue->text, queue->len}, name))
+			return (struct tn_str){queue->text, queue->len};
+	}
+	struct tn_queue_name *queue = tn_budget_take_furniture(engine, sizeof(*queue) + name.len);
+	if (queue == NULL)
+		return (struct tn_str){NULL, 0};
+	*queue = (struct tn_queue_name){.next = engine->queues, .len = name.len};
+	memcpy(queue->text, name.bytes, name.len);
+	engine->queues = queue;
+	return (struct tn_str){queue->text, queue->len};
+}
+
+void tn_moves_fini(struct tn_engine *engine)
+{
+	while (engine->queues != NULL) {
+		struct tn_queue_name *queue = engine->queues;
+		engine->queues = queue->next;
+		tn_budget_give_furniture(engine, queue, sizeof(*queue) + queue->len);
+	}
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_moves.c - what an operator does to dead letters, what is said of its end, and how many of them a target may have.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "desk.h"
+
+static struct desk desk;
+
+static enum tn_status move(enum tn_move move, const struct tn_move_item *items, uint32_t count)
+{
+	struct tn_moves moves = {.move = move, .token = 7, .items = items, .count = count};
+	tn_engine_moves_ended(desk.engine, &moves.as_of);
+	return tn_engine_move(desk.engine, &moves);
+}
+
+static const struct tn_move_item letter = {.key = {5, 0}, .target_no = 1, .bytes = 1000};
+
+static void a_redrive_parks_the_row_due_now_and_closes_the_books(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(move(TN_MOVE_REDRIVE, &letter, 1), TN_OK);
+	assert_int_equal(move(TN_MOVE_REDRIVE, &letter, 1), TN_FULL);
+	desk_obey(&desk);
+	assert_int_equal(desk_ops(&desk, TN_REDRIVE_ROW), 1);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.moved_token, 7);
+	assert_int_equal(desk.moved, 1);
+	assert_int_equal(desk_books(&desk)->redriven, 1);
+	assert_int_equal(desk_books(&desk)->parked, 1);
+	assert_non_null(desk.scan);
+	assert_int_equal(desk.scan->target_no, 1);
+	desk_close(&desk);
+}
+
+static void a_redrive_to_nobody_is_refused(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	struct tn_move_item item = {.key = {5, 0}, .target_no = 77};
+	assert_int_equal(move(TN_MOVE_REDRIVE, &item, 1), TN_NOT_FOUND);
+	assert_int_equal(move(TN_MOVE_PURGE, &item, 1), TN_OK);
+	desk_close(&desk);
+}
+
+static void none_and_too_many_are_refused(void **state)
+{
+	static struct tn_move_item items[TN_MOVES_MAX + 1];
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(move(TN_MOVE_PURGE, items, 0), TN_TOO_LARGE);
+	assert_int_equal(move(TN_MOVE_PURGE, items, TN_MOVES_MAX + 1), TN_TOO_LARGE);
+	desk_close(&desk);
+}
+
+static void what_was_read_before_another_move_ended_is_refused(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	uint64_t before;
+	assert_true(tn_engine_moves_ended(desk.engine, &before));
+	assert_int_equal(move(TN_MOVE_REDRIVE, &letter, 1), TN_OK);
+	uint64_t ended;
+	assert_false(tn_engine_moves_ended(desk.engine, &ended));
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_true(tn_engine_moves_ended(desk.engine, &ended));
+	struct tn_moves again = {.move = TN_MOVE_REDRIVE, .as_of = before, .items = &letter, .count = 1};
+	assert_int_equal(tn_engine_move(desk.engine, &again), TN_FULL);
+	assert_int_equal(desk_books(&desk)->redriven, 1);
+	desk_close(&desk);
+}
+
+static void a_full_store_is_said_to_have_moved_none(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(move(TN_MOVE_REDRIVE, &letter, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.moved_token, 7);
+	assert_int_equal(desk.moved, 0);
+	assert_int_equal(desk_books(&desk)->redriven, 0);
+	assert_int_equal(move(TN_MOVE_PURGE, &letter, 1), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk_ops(&desk, TN_PURGE_ROW), 1); /* a purge does not wait with what asks for room */
+	desk_close(&desk);
+}
+
+static void moves_in_doubt_are_repeated_until_they_are_durable(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(move(TN_MOVE_REDRIVE, &letter, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	desk_tick(&desk, 100);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.moved_token, 0);
+	desk_tick(&desk, 200);
+	assert_int_equal(desk_ops(&desk, TN_REDRIVE_ROW), 1);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.moved, 1);
+	desk_close(&desk);
+}
+
+static void inserted_dead_letters_get_keys_of_their_own(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	struct tn_row rows[2] = {{.state = TN_ROW_DEAD, .target_no = 1}, {.state = TN_ROW_DEAD, .target_no = 2}};
+	struct tn_move_item items[2] = {{.target_no = 1, .row = &rows[0], .event = desk.event, .bytes = 600},
+		{.target_no = 2, .row = &rows[1], .event = desk.event, .bytes = 700}};
+	assert_int_equal(move(TN_MOVE_INSERT, items, 2), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk_ops(&desk, TN_PUT_EVENT), 2);
+	assert_int_equal(desk_ops(&desk, TN_PUT_ROW), 2);
+	assert_int_equal(desk_row(&desk, 1)->key.event_seq, desk_row(&desk, 0)->key.event_seq + 1);
+	assert_true(desk.batch->next_seq > desk_row(&desk, 1)->key.event_seq);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.moved, 2);
+	struct tn_target_view view;
+	assert_true(tn_engine_target_view(desk.engine, 1, &view));
+	assert_int_equal(view.dead_rows, 1);
+	assert_int_equal(view.dead_bytes, 700);
+	desk_close(&desk);
+}
+
+/* --- Caps --- */
+
+static void bury_one(void)
+{
+	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	desk_answer(&desk, 0, TN_REJECTED);
+	desk_commit(&desk, TN_COMMIT_OK);
+}
+
+static void a_target_with_all_its_dead_letters_rests_until_one_goes(void **state)
+{
+	desk_init(&desk);
+	desk.limits[0].dead_max_bytes = 1;
+	desk.limits[0].queue = TN_STR("urgent");
+	desk_open(&desk);
+	assert_true(tn_engine_target_open(desk.engine, 1));
+	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	desk_answer(&desk, 0, TN_REJECTED);
+	assert_true(tn_str_is(desk_row(&desk, 0)->queue, "urgent"));
+	struct tn_row_key key = desk_row(&desk, 0)->key;
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_false(tn_engine_target_open(desk.engine, 1));
+	struct tn_target_view view;
+	assert_true(tn_engine_target_view(desk.engine, 0, &view));
+	assert_true(view.dead_full);
+	assert_string_equal(view.pause_code, "DEAD_LETTERS_FULL");
+
+	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 0);
+	struct tn_move_item item = {.key = key, .target_no = 1, .bytes = view.dead_bytes};
+	assert_int_equal(move(TN_MOVE_PURGE, &item, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.start_count, 1);
+	assert_true(tn_engine_target_open(desk.engine, 1));
+	desk_close(&desk);
+}
+
+static void dropping_the_oldest_is_left_to_the_host(void **state)
+{
+	desk_init(&desk);
+	desk.limits[0].dead_max_bytes = 1;
+	desk.limits[0].dead_overflow = TN_DEAD_DROP_OLDEST;
+	desk_open(&desk);
+	bury_one();
+	assert_true(tn_engine_target_open(desk.engine, 1));
+	desk_close(&desk);
+}
+
+static void dead_letters_found_at_start_count(void **state)
+{
+	desk_init(&desk);
+	desk.limits[0].dead_max_bytes = 5000;
+	desk.limits[0].found_dead_rows = 3;
+	desk.limits[0].found_dead_bytes = 5000;
+	desk_open(&desk);
+	assert_false(tn_engine_target_open(desk.engine, 1));
+	desk_close(&desk);
+}
+
+/* --- What became of redriven ones --- */
+
+static void load_redriven(void)
+{
+	struct tn_row row = {.key = {5, 0}, .state = TN_ROW_PARKED, .rule = TN_STR("r1"), .target = TN_STR("t1"), .target_no = 1,
+		.redrives = 1, .tries = {.accepted_ms = desk.now_ms, .not_before_ms = desk.now_ms}};
+	assert_int_equal(move(TN_MOVE_REDRIVE, &letter, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+}
+
+static void the_first_attempt_of_a_redriven_one_is_counted(void **state)
+{
+	struct tn_target_view view;
+	desk_init(&desk);
+	desk_open(&desk);
+	load_redriven();
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_true(tn_engine_target_view(desk.engine, 0, &view));
+	assert_int_equal(view.redriven, 1);
+	assert_int_equal(view.redrive_failed, 1);
+	assert_int_equal(view.redrive_delivered, 0);
+	desk_close(&desk);
+}
+
+static void a_redriven_one_that_is_delivered_is_counted(void **state)
+{
+	struct tn_target_view view;
+	desk_init(&desk);
+	desk_open(&desk);
+	load_redriven();
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_true(tn_engine_target_view(desk.engine, 0, &view));
+	assert_int_equal(view.redrive_failed, 0);
+	assert_int_equal(view.redrive_delivered, 1);
+	desk_close(&desk);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_redrive_parks_the_row_due_now_and_closes_the_books),
+		cmocka_unit_test(a_redrive_to_nobody_is_refused),
+		cmocka_unit_test(none_and_too_many_are_refused),
+		cmocka_unit_test(what_was_read_before_another_move_ended_is_refused),
+		cmocka_unit_test(a_full_store_is_said_to_have_moved_none),
+		cmocka_unit_test(moves_in_doubt_are_repeated_until_they_are_durable),
+		cmocka_unit_test(inserted_dead_letters_get_keys_of_their_own),
+		cmocka_unit_test(a_target_with_all_its_dead_letters_rests_until_one_goes),
+		cmocka_unit_test(dropping_the_oldest_is_left_to_the_host),
+		cmocka_unit_test(dead_letters_found_at_start_count),
+		cmocka_unit_test(the_first_attempt_of_a_redriven_one_is_counted),
+		cmocka_unit_test(a_redriven_one_that_is_delivered_is_counted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -39,7 +39,7 @@ void sim_fill_table(struct world *world, struct tn_target_table *table, struct t
 		row->found_dead_bytes = sim_dead_bytes(world, i, &row->found_dead_rows);
 		if (world->healing)
 			row->dead_max_bytes = 0;
-		table->count += !row->removed || row->found_parked > 0 || sim_chance(world, 50);
+		table->count += !row->removed || row->found_parked + row->found_dead_rows > 0 || sim_chance(world, 50);
 	}
 }
 

@@ -301,16 +301,16 @@ static void add_limits(struct table *table, const struct tn_target_limits *limit
 }
 
 /* The store's names: of today's targets, how many rows are parked; of others, that their rows still must find an end. */
-static void add_known(void *arg, struct tn_str name, uint32_t number, uint64_t parked)
+static void add_known(void *arg, const struct tn_store_target *known)
 {
 	struct table *table = arg;
-	struct tn_target_limits *limits = find_limits(table, number);
+	struct tn_target_limits *limits = find_limits(table, known->number);
 	if (!limits) {
-		add_limits(table, &(struct tn_target_limits){.name = tn_arena_copy(&table->arena, name), .target_no = number, .removed = true,
-			.max_in_flight = 1, .timeout_ms = 1000, .park_rows = UINT32_MAX});
+		add_limits(table, &(struct tn_target_limits){.name = tn_arena_copy(&table->arena, known->name), .target_no = known->number,
+			.removed = true, .max_in_flight = 1, .timeout_ms = 1000, .park_rows = UINT32_MAX});
 		limits = &table->limits[table->count - 1];
 	}
-	limits->found_parked = parked;
+	limits->found_parked = known->parked_rows;
 }
 
 static uint32_t sink_number(struct table *table, struct tn_str dead_letter)

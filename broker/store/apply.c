@@ -5,18 +5,22 @@
  * Called by writer.c. Each operation first looks at what is there, and brings rows, indexes and counters from that to what is wanted;
  * so doing it twice is doing it once, and the counters equal the rows by construction. Writer thread only.
  *
- *   operation      rows          states          due              parked, meta.rows     events
- *   PUT_EVENT                                                                           put
- *   PUT_ROW        put           old -> new      old -> new       old -1, new +1
- *   DROP_ROW       delete        delete          delete           -1                    deleted with the last row
+ *   operation      rows          row_index.c     meta.flows                  events
+ *   PUT_EVENT                                                                put
+ *   PUT_ROW        put           old -> new      put, or moved if the        counted for PARKED and DEAD rows
+ *                                                state is another
+ *   DROP_ROW       delete        leave           dropped                     deleted with the last row
  *   REDRIVE_ROW    a PUT_ROW of what was read, if that is DEAD
  *   PURGE_ROW      a DROP_ROW, if the row is DEAD
+ *   PUT_SEEN and DROP_SEEN are in seen.c.
  */
 #include "apply.h"
 
 #include "aside.h"
 #include "event_record.h"
 #include "record.h"
+#include "row_index.h"
+#include "seen.h"
 
 /* --- Databases --- */
 
@@ -55,66 +59,6 @@ static int read_last_key(struct tn_apply *apply, MDB_cursor *cursor, uint8_t *ou
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* --- Indexes and counters --- */
-
-int tn_apply_count_parked(struct tn_apply *apply, uint32_t target_no, int change)
-{
-	uint8_t key[TN_KEY_TARGET], number[8];
-	tn_bytes_put32(key, target_no);
-	MDB_val mdb_key = tn_val(key, sizeof key), value;
-	int rc = mdb_get(apply->txn, apply->environment->dbi[TN_DB_PARKED], &mdb_key, &value);
-	if (rc != 0 && rc != MDB_NOTFOUND)
-		return rc;
-	uint64_t count = rc == 0 && value.mv_size == 8 ? tn_bytes_get64(value.mv_data) : 0;
-	if (change < 0 && count == 0)
-		return 0;
-	count = change < 0 ? count - 1 : count + 1;
-	if (count == 0)
-		return tn_apply_delete(apply, TN_DB_PARKED, key, sizeof key);
-	tn_bytes_put64(number, count);
-	return put(apply, TN_DB_PARKED, key, sizeof key, number, sizeof number, 0);
-}
-
-static int index_due(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head)
-{
-	uint8_t key[TN_KEY_DUE];
-	tn_key_put_due(key, &(struct tn_due){head->target_no, head->not_before_ms, row});
-	int rc = put(apply, TN_DB_DUE, key, sizeof key, "", 0, 0);
-	return rc == 0 ? tn_apply_count_parked(apply, head->target_no, 1) : rc;
-}
-
-static int unindex_due(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head)
-{
-	uint8_t key[TN_KEY_DUE];
-	tn_key_put_due(key, &(struct tn_due){head->target_no, head->not_before_ms, row});
-	int rc = tn_apply_delete(apply, TN_DB_DUE, key, sizeof key);
-	return rc == 0 ? tn_apply_count_parked(apply, head->target_no, -1) : rc;
-}
-
-static int index_row(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head)
-{
-	uint8_t key[TN_KEY_STATE], target_no[TN_KEY_TARGET];
-	tn_key_put_state(key, head->state, row);
-	tn_bytes_put32(target_no, head->target_no);
-	int rc = put(apply, TN_DB_STATES, key, sizeof key, target_no, sizeof target_no, 0);
-	if (rc == 0 && head->state == TN_ROW_PARKED)
-		rc = index_due(apply, row, head);
-	apply->meta.rows[head->state]++;
-	return rc;
-}
-
-int tn_apply_unindex(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head)
-{
-	uint8_t key[TN_KEY_STATE];
-	tn_key_put_state(key, head->state, row);
-	int rc = tn_apply_delete(apply, TN_DB_STATES, key, sizeof key);
-	if (rc == 0 && head->state == TN_ROW_PARKED)
-		rc = unindex_due(apply, row, head);
-	if (apply->meta.rows[head->state] > 0)
-		apply->meta.rows[head->state]--;
-	return rc;
-}
-
 /* --- Rows --- */
 
 enum found { ABSENT, PRESENT, DAMAGED };
@@ -135,17 +79,40 @@ static int find_row(struct tn_apply *apply, struct tn_row_key row, enum found *o
 	return 0;
 }
 
+/* OPEN and TRIED rows are found by state and target alone; of the others the bytes may have changed too. */
 static bool same_index(const struct tn_row_head *a, const struct tn_row_head *b)
 {
-	return a->state == b->state && a->target_no == b->target_no &&
-		(a->state != TN_ROW_PARKED || a->not_before_ms == b->not_before_ms);
+	return a->state == b->state && a->target_no == b->target_no && (a->state == TN_ROW_OPEN || a->state == TN_ROW_TRIED);
+}
+
+/* What a row counts for its target: its record, which was just written, and its event's. */
+static int weigh(struct tn_apply *apply, const struct tn_row *row, uint32_t *out_bytes)
+{
+	uint8_t key[TN_KEY_EVENT];
+	*out_bytes = 0;
+	if (row->state != TN_ROW_PARKED && row->state != TN_ROW_DEAD)
+		return 0;
+	tn_bytes_put64(key, row->key.event_seq);
+	MDB_val mdb_key = tn_val(key, sizeof key), value;
+	int rc = mdb_get(apply->txn, apply->environment->dbi[TN_DB_EVENTS], &mdb_key, &value);
+	*out_bytes = (uint32_t)(apply->record.len + (rc == 0 ? value.mv_size : 0));
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static void count_put(struct tn_store_flows *flows, enum found found, const struct tn_row_head *old, enum tn_row_state state)
+{
+	if (found != PRESENT)
+		flows->put[state]++;
+	else if (old->state != state)
+		flows->moved[old->state][state]++;
 }
 
 static int put_row(struct tn_apply *apply, const struct tn_row *row)
 {
 	enum found found;
 	struct tn_str old_record;
-	struct tn_row_head old, head = {row->state, row->target_no, row->tries.not_before_ms};
+	struct tn_row_head old = {0}, head = {row->state, row->target_no, row->tries.not_before_ms, row->lane, row->lane_seq};
+	uint32_t bytes;
 	int rc = find_row(apply, row->key, &found, &old, &old_record);
 	if (rc == 0 && found == DAMAGED)
 		rc = tn_aside_replaced_row(apply, row->key);
@@ -156,12 +123,14 @@ static int put_row(struct tn_apply *apply, const struct tn_row *row)
 	tn_key_put_row(key, row->key);
 	tn_row_record_write(&apply->record, row);
 	rc = put_ascending(apply, TN_DB_ROWS, key, sizeof key, apply->last_row);
-	if (found == PRESENT && same_index(&old, &head))
+	if (rc != 0 || (found == PRESENT && same_index(&old, &head)))
 		return rc;
+	rc = weigh(apply, row, &bytes);
 	if (rc == 0 && found == PRESENT)
-		rc = tn_apply_unindex(apply, row->key, &old);
+		rc = tn_row_index_leave(apply, row->key, &old);
 	if (rc == 0)
-		rc = index_row(apply, row->key, &head);
+		rc = tn_row_index_enter(apply, row->key, &head, bytes);
+	count_put(&apply->meta.flows, found, &old, row->state);
 	return rc;
 }
 
@@ -180,7 +149,7 @@ static int delete_row(struct tn_apply *apply, struct tn_row_key row, const struc
 	uint8_t key[TN_KEY_ROW];
 	tn_key_put_row(key, row);
 	int rc = tn_apply_delete(apply, TN_DB_ROWS, key, sizeof key);
-	return rc == 0 ? tn_apply_unindex(apply, row, head) : rc;
+	return rc == 0 ? tn_row_index_leave(apply, row, head) : rc;
 }
 
 /* The last row of its event takes the bytes along. */
@@ -215,8 +184,11 @@ static int drop_row(struct tn_apply *apply, struct tn_row_key row, bool only_dea
 		rc = tn_aside_row(apply, row);
 	if (rc != 0 || (only_dead && (found != PRESENT || head.state != TN_ROW_DEAD)))
 		return rc;
-	if (found == PRESENT)
+	if (found == PRESENT) {
 		rc = delete_row(apply, row, &head);
+		apply->meta.flows.dropped[head.state]++;
+		apply->meta.flows.purged += only_dead;
+	}
 	return rc == 0 ? delete_event_without_rows(apply, row.event_seq) : rc;
 }
 
@@ -237,7 +209,9 @@ static int redrive_row(struct tn_apply *apply, struct tn_row_key key, int64_t no
 	row.last = NULL;
 	row.dead_ms = 0;
 	row.condition = TN_CONDITION_NONE;
+	row.queue = (struct tn_str){0};
 	row.redrives++;
+	apply->meta.flows.redriven++;
 	return put_row(apply, &row);
 }
 
@@ -254,9 +228,10 @@ static int apply_op(struct tn_apply *apply, const struct tn_op *op, int64_t now_
 		return redrive_row(apply, op->key, now_ms);
 	case TN_PURGE_ROW:
 		return drop_row(apply, op->key, true);
+	case TN_PUT_SEEN:
+		return tn_seen_put(apply, &op->seen);
 	case TN_DROP_SEEN:
-	case TN_PUT_SEEN: /* nobody writes them yet */
-		break;
+		return tn_seen_drop(apply, &op->seen.key);
 	}
 	return MDB_BAD_VALSIZE;
 }
@@ -300,7 +275,8 @@ int tn_apply_batch(struct tn_apply *apply, const struct tn_batch *batch)
 
 int tn_apply_end(struct tn_apply *apply)
 {
-	return tn_meta_save(apply->environment, apply->txn, &apply->meta);
+	int rc = tn_target_count_save(&apply->counts, apply->environment, apply->txn);
+	return rc == 0 ? tn_meta_save(apply->environment, apply->txn, &apply->meta) : rc;
 }
 
 void tn_apply_fini(struct tn_apply *apply)
@@ -308,6 +284,7 @@ void tn_apply_fini(struct tn_apply *apply)
 	if (apply->rows)
 		mdb_cursor_close(apply->rows);
 	apply->rows = NULL;
+	tn_target_count_fini(&apply->counts);
 	tn_buf_fini(&apply->record);
 	tn_arena_fini(&apply->arena);
 }

@@ -9,11 +9,15 @@
 #include "key.h"
 #include "meta.h"
 #include "row_record.h"
+#include "target_count.h"
 
 struct tn_apply { /* one write transaction's worth of work */
 	const struct tn_environment *environment;
 	MDB_txn *txn;
 	struct tn_meta meta;              /* as it will be written by tn_apply_end */
+	struct tn_target_counts counts;   /* likewise */
+	uint64_t max_seen;                /* set by who applies batches */
+	uint32_t seen_puts;               /* in this transaction */
 	MDB_cursor *rows;
 	uint8_t last_row[TN_KEY_ROW], last_event[TN_KEY_EVENT]; /* no key above these stands in the database */
 	struct tn_buf record;
@@ -27,11 +31,8 @@ int tn_apply_batch(struct tn_apply *apply, const struct tn_batch *batch);
 int tn_apply_end(struct tn_apply *apply);
 void tn_apply_fini(struct tn_apply *apply);
 
-/* --- Parts that aside.c shares. --- */
+/* --- Parts that its neighbours share. --- */
 
-/* Takes a row that is in state out of the indexes and the counters. */
-int tn_apply_unindex(struct tn_apply *apply, struct tn_row_key key, const struct tn_row_head *head);
-int tn_apply_count_parked(struct tn_apply *apply, uint32_t target_no, int change);
 /* Is there any row of that event? */
 int tn_apply_has_rows(struct tn_apply *apply, uint64_t event_seq, bool *out_has);
 /* Deletes; absent is fine. */

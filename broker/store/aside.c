@@ -8,11 +8,12 @@
 #include "aside.h"
 
 #include "event_record.h"
+#include "row_index.h"
 
 /* Copies the value under key into `bad`, where kind stands before its key, and deletes it. Absent is fine. */
 static int move(struct tn_apply *apply, enum tn_db db, char kind, const uint8_t *key, size_t len)
 {
-	uint8_t bad_key[1 + TN_KEY_ROW];
+	uint8_t bad_key[1 + TN_KEY_SEEN];
 	MDB_val mdb_key = tn_val(key, len), value, mdb_bad_key = tn_val(bad_key, 1 + len);
 	int rc = mdb_get(apply->txn, apply->environment->dbi[db], &mdb_key, &value);
 	if (rc != 0)
@@ -30,35 +31,12 @@ static int move(struct tn_apply *apply, enum tn_db db, char kind, const uint8_t 
 	return rc;
 }
 
-/* What the row says of itself is not believed: the index knows its state and target. Its entry in `due` stays until a scan meets it. */
-static int forget_row(struct tn_apply *apply, struct tn_row_key row)
-{
-	for (enum tn_row_state state = TN_ROW_OPEN; state <= TN_ROW_DEAD; state++) {
-		uint8_t key[TN_KEY_STATE];
-		tn_key_put_state(key, state, row);
-		MDB_val mdb_key = tn_val(key, sizeof key), value;
-		int rc = mdb_get(apply->txn, apply->environment->dbi[TN_DB_STATES], &mdb_key, &value);
-		if (rc == MDB_NOTFOUND)
-			continue;
-		uint32_t target_no = rc == 0 && value.mv_size == TN_KEY_TARGET ? tn_bytes_get32(value.mv_data) : 0;
-		if (rc == 0)
-			rc = tn_apply_delete(apply, TN_DB_STATES, key, sizeof key);
-		if (rc == 0 && state == TN_ROW_PARKED)
-			rc = tn_apply_count_parked(apply, target_no, -1);
-		if (rc != 0)
-			return rc;
-		if (apply->meta.rows[state] > 0)
-			apply->meta.rows[state]--;
-	}
-	return 0;
-}
-
 int tn_aside_replaced_row(struct tn_apply *apply, struct tn_row_key row)
 {
 	uint8_t key[TN_KEY_ROW];
 	tn_key_put_row(key, row);
 	int rc = move(apply, TN_DB_ROWS, 'r', key, sizeof key);
-	return rc == 0 ? forget_row(apply, row) : rc;
+	return rc == 0 ? tn_row_index_forget(apply, row) : rc;
 }
 
 static int move_row_and_event(struct tn_apply *apply, struct tn_row_key row)
@@ -112,18 +90,43 @@ int tn_aside_row(struct tn_apply *apply, struct tn_row_key key)
 	return rc == 0 && !fine ? move_row_and_event(apply, key) : rc;
 }
 
+/* Is the row there and PARKED? out_head if so. */
+static int find_parked(struct tn_apply *apply, struct tn_row_key row, bool *out_parked, struct tn_row_head *out_head)
+{
+	uint8_t key[TN_KEY_ROW];
+	tn_key_put_row(key, row);
+	MDB_val mdb_key = tn_val(key, sizeof key), value;
+	int rc = mdb_get(apply->txn, apply->environment->dbi[TN_DB_ROWS], &mdb_key, &value);
+	*out_parked = rc == 0 && tn_row_record_head(tn_val_str(value), row, out_head) && out_head->state == TN_ROW_PARKED;
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 int tn_aside_due(struct tn_apply *apply, const struct tn_due *due)
 {
-	uint8_t row_key[TN_KEY_ROW], due_key[TN_KEY_DUE];
+	uint8_t key[TN_KEY_DUE];
 	struct tn_row_head head;
-	tn_key_put_row(row_key, due->row);
-	MDB_val mdb_key = tn_val(row_key, sizeof row_key), value;
-	int rc = mdb_get(apply->txn, apply->environment->dbi[TN_DB_ROWS], &mdb_key, &value);
-	if (rc != 0 && rc != MDB_NOTFOUND)
+	bool parked;
+	int rc = find_parked(apply, due->row, &parked, &head);
+	if (rc != 0 || (parked && head.target_no == due->target_no && head.not_before_ms == due->not_before_ms))
 		return rc;
-	if (rc == 0 && tn_row_record_head(tn_val_str(value), due->row, &head) && head.state == TN_ROW_PARKED &&
-		head.target_no == due->target_no && head.not_before_ms == due->not_before_ms)
-		return 0;
-	tn_key_put_due(due_key, due);
-	return tn_apply_delete(apply, TN_DB_DUE, due_key, sizeof due_key);
+	tn_key_put_due(key, due);
+	return tn_apply_delete(apply, TN_DB_DUE, key, sizeof key);
+}
+
+int tn_aside_lane(struct tn_apply *apply, const struct tn_lane_place *place)
+{
+	uint8_t key[TN_KEY_LANE];
+	struct tn_row_head head;
+	bool parked;
+	int rc = find_parked(apply, place->row, &parked, &head);
+	if (rc != 0 || (parked && head.target_no == place->target_no && head.lane_seq == place->lane_seq &&
+			       tn_id_equal(&head.lane, &place->lane)))
+		return rc;
+	tn_key_put_lane(key, place);
+	return tn_apply_delete(apply, TN_DB_LANES, key, sizeof key);
+}
+
+int tn_aside_seen(struct tn_apply *apply, const struct tn_id *key)
+{
+	return move(apply, TN_DB_SEEN, 's', key->bytes, sizeof key->bytes);
 }

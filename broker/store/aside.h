@@ -11,7 +11,10 @@
 int tn_aside_row(struct tn_apply *apply, struct tn_row_key key);
 /* A damaged row that another is about to replace: its event stays. */
 int tn_aside_replaced_row(struct tn_apply *apply, struct tn_row_key key);
-/* An entry of `due` whose row is not PARKED until then (any more) goes. */
+/* An entry of `due`, or of `lanes`, goes whose row is not PARKED until then, or there (any more). */
 int tn_aside_due(struct tn_apply *apply, const struct tn_due *due);
+int tn_aside_lane(struct tn_apply *apply, const struct tn_lane_place *place);
+/* A damaged idempotency key: without it an event may be taken twice. */
+int tn_aside_seen(struct tn_apply *apply, const struct tn_id *key);
 
 #endif

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include "apply.h"
 #include "aside.h"
+#include "seen.h"
 #include "space.h"
 #include "store_private.h"
 
@@ -23,6 +24,7 @@ struct transaction {
 	MDB_txn *txn;
 	struct tn_apply apply;
 	struct tn_space space;
+	uint64_t seen;                    /* idempotency keys in the store */
 	uint64_t first, last;             /* batches in it; 0: none */
 	bool worth_it;                    /* something in it wants to be committed */
 };
@@ -50,6 +52,8 @@ static void note_commit(struct tn_store *store, const struct transaction *transa
 	store->facts.engine_ms = meta->engine_ms;
 	memcpy(store->facts.rows, meta->rows, sizeof meta->rows);
 	store->facts.bad_records = meta->bad_records;
+	store->facts.flows = meta->flows;
+	store->facts.seen = transaction->seen;
 	store->facts.used_bytes = transaction->space.used_bytes;
 	store->facts.commits++;
 	pthread_mutex_unlock(&store->facts_lock);
@@ -114,16 +118,29 @@ static int begin(struct tn_store *store, struct transaction *transaction)
 		rc = tn_environment_used(&store->environment, transaction->txn, &transaction->space.used_bytes);
 	if (rc != 0)
 		abandon(transaction);
+	transaction->apply.max_seen = tn_seen_limit(store->options.max_seen, store->environment.map_bytes);
 	transaction->space.max_bytes = store->environment.map_bytes;
 	tn_space_look(&transaction->space, store->path);
 	return rc;
+}
+
+/* Housekeeping copies pages too: a batch that needs the last of the room has it for itself. */
+static int sweep_seen(struct transaction *transaction)
+{
+	if (transaction->first == 0 || !tn_space_allows(&transaction->space, TN_SPACE_INTAKE))
+		return 0;
+	return tn_seen_sweep(&transaction->apply);
 }
 
 static enum attempt finish(struct tn_store *store, struct transaction *transaction)
 {
 	struct tn_doubt *doubt = &store->writer.doubt;
 	size_t txn_id = mdb_txn_id(transaction->txn);
-	int rc = tn_apply_end(&transaction->apply);
+	int rc = sweep_seen(transaction);
+	if (rc == 0)
+		rc = tn_apply_end(&transaction->apply);
+	if (rc == 0)
+		rc = tn_seen_count(&store->environment, transaction->txn, &transaction->seen);
 	if (rc == 0)
 		rc = tn_environment_used(&store->environment, transaction->txn, &transaction->space.used_bytes);
 	if (rc != 0) {
@@ -227,12 +244,18 @@ static int apply_request(struct tn_store *store, struct transaction *transaction
 		return apply_batch(store, transaction, work, next);
 	case TN_REQUEST_NAME:
 		return apply_name(store, transaction, work);
+	case TN_REQUEST_CALL:
+		transaction->worth_it = true;
+		return work->request->call(&transaction->apply, work->request->arg);
 	case TN_REQUEST_ASIDE_ROW:
 		transaction->worth_it = true;
 		return tn_aside_row(&transaction->apply, work->request->due.row);
 	case TN_REQUEST_ASIDE_DUE:
 		transaction->worth_it = true;
 		return tn_aside_due(&transaction->apply, &work->request->due);
+	case TN_REQUEST_ASIDE_LANE:
+		transaction->worth_it = true;
+		return tn_aside_lane(&transaction->apply, &work->request->lane);
 	}
 	return 0;
 }

@@ -12,10 +12,12 @@
 
 #include <errno.h>
 #include "key.h"
+#include "upgrade.h"
 
 /* The format of the store as a whole: the databases and the shape of their keys. Records have versions of their own. To change it: raise
- * the number, and bring an older store up to it in prepare_databases, in the one transaction that writes the new number. */
-enum { FORMAT = 1 };
+ * the number, and bring an older store up to it in upgrade.c, in the one transaction that writes the new number. Version 1 had no lanes, no
+ * idempotency keys, no strikes, nothing kept, and counted parked rows by target in a database `parked`. */
+enum { FORMAT = 2, OLDEST_FORMAT = 1 };
 
 static const char *const database_names[TN_DB_COUNT] = {
 	[TN_DB_META] = "meta",
@@ -23,8 +25,13 @@ static const char *const database_names[TN_DB_COUNT] = {
 	[TN_DB_ROWS] = "rows",
 	[TN_DB_STATES] = "states",
 	[TN_DB_DUE] = "due",
-	[TN_DB_PARKED] = "parked",
+	[TN_DB_LANES] = "lanes",
+	[TN_DB_TARGETS] = "targets",
 	[TN_DB_NAMES] = "names",
+	[TN_DB_SEEN] = "seen",
+	[TN_DB_EXPIRY] = "expiry",
+	[TN_DB_STRIKES] = "strikes",
+	[TN_DB_KEPT] = "kept",
 	[TN_DB_BAD] = "bad",
 };
 static const char format_key[] = "format";
@@ -64,7 +71,7 @@ static int write_format(MDB_txn *txn, MDB_dbi meta)
 	return mdb_put(txn, meta, &key, &value, 0);
 }
 
-static enum tn_status check_format(MDB_txn *txn, MDB_dbi meta, const char *path, struct tn_error *error)
+static enum tn_status check_format(MDB_txn *txn, MDB_dbi meta, const char *path, uint32_t *out_format, struct tn_error *error)
 {
 	MDB_val key = tn_val(format_key, sizeof format_key - 1), value;
 	int rc = mdb_get(txn, meta, &key, &value);
@@ -75,7 +82,8 @@ static enum tn_status check_format(MDB_txn *txn, MDB_dbi meta, const char *path,
 	if (rc != 0)
 		return fail_lmdb(rc, path, "read", error);
 	uint32_t number = tn_bytes_get32(value.mv_data);
-	if (number == FORMAT)
+	*out_format = number;
+	if (number >= OLDEST_FORMAT && number <= FORMAT)
 		return TN_OK;
 	if (number > FORMAT)
 		tn_error_set(error, "the store %s was written by a newer version (format %u; this version knows %d)", path, number,
@@ -103,16 +111,23 @@ static enum tn_status prepare_databases(struct tn_environment *environment, MDB_
 		rc = write_format(txn, *meta);
 	if (rc != 0)
 		return fail_lmdb(rc, path, "set up", error);
-	enum tn_status status = check_format(txn, *meta, path, error);
+	uint32_t format;
+	enum tn_status status = check_format(txn, *meta, path, &format, error);
 	if (status != TN_OK)
 		return status;
 
+	bool make = empty || format < FORMAT;
 	for (unsigned i = TN_DB_META + 1; i < TN_DB_COUNT; i++) {
-		rc = mdb_dbi_open(txn, database_names[i], empty ? MDB_CREATE : 0, &environment->dbi[i]);
+		rc = mdb_dbi_open(txn, database_names[i], make ? MDB_CREATE : 0, &environment->dbi[i]);
 		if (rc != 0)
 			return fail_lmdb(rc, path, "set up", error);
 	}
-	return TN_OK;
+	if (format == FORMAT)
+		return TN_OK;
+	rc = tn_upgrade_from_1(environment, txn);
+	if (rc == 0)
+		rc = write_format(txn, *meta);
+	return rc == 0 ? TN_OK : fail_lmdb(rc, path, "bring up to date", error);
 }
 
 static enum tn_status open_databases(struct tn_environment *environment, const char *path, struct tn_error *error)
@@ -143,7 +158,7 @@ enum tn_status tn_environment_open(struct tn_environment *environment, const cha
 	int rc = mdb_env_create(&environment->env);
 	if (rc != 0)
 		return fail_lmdb(rc, path, "open", error);
-	rc = mdb_env_set_maxdbs(environment->env, TN_DB_COUNT);
+	rc = mdb_env_set_maxdbs(environment->env, TN_DB_COUNT + TN_UPGRADE_DATABASES);
 	if (rc == 0)
 		rc = mdb_env_set_mapsize(environment->env, map_bytes);
 	if (rc == 0)

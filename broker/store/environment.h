@@ -11,7 +11,10 @@
 #include "turnout/error.h"
 #include "turnout/str.h"
 
-enum tn_db { TN_DB_META, TN_DB_EVENTS, TN_DB_ROWS, TN_DB_STATES, TN_DB_DUE, TN_DB_PARKED, TN_DB_NAMES, TN_DB_BAD, TN_DB_COUNT };
+enum tn_db {
+	TN_DB_META, TN_DB_EVENTS, TN_DB_ROWS, TN_DB_STATES, TN_DB_DUE, TN_DB_LANES, TN_DB_TARGETS, TN_DB_NAMES, TN_DB_SEEN, TN_DB_EXPIRY,
+	TN_DB_STRIKES, TN_DB_KEPT, TN_DB_BAD, TN_DB_COUNT
+};
 
 struct tn_environment {
 	MDB_env *env;                     /* NULL: not open */
@@ -20,7 +23,7 @@ struct tn_environment {
 	uint32_t page_bytes;
 };
 
-/* Opens, makes what is missing, checks the format, clears the slots of readers that died. TN_INVALID: not ours, or a newer format. */
+/* Opens, makes what is missing, checks the format, brings an older store up to it, clears the slots of readers that died. TN_INVALID: not ours, or a newer format. */
 enum tn_status tn_environment_open(struct tn_environment *environment, const char *path, uint64_t map_bytes, struct tn_error *error)
 	TN_MUST_CHECK;
 /* No transaction is open. Not open is fine. */

@@ -9,14 +9,40 @@
 #include "key.h"
 #include "record.h"
 
-/* To change the record: as in row_record.c. */
-enum { META_VERSION = 1, META_BYTES = 8 * 7 };
+/* To change the record: as in row_record.c. Version 1 had no flows: the rows it counted were put when the counting began. */
+enum { META_VERSION = 2, META_BYTES_1 = 8 * 7, FLOW_NUMBERS = 4 + 16 + 4 + 4 + 2, META_BYTES = META_BYTES_1 + 8 * FLOW_NUMBERS };
 
 static const char state_key[] = "state";
 
 static struct tn_str record_key(void)
 {
 	return tn_str_make(state_key, sizeof state_key - 1);
+}
+
+/* Calls back for each number of flows, in their order on disk. */
+static void each_flow(struct tn_store_flows *flows, void (*each)(uint64_t *flow, uint8_t **at), uint8_t *at)
+{
+	for (unsigned state = TN_ROW_OPEN; state <= TN_ROW_DEAD; state++) {
+		each(&flows->put[state], &at);
+		each(&flows->dropped[state], &at);
+		each(&flows->aside[state], &at);
+		for (unsigned to = TN_ROW_OPEN; to <= TN_ROW_DEAD; to++)
+			each(&flows->moved[state][to], &at);
+	}
+	each(&flows->purged, &at);
+	each(&flows->redriven, &at);
+}
+
+static void read_flow(uint64_t *flow, uint8_t **at)
+{
+	*flow = tn_bytes_get64(*at);
+	*at += 8;
+}
+
+static void write_flow(uint64_t *flow, uint8_t **at)
+{
+	tn_bytes_put64(*at, *flow);
+	*at += 8;
 }
 
 int tn_meta_load(const struct tn_environment *environment, MDB_txn *txn, struct tn_meta *out_meta)
@@ -32,13 +58,21 @@ int tn_meta_load(const struct tn_environment *environment, MDB_txn *txn, struct 
 	}
 	if (rc != 0)
 		return rc;
-	if (!tn_record_open(tn_val_str(value), record_key(), META_VERSION, &version, &content) || content.len != META_BYTES)
+	if (!tn_record_open(tn_val_str(value), record_key(), META_VERSION, &version, &content) ||
+		content.len != (version == 1 ? META_BYTES_1 : META_BYTES))
 		return MDB_CORRUPTED;
 	const uint8_t *bytes = (const uint8_t *)content.bytes;
 	struct tn_meta meta = {.next_seq = tn_bytes_get64(bytes), .engine_ms = (int64_t)tn_bytes_get64(bytes + 8)};
 	for (unsigned state = TN_ROW_OPEN; state <= TN_ROW_DEAD; state++)
 		meta.rows[state] = tn_bytes_get64(bytes + 8 + 8 * state);
 	meta.bad_records = tn_bytes_get64(bytes + 48);
+	if (version == 1) {
+		memcpy(meta.flows.put, meta.rows, sizeof meta.rows);
+	} else {
+		uint8_t numbers[8 * FLOW_NUMBERS];
+		memcpy(numbers, bytes + META_BYTES_1, sizeof numbers);
+		each_flow(&meta.flows, read_flow, numbers);
+	}
 	*out_meta = meta;
 	return 0;
 }
@@ -53,6 +87,8 @@ int tn_meta_save(const struct tn_environment *environment, MDB_txn *txn, const s
 	for (unsigned state = TN_ROW_OPEN; state <= TN_ROW_DEAD; state++)
 		tn_bytes_put64(bytes + 8 + 8 * state, meta->rows[state]);
 	tn_bytes_put64(bytes + 48, meta->bad_records);
+	struct tn_store_flows flows = meta->flows;
+	each_flow(&flows, write_flow, bytes + META_BYTES_1);
 	record.len += META_BYTES;
 	tn_record_seal(&record, META_VERSION, record_key());
 
@@ -117,6 +153,7 @@ int tn_meta_rebuild(const struct tn_environment *environment, MDB_txn *txn, stru
 	if (rc != 0)
 		return rc;
 	meta.bad_records = bad.ms_entries;
+	memcpy(meta.flows.put, meta.rows, sizeof meta.rows);
 	rc = tn_meta_save(environment, txn, &meta);
 	if (rc == 0)
 		*out_meta = meta;

@@ -6,12 +6,14 @@
 #define STORE_META_H
 
 #include "environment.h"
+#include "turnout/store.h"
 
 struct tn_meta {
 	uint64_t next_seq;                /* above every event_seq in the store */
 	int64_t engine_ms;
 	uint64_t rows[5];                 /* by enum tn_row_state; equals the entries of `states`, by construction */
 	uint64_t bad_records;
+	struct tn_store_flows flows;
 };
 
 /* LMDB code. A new store: next_seq 1, the rest 0. MDB_CORRUPTED: the record is there and damaged. */

@@ -14,18 +14,23 @@
  *   2. keep read_fields able to read every older version, with a default for what that did not have;
  *   3. add a record of the old version, as bytes, to tests/store/test_row_record.c;
  *   4. if an older Turnout must not open such a store, raise FORMAT in environment.c too. */
-enum { ROW_VERSION = 1 };
+enum { ROW_VERSION = 2 };
 
 enum { ROW_HAS_LAST = 1 };
 enum { LAST_FUNCTION_ERROR = 1, LAST_MAYBE_DONE = 2, LAST_CREDENTIAL = 4, LAST_DECLINED = 8 };
 
-/* Version 1, without the strings and the last outcome behind it. The key is not in it: the record stands under it. */
+/* Version 2, without the strings and the last outcome behind it. The key is not in it: the record stands under it. */
 struct row_fields {
 	uint8_t state, flags, condition;
 	uint32_t target_no, redrives, tries_system, tries_function;
 	int64_t not_before_ms, accepted_ms, first_ms, dead_ms;
 	uint64_t rule_revision;
 	struct tn_id id, lane;
+	/* Not in version 1, which has no `queue` and no sent_sha256 either: zero and empty. */
+	uint64_t lane_seq;
+	uint32_t hops;
+	struct tn_id dedup_key;
+	int64_t last_ms;
 };
 struct last_fields {
 	uint8_t verdict, flags;
@@ -74,6 +79,10 @@ static void write_fields(struct tn_buf *out, const struct row_fields *fields)
 	put64(out, fields->rule_revision);
 	tn_buf_add(out, fields->id.bytes, sizeof fields->id.bytes);
 	tn_buf_add(out, fields->lane.bytes, sizeof fields->lane.bytes);
+	put64(out, fields->lane_seq);
+	put32(out, fields->hops);
+	tn_buf_add(out, fields->dedup_key.bytes, sizeof fields->dedup_key.bytes);
+	put64(out, (uint64_t)fields->last_ms);
 }
 
 static void write_last(struct tn_buf *out, const struct tn_outcome *last)
@@ -86,6 +95,7 @@ static void write_last(struct tn_buf *out, const struct tn_outcome *last)
 	put_str(out, tn_str_from(last->code));
 	put_str(out, last->message);
 	put_str(out, last->sample);
+	put_str(out, last->sent_sha256);
 }
 
 void tn_row_record_write(struct tn_buf *out, const struct tn_row *row)
@@ -106,6 +116,10 @@ void tn_row_record_write(struct tn_buf *out, const struct tn_row *row)
 		.rule_revision = row->rule_revision,
 		.id = row->id,
 		.lane = row->lane,
+		.lane_seq = row->lane_seq,
+		.hops = row->hops,
+		.dedup_key = row->dedup_key,
+		.last_ms = row->tries.last_ms,
 	};
 
 	tn_record_begin(out);
@@ -113,6 +127,7 @@ void tn_row_record_write(struct tn_buf *out, const struct tn_row *row)
 	put_str(out, row->rule);
 	put_str(out, row->target);
 	put_str(out, row->origin);
+	put_str(out, row->queue);
 	if (row->last)
 		write_last(out, row->last);
 	tn_key_put_row(key, row->key);
@@ -123,6 +138,7 @@ void tn_row_record_write(struct tn_buf *out, const struct tn_row *row)
 
 struct reader {                           /* once it ran short, everything after is zero */
 	struct tn_str left;
+	uint8_t version;
 	bool short_of;
 };
 
@@ -181,6 +197,12 @@ static void read_fields(struct reader *reader, struct row_fields *fields)
 	fields->rule_revision = get64(reader);
 	memcpy(fields->id.bytes, take(reader, 16), 16);
 	memcpy(fields->lane.bytes, take(reader, 16), 16);
+	if (reader->version < 2)
+		return;
+	fields->lane_seq = get64(reader);
+	fields->hops = get32(reader);
+	memcpy(fields->dedup_key.bytes, take(reader, 16), 16);
+	fields->last_ms = (int64_t)get64(reader);
 }
 
 static bool fields_make_sense(const struct row_fields *fields)
@@ -210,16 +232,21 @@ static struct tn_outcome *read_last(struct reader *reader, struct tn_arena *aren
 	last->code = get_str(reader, arena).bytes;
 	last->message = get_str(reader, arena);
 	last->sample = get_str(reader, arena);
+	if (reader->version >= 2)
+		last->sent_sha256 = get_str(reader, arena);
+	if (last->sent_sha256.len > 0 && last->sent_sha256.len != TN_DIGEST_SIZE)
+		reader->short_of = true;
 	return last;
 }
 
 static bool open_record(struct tn_str record, struct tn_row_key row_key, struct reader *out_reader,
 	struct row_fields *out_fields)
 {
-	uint8_t key[TN_KEY_ROW], version;
+	uint8_t key[TN_KEY_ROW];
 	tn_key_put_row(key, row_key);
 	*out_reader = (struct reader){0};
-	if (!tn_record_open(record, tn_str_make((char *)key, sizeof key), ROW_VERSION, &version, &out_reader->left))
+	*out_fields = (struct row_fields){0};
+	if (!tn_record_open(record, tn_str_make((char *)key, sizeof key), ROW_VERSION, &out_reader->version, &out_reader->left))
 		return false;
 	read_fields(out_reader, out_fields);
 	return !out_reader->short_of && fields_make_sense(out_fields);
@@ -231,7 +258,13 @@ bool tn_row_record_head(struct tn_str record, struct tn_row_key key, struct tn_r
 	struct row_fields fields;
 	if (!open_record(record, key, &reader, &fields))
 		return false;
-	*out_head = (struct tn_row_head){(enum tn_row_state)fields.state, fields.target_no, fields.not_before_ms};
+	*out_head = (struct tn_row_head){
+		.state = (enum tn_row_state)fields.state,
+		.target_no = fields.target_no,
+		.not_before_ms = fields.not_before_ms,
+		.lane = fields.lane,
+		.lane_seq = fields.lane_seq,
+	};
 	return true;
 }
 
@@ -248,16 +281,21 @@ bool tn_row_record_read(struct tn_str record, struct tn_row_key key, struct tn_a
 		.id = fields.id,
 		.lane = fields.lane,
 		.tries = {fields.tries_system, fields.tries_function, fields.accepted_ms, fields.first_ms,
-			fields.not_before_ms},
+			fields.not_before_ms, fields.last_ms},
 		.target_no = fields.target_no,
 		.rule_revision = fields.rule_revision,
 		.dead_ms = fields.dead_ms,
 		.condition = (enum tn_condition)fields.condition,
 		.redrives = fields.redrives,
+		.lane_seq = fields.lane_seq,
+		.hops = fields.hops,
+		.dedup_key = fields.dedup_key,
 	};
 	row.rule = get_str(&reader, arena);
 	row.target = get_str(&reader, arena);
 	row.origin = get_str(&reader, arena);
+	if (reader.version >= 2)
+		row.queue = get_str(&reader, arena);
 	if (fields.flags & ROW_HAS_LAST)
 		row.last = read_last(&reader, arena);
 	if (reader.short_of || reader.left.len > 0)

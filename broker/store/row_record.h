@@ -13,6 +13,8 @@ struct tn_row_head {                      /* what the indexes need to know of a 
 	enum tn_row_state state;
 	uint32_t target_no;
 	int64_t not_before_ms;
+	struct tn_id lane;
+	uint64_t lane_seq;
 };
 
 /* Replaces out with the sealed record of row. */

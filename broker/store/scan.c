@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * scan.c - pages of rows: by key within a state, and by due time within a target.
+ * scan.c - pages of rows: by key within a state, by due time within a target, by place within a lane.
  *
  * Called from any thread; each call is one read transaction that ends before it returns, for a reader that stays open keeps LMDB from
  * using freed pages again. A record that cannot be read is passed over, and the writer is asked to move it aside.
  */
 #include <errno.h>
 #include "page.h"
+#include "seen.h"
 #include "store_private.h"
 
 enum { REPAIRS_A_SCAN = 256 }; /* the rest is met again by the next scan */
@@ -34,10 +35,15 @@ static void end(struct reading *reading)
 	pthread_rwlock_unlock(&reading->store->environment_lock);
 }
 
-static void ask_repair(struct reading *reading, enum tn_request_kind kind, struct tn_due due)
+static void ask_repair(struct reading *reading, const struct tn_request *request)
 {
 	if (reading->repairs++ < REPAIRS_A_SCAN)
-		tn_writer_ask(reading->store, &(struct tn_request){.kind = kind, .due = due});
+		tn_writer_ask(reading->store, request);
+}
+
+static void ask_row_repair(struct reading *reading, struct tn_row_key row)
+{
+	ask_repair(reading, &(struct tn_request){.kind = TN_REQUEST_ASIDE_ROW, .due = {.row = row}});
 }
 
 /* Hands the rows over to page, or tells why there are none. */
@@ -75,7 +81,7 @@ static int seek_state(MDB_cursor *cursor, const struct tn_scan *scan, MDB_val *k
 
 static bool wants(const struct tn_scan *scan, MDB_val value)
 {
-	return scan->target_no == 0 || (value.mv_size == TN_KEY_TARGET && tn_bytes_get32(value.mv_data) == scan->target_no);
+	return scan->target_no == 0 || (value.mv_size == TN_VALUE_STATE && tn_bytes_get32(value.mv_data) == scan->target_no);
 }
 
 static int scan_by_key(struct reading *reading, const struct tn_scan *scan, struct tn_page *page)
@@ -97,7 +103,7 @@ static int scan_by_key(struct reading *reading, const struct tn_scan *scan, stru
 		if (rc != 0)
 			break;
 		if (add == TN_PAGE_BAD)
-			ask_repair(reading, TN_REQUEST_ASIDE_ROW, (struct tn_due){.row = row});
+			ask_row_repair(reading, row);
 		if (add == TN_PAGE_FULL) {
 			page->last = false;
 			break;
@@ -122,6 +128,12 @@ static int seek_due(MDB_cursor *cursor, const struct tn_scan *scan, MDB_val *key
 	return rc;
 }
 
+/* Takes the row that was added last back out. */
+static void drop_last_row(struct tn_page_memory *memory)
+{
+	tn_event_unref(memory->events[--memory->count]);
+}
+
 /* Adds the row of an entry, unless the row says something else: then the entry is what was left of a row that was moved aside. */
 static int add_due_row(struct reading *reading, const struct tn_due *due, enum tn_page_add *out_add)
 {
@@ -130,17 +142,17 @@ static int add_due_row(struct reading *reading, const struct tn_due *due, enum t
 	if (rc != 0)
 		return rc;
 	if (*out_add == TN_PAGE_BAD)
-		ask_repair(reading, TN_REQUEST_ASIDE_ROW, *due);
+		ask_row_repair(reading, due->row);
 	if (*out_add == TN_PAGE_ADDED) {
 		const struct tn_row *row = &memory->rows[memory->count - 1];
 		if (row->state == TN_ROW_PARKED && row->target_no == due->target_no &&
 			row->tries.not_before_ms == due->not_before_ms)
 			return 0;
-		tn_event_unref(memory->events[--memory->count]);
+		drop_last_row(memory);
 		*out_add = TN_PAGE_ABSENT;
 	}
 	if (*out_add == TN_PAGE_ABSENT)
-		ask_repair(reading, TN_REQUEST_ASIDE_DUE, *due);
+		ask_repair(reading, &(struct tn_request){.kind = TN_REQUEST_ASIDE_DUE, .due = *due});
 	return 0;
 }
 
@@ -172,7 +184,73 @@ static int scan_due(struct reading *reading, const struct tn_scan *scan, struct 
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* --- By lane --- */
+
+/* As add_due_row. */
+static int add_lane_row(struct reading *reading, const struct tn_lane_place *place, enum tn_page_add *out_add)
+{
+	struct tn_page_memory *memory = reading->memory;
+	int rc = tn_page_add_row(memory, reading->environment, reading->txn, place->row, out_add);
+	if (rc != 0)
+		return rc;
+	if (*out_add == TN_PAGE_BAD)
+		ask_row_repair(reading, place->row);
+	if (*out_add == TN_PAGE_ADDED) {
+		const struct tn_row *row = &memory->rows[memory->count - 1];
+		if (row->state == TN_ROW_PARKED && row->target_no == place->target_no && row->lane_seq == place->lane_seq &&
+			tn_id_equal(&row->lane, &place->lane))
+			return 0;
+		drop_last_row(memory);
+		*out_add = TN_PAGE_ABSENT;
+	}
+	if (*out_add == TN_PAGE_ABSENT)
+		ask_repair(reading, &(struct tn_request){.kind = TN_REQUEST_ASIDE_LANE, .lane = *place});
+	return 0;
+}
+
+static int scan_lane(struct reading *reading, const struct tn_scan *scan, struct tn_page *page)
+{
+	MDB_cursor *cursor;
+	uint8_t from[TN_KEY_LANE];
+	page->last = true;
+	if (scan->after_lane_seq == UINT64_MAX)
+		return 0;
+	tn_key_put_lane(from, &(struct tn_lane_place){scan->target_no, scan->lane,
+				      scan->after_lane_seq > 0 ? scan->after_lane_seq + 1 : 0, {0}});
+	MDB_val key = tn_val(from, sizeof from), value;
+	int rc = mdb_cursor_open(reading->txn, reading->environment->dbi[TN_DB_LANES], &cursor);
+	if (rc != 0)
+		return rc;
+	for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE); rc == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+		enum tn_page_add add;
+		if (key.mv_size != TN_KEY_LANE)
+			continue;
+		struct tn_lane_place place = tn_key_get_lane(key.mv_data);
+		if (place.target_no != scan->target_no || !tn_id_equal(&place.lane, &scan->lane))
+			break;
+		rc = add_lane_row(reading, &place, &add);
+		page->last = add != TN_PAGE_FULL;
+		if (rc != 0 || add == TN_PAGE_FULL)
+			break;
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 /* --- Public --- */
+
+static int scan_in_order(struct reading *reading, const struct tn_scan *scan, struct tn_page *page)
+{
+	switch (scan->order) {
+	case TN_SCAN_BY_KEY:
+		return scan_by_key(reading, scan, page);
+	case TN_SCAN_DUE:
+		return scan_due(reading, scan, page);
+	case TN_SCAN_LANE:
+		return scan_lane(reading, scan, page);
+	}
+	return EINVAL;
+}
 
 enum tn_status tn_store_scan(struct tn_store *store, const struct tn_scan *scan, struct tn_page *out_page, struct tn_error *error)
 {
@@ -180,7 +258,7 @@ enum tn_status tn_store_scan(struct tn_store *store, const struct tn_scan *scan,
 	*out_page = (struct tn_page){.token = scan->token, .next_due_ms = INT64_MAX};
 	int rc = begin(&reading, store, scan->max_rows, scan->max_bytes);
 	if (rc == 0)
-		rc = scan->order == TN_SCAN_DUE ? scan_due(&reading, scan, out_page) : scan_by_key(&reading, scan, out_page);
+		rc = scan_in_order(&reading, scan, out_page);
 	end(&reading);
 	return hand_over(&reading, rc, out_page, error);
 }
@@ -194,7 +272,7 @@ enum tn_status tn_store_get(struct tn_store *store, struct tn_row_key key, struc
 	if (rc == 0)
 		rc = tn_page_add_row(reading.memory, reading.environment, reading.txn, key, &add);
 	if (rc == 0 && add == TN_PAGE_BAD)
-		ask_repair(&reading, TN_REQUEST_ASIDE_ROW, (struct tn_due){.row = key});
+		ask_row_repair(&reading, key);
 	end(&reading);
 	enum tn_status status = hand_over(&reading, rc, out_page, error);
 	if (status != TN_OK || add == TN_PAGE_ADDED)
@@ -203,39 +281,62 @@ enum tn_status tn_store_get(struct tn_store *store, struct tn_row_key key, struc
 	return TN_NOT_FOUND;
 }
 
-/* --- Target names --- */
-
-static int read_parked(struct reading *reading, uint32_t target_no, uint64_t *out_count)
-{
-	uint8_t bytes[TN_KEY_TARGET];
-	tn_bytes_put32(bytes, target_no);
-	MDB_val key = tn_val(bytes, sizeof bytes), value;
-	int rc = mdb_get(reading->txn, reading->environment->dbi[TN_DB_PARKED], &key, &value);
-	*out_count = rc == 0 && value.mv_size == 8 ? tn_bytes_get64(value.mv_data) : 0;
-	return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-enum tn_status tn_store_each_number(struct tn_store *store, void (*each)(void *arg, struct tn_str name, uint32_t number,
-	uint64_t parked), void *arg)
+enum tn_status tn_store_seen(struct tn_store *store, const struct tn_id *keys, uint32_t count, int64_t now_ms, struct tn_seen *out,
+	bool *out_found, struct tn_error *error)
 {
 	struct reading reading;
 	int rc = begin(&reading, store, 1, 0);
-	struct tn_names *names = &store->names;
-	struct tn_arena *arena = &reading.memory->arena;
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		rc = tn_seen_find(reading.environment, reading.txn, &keys[i], now_ms, &out[i], &out_found[i]);
+	end(&reading);
+	tn_page_memory_free(reading.memory);
+	if (rc == 0)
+		return TN_OK;
+	tn_error_set(error, "cannot read the store %s: %s", store->path, mdb_strerror(rc));
+	return TN_IO;
+}
 
+/* --- Targets --- */
+
+/* A copy of the names, and what is counted for each. The copy is in the page memory's arena. */
+static int read_targets(struct reading *reading, struct tn_store_target **out_targets, uint32_t *out_count)
+{
+	struct tn_names *names = &reading->store->names;
+	struct tn_arena *arena = &reading->memory->arena;
 	pthread_mutex_lock(&names->lock);
 	uint32_t count = names->count;
-	struct tn_name *copies = tn_arena_array(arena, struct tn_name, count);
+	struct tn_store_target *targets = tn_arena_array(arena, struct tn_store_target, count);
 	for (uint32_t i = 0; i < count; i++)
-		copies[i] = (struct tn_name){tn_arena_copy(arena, names->names[i].name), names->names[i].number};
+		targets[i] = (struct tn_store_target){.name = tn_arena_copy(arena, names->names[i].name), .number = names->names[i].number};
 	pthread_mutex_unlock(&names->lock);
 
-	uint64_t *parked = tn_arena_array(arena, uint64_t, count);
-	for (uint32_t i = 0; i < count && rc == 0; i++)
-		rc = read_parked(&reading, copies[i].number, &parked[i]);
+	int rc = 0;
+	for (uint32_t i = 0; i < count && rc == 0; i++) {
+		struct tn_target_count found;
+		rc = tn_target_count_read(reading->environment, reading->txn, targets[i].number, &found);
+		if (rc != 0)
+			break;
+		targets[i].parked_rows = found.parked_rows;
+		targets[i].parked_bytes = found.parked_bytes;
+		targets[i].dead_rows = found.dead_rows;
+		targets[i].dead_bytes = found.dead_bytes;
+	}
+	*out_targets = targets;
+	*out_count = count;
+	return rc;
+}
+
+enum tn_status tn_store_each_number(struct tn_store *store, void (*each)(void *arg, const struct tn_store_target *target), void *arg)
+{
+	struct reading reading;
+	struct tn_store_target *targets = NULL;
+	uint32_t count = 0;
+	int rc = begin(&reading, store, 1, 0);
+	if (rc == 0)
+		rc = read_targets(&reading, &targets, &count);
 	end(&reading);
 	for (uint32_t i = 0; i < count && rc == 0; i++)
-		each(arg, copies[i].name, copies[i].number, parked[i]);
+		each(arg, &targets[i]);
 	tn_page_memory_free(reading.memory);
 	return rc == 0 ? TN_OK : TN_IO;
 }

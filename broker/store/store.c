@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lock.h"
+#include "seen.h"
 #include "space.h"
 #include "store_private.h"
 
@@ -57,11 +58,14 @@ static int load(struct tn_store *store, MDB_txn *txn)
 	if (rc == 0)
 		rc = tn_apply_end(&apply);
 	if (rc == 0)
+		rc = tn_seen_count(&store->environment, txn, &store->facts.seen);
+	if (rc == 0)
 		rc = tn_environment_used(&store->environment, txn, &used);
 	store->facts.next_seq = apply.meta.next_seq;
 	store->facts.engine_ms = apply.meta.engine_ms;
 	memcpy(store->facts.rows, apply.meta.rows, sizeof apply.meta.rows);
 	store->facts.bad_records = apply.meta.bad_records;
+	store->facts.flows = apply.meta.flows;
 	store->facts.used_bytes = used;
 	store->facts.max_bytes = store->environment.map_bytes;
 	tn_apply_fini(&apply);

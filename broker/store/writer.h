@@ -10,7 +10,9 @@
 #include "key.h"
 #include "turnout/store.h"
 
-enum tn_request_kind { TN_REQUEST_BATCH, TN_REQUEST_NAME, TN_REQUEST_ASIDE_ROW, TN_REQUEST_ASIDE_DUE };
+enum tn_request_kind { TN_REQUEST_BATCH, TN_REQUEST_NAME, TN_REQUEST_CALL, TN_REQUEST_ASIDE_ROW, TN_REQUEST_ASIDE_DUE, TN_REQUEST_ASIDE_LANE };
+
+struct tn_apply;
 
 struct tn_waiter {                        /* of a caller that stays until its request was answered */
 	bool done;
@@ -21,7 +23,11 @@ struct tn_request {
 	enum tn_request_kind kind;
 	const struct tn_batch *batch;     /* borrowed until answered */
 	struct tn_str name;               /* likewise */
+	/* CALL: some small change. An LMDB code; may be called again after any but 0, and after a failed commit never. */
+	int (*call)(struct tn_apply *apply, void *arg);
+	void *arg;
 	struct tn_due due;                /* ASIDE_ROW: its row only */
+	struct tn_lane_place lane;        /* ASIDE_LANE */
 	struct tn_waiter *waiter;         /* NULL: a batch is answered through options.completed, the others not at all */
 };
 struct tn_requests {

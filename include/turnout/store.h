@@ -150,10 +150,20 @@ struct tn_store_options {
 	const char *path;                 /* folder; made with 0700 when missing (its parent must exist) */
 	uint64_t max_size_bytes;          /* [4 GiB] map size; intake stops at 90% */
 	uint32_t commit_wait_us;          /* [0..2000] how long a batch waits for company */
+	uint64_t max_seen;                /* [1,000,000; 0 is the default] idempotency keys; in a small store fewer: one a KiB of the map */
 	const char *admin_socket;         /* written into the lock file; may be NULL (a tool) */
 	/* Posted from the writer thread, in order; must not block, may only enqueue. */
 	void (*completed)(void *arg, uint64_t batch, enum tn_commit commit);
 	void *arg;
+};
+/* How many rows ever went where, since the store was made (or since these are counted: what was there then counts as put). Always
+ * rows[s] = put[s] + sum of moved[any][s] - sum of moved[s][any] - dropped[s] - aside[s]. */
+struct tn_store_flows {                   /* by enum tn_row_state; [0] unused */
+	uint64_t put[5];                  /* new rows */
+	uint64_t moved[5][5];             /* [from][to], from != to */
+	uint64_t dropped[5];
+	uint64_t aside[5];                /* damaged, see bad_records */
+	uint64_t purged, redriven;        /* part of dropped[DEAD] and of moved[DEAD][PARKED] */
 };
 struct tn_store_facts {                   /* as found at open, and as of the last commit */
 	uint64_t next_seq;
@@ -162,6 +172,8 @@ struct tn_store_facts {                   /* as found at open, and as of the las
 	uint64_t used_bytes, max_bytes;   /* of the map: pages in use, and all */
 	uint64_t free_disk_bytes;         /* asked for anew with each call */
 	bool nearly_full;                 /* over 90% of the map, or too little disk: intake must stop */
+	struct tn_store_flows flows;
+	uint64_t seen;                    /* idempotency keys held, expired ones included that were not swept yet */
 	uint64_t bad_records;             /* moved aside since the store was made: read or bear the loss, `bad` database */
 	uint64_t commits, batches;        /* since open */
 	uint64_t commit_unknown, commit_refused; /* batches so answered, since open */
@@ -180,9 +192,16 @@ void tn_store_close(struct tn_store *store);
 /* Any thread but the one that runs `completed`. The persistent number of a target name (1 to 1024 bytes): the same for ever, 1 and up.
  * Writes, syncs and waits for it when the name is new: call at start and reload only. TN_FULL, TN_IO: a new name could not be kept. */
 enum tn_status tn_store_number(struct tn_store *store, struct tn_str target, uint32_t *out_number, struct tn_error *error) TN_MUST_CHECK;
-/* Any thread. Calls back for each known target name, with how many of its rows are PARKED. */
-enum tn_status tn_store_each_number(struct tn_store *store, void (*each)(void *arg, struct tn_str name, uint32_t number,
-	uint64_t parked), void *arg) TN_MUST_CHECK;
+/* What caps are of: bytes are those of the records of row and event as the row was put (an event that several rows share counts for each
+ * of them). A target has one dead-letter queue at a time, so its dead rows are those of its queue. */
+struct tn_store_target {
+	struct tn_str name;
+	uint32_t number;
+	uint64_t parked_rows, parked_bytes, dead_rows, dead_bytes;
+};
+/* Any thread. Calls back for each known target name; target lives for the call. */
+enum tn_status tn_store_each_number(struct tn_store *store, void (*each)(void *arg, const struct tn_store_target *target), void *arg)
+	TN_MUST_CHECK;
 
 /* Any thread. Borrows batch until its completion is posted. Completions come in order of submission. Several submitted batches may share
  * one commit. Strings and events in it are read on the writer thread. */
@@ -193,6 +212,11 @@ enum tn_status tn_store_scan(struct tn_store *store, const struct tn_scan *scan,
 	TN_MUST_CHECK;
 /* Any thread. One row by key, as a page of one; TN_NOT_FOUND: absent, or a bad record. */
 enum tn_status tn_store_get(struct tn_store *store, struct tn_row_key key, struct tn_page *out_page, struct tn_error *error) TN_MUST_CHECK;
+/* Any thread. One read transaction: which of these idempotency keys are in the store and expire after now_ms. out and out_found are by
+ * key; out[i] is filled in where out_found[i]. A damaged one is not found: that costs a duplicate, never an event. Where there are too many
+ * keys those that expire first are dropped. */
+enum tn_status tn_store_seen(struct tn_store *store, const struct tn_id *keys, uint32_t count, int64_t now_ms, struct tn_seen *out,
+	bool *out_found, struct tn_error *error) TN_MUST_CHECK;
 /* Frees rows and strings, unrefs events. ruleset and routes are the host's. */
 void tn_page_fini(struct tn_page *page);
 /* Any thread. */

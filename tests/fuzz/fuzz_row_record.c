@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tn_key_put_row(key_bytes, key);
 	tn_record_begin(&sealed);
 	tn_buf_add(&sealed, data, size);
-	tn_record_seal(&sealed, 1, tn_str_make((const char *)key_bytes, sizeof key_bytes));
+	tn_record_seal(&sealed, 2, tn_str_make((const char *)key_bytes, sizeof key_bytes));
 	check(tn_buf_str(&sealed));
 	tn_buf_fini(&sealed);
 	return 0;

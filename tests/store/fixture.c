@@ -62,6 +62,7 @@ enum tn_status fixture_try_open(struct fixture *fixture, struct tn_error *error)
 	struct tn_store_options options = {
 		.path = fixture->path,
 		.max_size_bytes = fixture->max_size_bytes,
+		.max_seen = fixture->max_seen,
 		.admin_socket = "/run/test/admin.sock",
 		.completed = on_completed,
 		.arg = fixture,
@@ -161,6 +162,21 @@ struct tn_row make_row(uint64_t seq, uint32_t route, enum tn_row_state state, ui
 	return row;
 }
 
+struct tn_id make_id(uint8_t byte)
+{
+	struct tn_id id;
+	memset(id.bytes, byte, sizeof id.bytes);
+	return id;
+}
+
+struct tn_row make_lane_row(uint64_t seq, struct tn_id lane, uint64_t lane_seq)
+{
+	struct tn_row row = make_row(seq, 0, TN_ROW_PARKED, 1, 100);
+	row.lane = lane;
+	row.lane_seq = lane_seq;
+	return row;
+}
+
 /* --- Batches --- */
 
 struct tn_op op_put(const struct tn_row *row)
@@ -208,6 +224,11 @@ struct tn_scan scan_due(uint32_t target_no, int64_t until_ms)
 {
 	return (struct tn_scan){.order = TN_SCAN_DUE, .target_no = target_no, .until_ms = until_ms, .after_due_ms = INT64_MIN,
 		.max_rows = 1000000, .max_bytes = SIZE_MAX};
+}
+
+struct tn_scan scan_lane(uint32_t target_no, struct tn_id lane)
+{
+	return (struct tn_scan){.order = TN_SCAN_LANE, .target_no = target_no, .lane = lane, .max_rows = 1000000, .max_bytes = SIZE_MAX};
 }
 
 struct tn_page scan(struct fixture *fixture, struct tn_scan what)

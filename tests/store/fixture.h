@@ -17,7 +17,7 @@ struct completion {
 };
 struct fixture {
 	char path[256];
-	uint64_t max_size_bytes;
+	uint64_t max_size_bytes, max_seen;
 	struct tn_store *store;
 	pthread_mutex_t lock;
 	pthread_cond_t came;
@@ -46,6 +46,11 @@ struct tn_event *make_event(uint64_t seq, size_t data_bytes);
 bool is_event_of(const struct tn_event *event, uint64_t seq);
 struct tn_row make_row(uint64_t seq, uint32_t route, enum tn_row_state state, uint32_t target_no, int64_t not_before_ms);
 
+/* A PARKED row of target 1 in a lane. */
+struct tn_row make_lane_row(uint64_t seq, struct tn_id lane, uint64_t lane_seq);
+/* Sixteen bytes of that. */
+struct tn_id make_id(uint8_t byte);
+
 struct tn_op op_put(const struct tn_row *row);
 struct tn_op op_event(uint64_t seq, struct tn_event *event);
 struct tn_op op_on(enum tn_op_kind kind, uint64_t seq, uint32_t route);
@@ -57,6 +62,7 @@ void put(struct fixture *fixture, struct tn_row row);
 
 struct tn_scan scan_state(enum tn_row_state state);
 struct tn_scan scan_due(uint32_t target_no, int64_t until_ms);
+struct tn_scan scan_lane(uint32_t target_no, struct tn_id lane);
 /* Asserts that it can be read. */
 struct tn_page scan(struct fixture *fixture, struct tn_scan what);
 uint32_t count_rows(struct fixture *fixture, enum tn_row_state state);

@@ -108,7 +108,7 @@ static void index_entries_go_with_what_they_stood_for(void **state)
 	fixture_close(fixture);
 	assert_int_equal(raw_count(fixture->path, "due"), 1);
 	assert_int_equal(raw_count(fixture->path, "states"), 2);
-	assert_int_equal(raw_count(fixture->path, "parked"), 1);
+	assert_int_equal(raw_count(fixture->path, "targets"), 2); /* 4 has a dead row, 5 a parked one */
 }
 
 static void a_redriven_row_is_due_now_with_fresh_counters_and_the_same_id(void **state)
@@ -119,6 +119,9 @@ static void a_redriven_row_is_due_now_with_fresh_counters_and_the_same_id(void *
 	dead.last = &outcome;
 	dead.dead_ms = 4000;
 	dead.condition = TN_CONDITION_MAX_RETRIES;
+	dead.queue = TN_STR("slow");
+	dead.hops = 3;
+	dead.dedup_key = make_id(9);
 	put(*state, dead);
 
 	struct tn_op redrive = op_on(TN_REDRIVE_ROW, 3, 0);
@@ -128,7 +131,10 @@ static void a_redriven_row_is_due_now_with_fresh_counters_and_the_same_id(void *
 	assert_int_equal(page.rows[0].tries.system, 0);
 	assert_int_equal(page.rows[0].tries.accepted_ms, 7000);
 	assert_int_equal(page.rows[0].redrives, 1);
+	assert_int_equal(page.rows[0].queue.len, 0);
 	assert_true(tn_id_equal(&page.rows[0].id, &dead.id));
+	assert_int_equal(page.rows[0].hops, 3);
+	assert_true(tn_id_equal(&page.rows[0].dedup_key, &dead.dedup_key));
 	assert_true(is_event_of(page.events[0], 3));
 	tn_page_fini(&page);
 	assert_int_equal(count_rows(*state, TN_ROW_DEAD), 0);
@@ -168,14 +174,23 @@ static void sequence_and_time_are_kept_and_never_go_back(void **state)
 
 /* --- Twice is once --- */
 
-static void remember_parked(void *arg, struct tn_str name, uint32_t number, uint64_t parked)
+static struct tn_op op_seen(uint8_t key, int64_t expires_ms)
 {
-	uint64_t *counts = arg;
-	counts[number] = parked;
+	return (struct tn_op){.kind = TN_PUT_SEEN, .seen = {.key = make_id(key), .expires_ms = expires_ms}};
+}
+
+static void remember_target(void *arg, const struct tn_store_target *target)
+{
+	struct tn_store_target *targets = arg;
+	targets[target->number] = *target;
+	targets[target->number].name = (struct tn_str){0};
 }
 
 struct picture { /* everything a reader can see */
-	uint64_t rows[5], parked[3], used_bytes;
+	uint64_t rows[5];
+	struct tn_store_target targets[3];
+	struct tn_store_flows flows;
+	uint64_t seen;
 	uint32_t counts[5];
 	struct tn_row_key keys[5][8];
 	int64_t due_ms[3][8];
@@ -186,7 +201,9 @@ static struct picture take_picture(struct fixture *fixture)
 	struct picture picture = {0};
 	struct tn_store_facts facts = facts_of(fixture);
 	memcpy(picture.rows, facts.rows, sizeof facts.rows);
-	assert_int_equal(tn_store_each_number(fixture->store, remember_parked, picture.parked), TN_OK);
+	picture.flows = facts.flows;
+	picture.seen = facts.seen;
+	assert_int_equal(tn_store_each_number(fixture->store, remember_target, picture.targets), TN_OK);
 	for (enum tn_row_state i = TN_ROW_OPEN; i <= TN_ROW_DEAD; i++) {
 		struct tn_page page = scan(fixture, scan_state(i));
 		picture.counts[i] = page.count;
@@ -223,7 +240,7 @@ static struct picture live(struct fixture *fixture, unsigned times)
 		{{op_event(2, events[1]), op_put(&dead2), op_event(3, events[2]), op_put(&dead3)}, 4},
 		{{op_put(&parked1_later), op_on(TN_DROP_ROW, 1, 1)}, 2},
 		{{op_on(TN_REDRIVE_ROW, 2, 0), op_on(TN_PURGE_ROW, 3, 0)}, 2},
-		{{op_on(TN_DROP_ROW, 4, 0)}, 1},
+		{{op_on(TN_DROP_ROW, 4, 0), op_seen(1, 9000), op_seen(2, 9000), op_seen(1, 9500)}, 4},
 	};
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
 		for (unsigned j = 0; j < times; j++) {
@@ -241,10 +258,39 @@ static void every_batch_done_twice_leaves_the_same_store(void **state)
 	struct picture once = live(*state, 1), twice = live(other, 2);
 	assert_memory_equal(&once, &twice, sizeof once);
 	assert_int_equal(once.counts[TN_ROW_PARKED], 2);
-	assert_int_equal(once.parked[1], 1);
-	assert_int_equal(once.parked[2], 1);
+	assert_int_equal(once.targets[1].parked_rows, 1);
+	assert_int_equal(once.targets[2].parked_rows, 1);
 	assert_int_equal(once.due_ms[1][0], 300);
+	assert_int_equal(once.seen, 2);
 	fixture_free(other);
+}
+
+static void assert_flows_equal_rows(const struct tn_store_facts *facts)
+{
+	const struct tn_store_flows *flows = &facts->flows;
+	for (enum tn_row_state i = TN_ROW_OPEN; i <= TN_ROW_DEAD; i++) {
+		uint64_t in = flows->put[i], out = flows->dropped[i] + flows->aside[i];
+		for (enum tn_row_state j = TN_ROW_OPEN; j <= TN_ROW_DEAD; j++) {
+			in += flows->moved[j][i];
+			out += flows->moved[i][j];
+		}
+		assert_int_equal(facts->rows[i], in - out);
+	}
+}
+
+static void what_went_into_a_state_less_what_left_it_is_there(void **state)
+{
+	live(*state, 2);
+	fixture_reopen(*state);
+	struct tn_store_facts facts = facts_of(*state);
+	assert_flows_equal_rows(&facts);
+	assert_int_equal(facts.flows.put[TN_ROW_OPEN], 2);
+	assert_int_equal(facts.flows.moved[TN_ROW_OPEN][TN_ROW_PARKED], 1);
+	assert_int_equal(facts.flows.dropped[TN_ROW_OPEN], 1);
+	assert_int_equal(facts.flows.redriven, 1);
+	assert_int_equal(facts.flows.moved[TN_ROW_DEAD][TN_ROW_PARKED], 1);
+	assert_int_equal(facts.flows.purged, 1);
+	assert_int_equal(facts.flows.dropped[TN_ROW_DEAD], 1);
 }
 
 int main(void)
@@ -261,6 +307,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_purge_drops_dead_rows_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sequence_and_time_are_kept_and_never_go_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_batch_done_twice_leaves_the_same_store, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_went_into_a_state_less_what_left_it_is_there, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,17 +85,17 @@ static void threads_that_ask_at_once_get_the_same_numbers(void **state)
 
 struct listing {
 	uint32_t count;
-	uint64_t parked[8];
+	struct tn_store_target targets[8];
 };
 
-static void on_name(void *arg, struct tn_str name, uint32_t number, uint64_t parked)
+static void on_target(void *arg, const struct tn_store_target *target)
 {
 	struct listing *listing = arg;
 	listing->count++;
-	listing->parked[number] = parked;
+	listing->targets[target->number] = *target;
 }
 
-static void parked_rows_are_counted_by_target(void **state)
+static void parked_and_dead_rows_are_counted_by_target(void **state)
 {
 	struct fixture *fixture = *state;
 	struct listing listing = {0};
@@ -107,10 +107,14 @@ static void parked_rows_are_counted_by_target(void **state)
 	struct tn_op drop = op_on(TN_DROP_ROW, 2, 0);
 	assert_int_equal(apply(fixture, &drop, 1), TN_COMMIT_OK);
 	fixture_reopen(fixture);
-	assert_int_equal(tn_store_each_number(fixture->store, on_name, &listing), TN_OK);
+	assert_int_equal(tn_store_each_number(fixture->store, on_target, &listing), TN_OK);
 	assert_int_equal(listing.count, 2);
-	assert_int_equal(listing.parked[billing], 1);
-	assert_int_equal(listing.parked[audit], 1);
+	assert_int_equal(listing.targets[billing].parked_rows, 1);
+	assert_int_equal(listing.targets[billing].dead_rows, 1);
+	assert_int_equal(listing.targets[audit].parked_rows, 1);
+	assert_int_equal(listing.targets[audit].dead_rows, 0);
+	assert_int_equal(listing.targets[audit].dead_bytes, 0);
+	assert_true(listing.targets[billing].parked_bytes > 100 && listing.targets[billing].dead_bytes > 100); /* of data alone */
 }
 
 static void damage_name(struct fixture *fixture, uint32_t number)
@@ -151,7 +155,7 @@ int main(void)
 		TEST(numbers_survive_a_restart),
 		TEST(a_name_without_or_with_too_many_bytes_is_refused),
 		TEST(threads_that_ask_at_once_get_the_same_numbers),
-		TEST(parked_rows_are_counted_by_target),
+		TEST(parked_and_dead_rows_are_counted_by_target),
 		TEST(a_damaged_name_is_known_again_from_its_rows),
 		TEST(the_number_of_a_damaged_name_is_not_given_again),
 	};

@@ -19,6 +19,7 @@ static const struct tn_outcome full_outcome = {
 	.code = "HTTP_429",
 	.message = {"too many", 8},
 	.sample = {"\0\xff", 2},
+	.sent_sha256 = {"0123456789abcdef0123456789abcde\xff", TN_DIGEST_SIZE},
 };
 
 static struct tn_row full_row(void)
@@ -26,7 +27,7 @@ static struct tn_row full_row(void)
 	struct tn_row row = {
 		.key = {0x0102030405060708, 9},
 		.state = TN_ROW_DEAD,
-		.tries = {3, 4, -5, 6, INT64_MIN},
+		.tries = {3, 4, -5, 6, INT64_MIN, 77},
 		.rule = TN_STR("big-orders"),
 		.target = TN_STR("billing"),
 		.target_no = 0xfffffffe,
@@ -36,9 +37,13 @@ static struct tn_row full_row(void)
 		.dead_ms = 1234567890123,
 		.condition = TN_CONDITION_DECLINED,
 		.redrives = 2,
+		.lane_seq = 0x1122334455667788,
+		.hops = 5,
+		.queue = TN_STR("slow"),
 	};
 	memset(row.id.bytes, 0xab, 16);
 	memset(row.lane.bytes, 0xcd, 16);
+	memset(row.dedup_key.bytes, 0xef, 16);
 	return row;
 }
 
@@ -66,6 +71,11 @@ static void assert_same_row(const struct tn_row *a, const struct tn_row *b)
 	assert_int_equal(a->dead_ms, b->dead_ms);
 	assert_int_equal(a->condition, b->condition);
 	assert_int_equal(a->redrives, b->redrives);
+	assert_int_equal(a->tries.last_ms, b->tries.last_ms);
+	assert_int_equal(a->lane_seq, b->lane_seq);
+	assert_int_equal(a->hops, b->hops);
+	assert_true(tn_id_equal(&a->dedup_key, &b->dedup_key));
+	assert_true(tn_str_equal(a->queue, b->queue));
 }
 
 static void a_row_comes_back_whole(void **state)
@@ -95,6 +105,7 @@ static void its_last_outcome_comes_back_whole(void **state)
 	assert_string_equal(back.last->code, "HTTP_429");
 	assert_true(tn_str_equal(back.last->message, full_outcome.message));
 	assert_true(tn_str_equal(back.last->sample, full_outcome.sample));
+	assert_true(tn_str_equal(back.last->sent_sha256, full_outcome.sent_sha256));
 	tn_buf_fini(&record);
 	tn_arena_fini(&arena);
 }
@@ -176,9 +187,15 @@ static void a_record_of_version_1_is_read(void **state)
 	struct tn_row row = full_row(), back;
 	struct tn_arena arena = {0};
 	row.last = NULL;
+	row.tries.last_ms = 0;
+	row.lane_seq = 0;
+	row.hops = 0;
+	row.dedup_key = (struct tn_id){0};
+	row.queue = (struct tn_str){0};
 	assert_true(tn_row_record_read(tn_str_make((const char *)version_1, sizeof version_1), row.key, &arena, &back));
 	assert_same_row(&row, &back);
 	assert_string_equal(back.last->code, "HTTP_429");
+	assert_int_equal(back.last->sent_sha256.len, 0);
 	tn_arena_fini(&arena);
 }
 

@@ -181,6 +181,76 @@ static void a_due_scan_goes_on_among_rows_due_at_the_same_time(void **state)
 	assert_int_equal(seen, 5);
 }
 
+static void lane_rows_come_by_their_place_and_only_those_of_the_lane(void **state)
+{
+	struct tn_id lane = make_id(7), other = make_id(8);
+	struct tn_row elsewhere = make_lane_row(9, lane, 2);
+	elsewhere.target_no = 2;
+	put(*state, make_lane_row(1, lane, 300));
+	put(*state, make_lane_row(2, lane, 70000));
+	put(*state, make_lane_row(3, other, 200));
+	put(*state, make_lane_row(4, lane, 5));
+	put(*state, make_row(5, 0, TN_ROW_PARKED, 1, 0));
+	put(*state, elsewhere);
+	struct tn_page page = scan(*state, scan_lane(1, lane));
+	assert_int_equal(page.count, 3);
+	assert_int_equal(page.rows[0].key.event_seq, 4);
+	assert_int_equal(page.rows[1].key.event_seq, 1);
+	assert_int_equal(page.rows[2].key.event_seq, 2);
+	assert_int_equal(page.rows[2].lane_seq, 70000);
+	assert_true(is_event_of(page.events[0], 4));
+	assert_true(page.last);
+	tn_page_fini(&page);
+}
+
+static void a_lane_scan_goes_on_behind_the_place_it_ended_at(void **state)
+{
+	struct tn_id lane = make_id(7);
+	struct tn_scan what = scan_lane(1, lane);
+	uint64_t seen = 0;
+	for (uint64_t seq = 1; seq <= 5; seq++)
+		put(*state, make_lane_row(seq, lane, seq * 10));
+	what.max_rows = 2;
+	for (unsigned pages = 0; pages < 3; pages++) {
+		struct tn_page page = scan(*state, what);
+		for (uint32_t i = 0; i < page.count; i++)
+			assert_int_equal(page.rows[i].key.event_seq, ++seen);
+		assert_int_equal(page.last, pages == 2);
+		what.after_lane_seq = page.rows[page.count - 1].lane_seq;
+		tn_page_fini(&page);
+	}
+	assert_int_equal(seen, 5);
+}
+
+static void a_row_that_left_its_lane_or_was_put_elsewhere_in_it_is_found_there_no_more(void **state)
+{
+	struct tn_id lane = make_id(7);
+	for (uint64_t seq = 1; seq <= 4; seq++)
+		put(*state, make_lane_row(seq, lane, seq));
+	struct tn_row dead = make_lane_row(1, lane, 1), moved = make_lane_row(2, lane, 9), out = make_lane_row(3, (struct tn_id){0}, 0);
+	dead.state = TN_ROW_DEAD;
+	struct tn_op ops[] = {op_put(&dead), op_put(&moved), op_put(&out)};
+	assert_int_equal(apply(*state, ops, 3), TN_COMMIT_OK);
+	struct tn_page page = scan(*state, scan_lane(1, lane));
+	assert_int_equal(page.count, 2);
+	assert_int_equal(page.rows[0].key.event_seq, 4);
+	assert_int_equal(page.rows[1].key.event_seq, 2);
+	tn_page_fini(&page);
+}
+
+static void a_redriven_row_is_in_its_lane_again(void **state)
+{
+	struct tn_row row = make_lane_row(6, make_id(7), 44);
+	row.state = TN_ROW_DEAD;
+	put(*state, row);
+	struct tn_op redrive = op_on(TN_REDRIVE_ROW, 6, 0);
+	assert_int_equal(apply_at(*state, &redrive, 1, 7000), TN_COMMIT_OK);
+	struct tn_page page = scan(*state, scan_lane(1, make_id(7)));
+	assert_int_equal(page.count, 1);
+	assert_int_equal(page.rows[0].lane_seq, 44);
+	tn_page_fini(&page);
+}
+
 static void one_row_can_be_asked_for_by_its_key(void **state)
 {
 	struct fixture *fixture = *state;
@@ -218,6 +288,10 @@ int main(void)
 		TEST(due_rows_come_by_time_and_only_those_of_the_target),
 		TEST(nothing_due_says_when_something_will_be),
 		TEST(a_due_scan_goes_on_among_rows_due_at_the_same_time),
+		TEST(lane_rows_come_by_their_place_and_only_those_of_the_lane),
+		TEST(a_lane_scan_goes_on_behind_the_place_it_ended_at),
+		TEST(a_row_that_left_its_lane_or_was_put_elsewhere_in_it_is_found_there_no_more),
+		TEST(a_redriven_row_is_in_its_lane_again),
 		TEST(one_row_can_be_asked_for_by_its_key),
 		TEST(a_page_carries_the_token_it_was_asked_with),
 	};

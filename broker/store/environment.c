@@ -164,6 +164,8 @@ enum tn_status tn_environment_open(struct tn_environment *environment, const cha
 	if (rc == 0)
 		rc = mdb_env_open(environment->env, path, MDB_NOTLS, 0600);
 	if (rc == 0)
+		rc = mdb_env_sync(environment->env, 1); /* the meta pages of a new file before any other: see folder.h */
+	if (rc == 0)
 		rc = mdb_reader_check(environment->env, &dead_readers);
 	enum tn_status status = rc == 0 ? open_databases(environment, path, error) : fail_lmdb(rc, path, "open", error);
 	if (status != TN_OK)

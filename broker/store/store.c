@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "folder.h"
 #include "lock.h"
 #include "seen.h"
 #include "space.h"
@@ -98,7 +99,11 @@ static enum tn_status open_parts(struct tn_store *store, const char *admin_socke
 	if (status == TN_OK)
 		status = tn_lock_take(store->path, admin_socket, &store->lock_fd, error);
 	if (status == TN_OK)
+		status = tn_folder_clear_stillborn(store->path, error);
+	if (status == TN_OK)
 		status = tn_environment_open(&store->environment, store->path, page_aligned(store->options.max_size_bytes), error);
+	if (status == TN_OK)
+		status = tn_folder_sync(store->path, error);
 	if (status == TN_OK)
 		status = load_and_repair(store, error);
 	if (status == TN_OK)

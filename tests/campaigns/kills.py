@@ -24,21 +24,28 @@ FORGOTTEN_AGE = 2.0  # seconds; a settlement older than that must be on disk
 
 
 def kill_and_start(bus, rng):
-    """Kills it after a random while, also in the middle of starting; answers when it was killed."""
-    time.sleep(rng.uniform(0, 0.45) * SLOWNESS)
-    killed = time.time()
+    """Kills it after a random while, now and then a long one, and also in the middle of starting; answers when it was killed."""
+    time.sleep(rng.uniform(1, 3) if rng.random() < 0.03 else rng.uniform(0, 0.45) * SLOWNESS)
+    kills = [time.time()]
     bus.kill()
     if rng.random() < 0.1:
         bus.launch()
         time.sleep(rng.uniform(0, 0.03))
+        kills.append(time.time())
         bus.kill()
     bus.start()
-    return killed
+    return kills
+
+
+def forgotten_age(accepted, again, kills):
+    """How old the settlement of what was accepted then was when a kill had it forgotten: the first one after it."""
+    kill = bisect.bisect_right(kills, accepted)
+    return kills[kill] - accepted if kill < len(kills) and kills[kill] < again else 0.0
 
 
 def duplicates_after(lines, kills):
-    """How many duplicates came after each kill and before the next, and how long before its kill the oldest of them was accepted
-    first. A duplicate that no kill explains is a failure."""
+    """How many duplicates came after each kill and before the next, and the age of the oldest settlement forgotten. A duplicate that
+    no kill explains is a failure."""
     counts, age, accepted = [0] * len(kills), 0.0, {}
     for line in lines:
         if line["status"] >= 300:
@@ -47,7 +54,7 @@ def duplicates_after(lines, kills):
             kill = bisect.bisect_right(kills, time_of(line) + 0.001) - 1  # the log cuts off microseconds
             check(kill >= 0, "a duplicate without a kill before it:", line)
             counts[kill] += 1
-            age = max(age, kills[kill] - accepted[line["id"]])
+            age = max(age, forgotten_age(accepted[line["id"]], time_of(line), kills))
         accepted[line["id"]] = time_of(line)
     return counts, age
 
@@ -76,7 +83,9 @@ def check_sink(sink, acked, kills, connections):
 def run(place, rng, short):
     bus, sinks = start_bus(place, rng)
     load = Load(place, bus, 1500)
-    kills = [kill_and_start(bus, rng) for _ in range(SHORT_KILLS if short else KILLS)]
+    kills = []
+    while len(kills) < (SHORT_KILLS if short else KILLS):
+        kills += kill_and_start(bus, rng)
     time.sleep(0.3)
     sent = load.stop()
     settle(bus)

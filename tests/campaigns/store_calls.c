@@ -11,6 +11,7 @@
  *   STORE_CALLS_COUNT    file that holds the number of calls so far, as text, also after a kill
  *   STORE_CALLS_RECORD   file to which each call is appended: struct record, the name of its file, its bytes
  *
+ * Each call has two names, the second for those built with large file offsets; they are the same on a 64-bit system, which this is for.
  * The store has one writer thread, and calls of other threads (the lock file) come before it starts: the lock makes the order of the
  * record that of the calls, and costs nothing.
  */
@@ -29,6 +30,8 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+_Static_assert(sizeof(off_t) == sizeof(off64_t), "a 64-bit system");
 
 enum kind { WRITE = 'w', DURABLE_WRITE = 'd', SYNC = 's', TRUNCATE = 't' };
 
@@ -225,10 +228,20 @@ ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset)
 	THROUGH(ssize_t, call, real_pwrite(fd, bytes, len, offset));
 }
 
+ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t offset)
+{
+	return pwrite(fd, bytes, len, offset);
+}
+
 ssize_t pwritev(int fd, const struct iovec *parts, int part_count, off_t offset)
 {
 	struct call call = {WRITE, fd, offset, parts, part_count};
 	THROUGH(ssize_t, call, real_pwritev(fd, parts, part_count, offset));
+}
+
+ssize_t pwritev64(int fd, const struct iovec *parts, int part_count, off64_t offset)
+{
+	return pwritev(fd, parts, part_count, offset);
 }
 
 static int64_t offset_of(int fd)
@@ -268,6 +281,11 @@ int ftruncate(int fd, off_t size)
 {
 	struct call call = {TRUNCATE, fd, size, NULL, 0};
 	THROUGH(int, call, real_ftruncate(fd, size));
+}
+
+int ftruncate64(int fd, off64_t size)
+{
+	return ftruncate(fd, size);
 }
 
 /* The store does not write through its map (tests/store would see it); a change to that must not go unnoticed here. */

@@ -36,3 +36,7 @@ def test_sigterm_under_load_drains_and_repeats_nothing(place):
 
 def test_no_event_is_matched_by_a_mixed_revision(place):
     play(place, "reloads")
+
+
+def test_a_power_cut_loses_nothing(place):
+    play(place, "power")

@@ -7,6 +7,7 @@
  */
 #include "turnout/dlq.h"
 
+#include <stdio.h>
 #include "turnout/base64.h"
 #include "turnout/clock.h"
 #include "turnout/json.h"
@@ -169,11 +170,20 @@ static void add_condition(struct tn_buf *out, const struct tn_row *row)
 	add_text(out, "exhausted_retry_condition", known ? condition_names[row->condition] : NULL);
 }
 
-static void add_delivery_id(struct tn_buf *out, const struct tn_row *row)
+/* Zero: there is none: null. */
+static void add_id(struct tn_buf *out, const char *name, const struct tn_id *id)
 {
 	char text[TN_ID_TEXT_SIZE];
-	tn_base32_id(row->id.bytes, text);
-	add_text(out, "delivery_id", text);
+	tn_base32_id(id->bytes, text);
+	add_text(out, name, tn_id_is_zero(id) ? NULL : text);
+}
+
+static void add_digest(struct tn_buf *out, const char *name, struct tn_str digest)
+{
+	char text[2 * TN_DIGEST_SIZE + 1] = "";
+	for (size_t i = 0; i < digest.len && i < TN_DIGEST_SIZE; i++)
+		snprintf(text + 2 * i, 3, "%02x", (unsigned char)digest.bytes[i]);
+	add_text(out, name, digest.len == TN_DIGEST_SIZE ? text : NULL);
 }
 
 /* Is it one JSON object, and has it a member `name` at its top? */
@@ -261,16 +271,16 @@ void tn_dlq_record_json(const struct tn_dlq_view *view, const struct tn_row *row
 	add_time(out, "dead_at", to_wall(view, row->dead_ms));
 	add_time(out, "accepted_at", event ? tn_event_accepted_ms(event) : to_wall(view, row->tries.accepted_ms));
 	add_time(out, "first_attempt_at", to_wall(view, row->tries.first_ms));
-	add_time(out, "last_attempt_at", 0);
+	add_time(out, "last_attempt_at", to_wall(view, row->tries.last_ms));
 	add_str(out, "bus", view->bus);
 	add_rule(out, row);
 	add_target(out, view, row);
 	add_error(out, row, event, false);
 	add_condition(out, row);
 	add_attempts(out, row);
-	add_text(out, "sent_sha256", NULL);
-	add_delivery_id(out, row);
-	add_text(out, "dedup_key", NULL);
+	add_digest(out, "sent_sha256", row->last ? row->last->sent_sha256 : (struct tn_str){0});
+	add_id(out, "delivery_id", &row->id);
+	add_id(out, "dedup_key", &row->dedup_key);
 	add_source(out, row->origin);
 	add_redrive(out, view, row);
 	add_event(out, event);
@@ -288,7 +298,7 @@ void tn_dlq_line_json(const struct tn_dlq_view *view, const struct tn_row *row, 
 	add_error(out, row, event, true);
 	add_condition(out, row);
 	add_attempts(out, row);
-	add_delivery_id(out, row);
+	add_id(out, "delivery_id", &row->id);
 	add_redrive(out, view, row);
 	add_event_summary(out, event);
 	end_object(out);

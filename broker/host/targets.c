@@ -311,6 +311,8 @@ static void add_known(void *arg, const struct tn_store_target *known)
 		limits = &table->limits[table->count - 1];
 	}
 	limits->found_parked = known->parked_rows;
+	limits->found_dead_rows = known->dead_rows;
+	limits->found_dead_bytes = known->dead_bytes;
 }
 
 static uint32_t sink_number(struct table *table, struct tn_str dead_letter)

@@ -85,18 +85,19 @@ static bool same_index(const struct tn_row_head *a, const struct tn_row_head *b)
 	return a->state == b->state && a->target_no == b->target_no && (a->state == TN_ROW_OPEN || a->state == TN_ROW_TRIED);
 }
 
-/* What a row counts for its target: its record, which was just written, and its event's. */
+/* What a row counts for its target. The event stands there already: it goes in front of its rows. */
 static int weigh(struct tn_apply *apply, const struct tn_row *row, uint32_t *out_bytes)
 {
-	uint8_t key[TN_KEY_EVENT];
+	uint64_t event_seq = row->key.event_seq;
 	*out_bytes = 0;
 	if (row->state != TN_ROW_PARKED && row->state != TN_ROW_DEAD)
 		return 0;
-	tn_bytes_put64(key, row->key.event_seq);
-	MDB_val mdb_key = tn_val(key, sizeof key), value;
-	int rc = mdb_get(apply->txn, apply->environment->dbi[TN_DB_EVENTS], &mdb_key, &value);
-	*out_bytes = (uint32_t)(apply->record.len + (rc == 0 ? value.mv_size : 0));
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	int rc = apply->weighed_seq == event_seq && event_seq > 0
+		? 0
+		: tn_event_record_weigh(apply->environment, apply->txn, event_seq, &apply->weighed_bytes);
+	apply->weighed_seq = rc == 0 ? event_seq : 0;
+	*out_bytes = apply->weighed_bytes;
+	return rc;
 }
 
 static void count_put(struct tn_store_flows *flows, enum found found, const struct tn_row_head *old, enum tn_row_state state)
@@ -171,6 +172,8 @@ static int put_event(struct tn_apply *apply, uint64_t event_seq, const struct tn
 	uint8_t key[TN_KEY_EVENT];
 	tn_bytes_put64(key, event_seq);
 	tn_event_record_write(&apply->record, event_seq, event);
+	apply->weighed_seq = event_seq;
+	apply->weighed_bytes = (uint32_t)tn_store_row_bytes(event);
 	return put_ascending(apply, TN_DB_EVENTS, key, sizeof key, apply->last_event);
 }
 

@@ -18,6 +18,8 @@ struct tn_apply { /* one write transaction's worth of work */
 	struct tn_target_counts counts;   /* likewise */
 	uint64_t max_seen;                /* set by who applies batches */
 	uint32_t seen_puts;               /* in this transaction */
+	uint64_t weighed_seq;             /* the event that was looked at last, and what a row of it counts for */
+	uint32_t weighed_bytes;
 	MDB_cursor *rows;
 	uint8_t last_row[TN_KEY_ROW], last_event[TN_KEY_EVENT]; /* no key above these stands in the database */
 	struct tn_buf record;

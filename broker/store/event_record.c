@@ -2,7 +2,7 @@
  *
  * event_record.c - an event as the store keeps it: its frozen form under a seal.
  *
- * Called by apply.c (write) and scan.c (read). The frozen form has its own version (event.h). Any thread.
+ * Called by apply.c (write, weigh), upgrade.c (weigh) and page.c (read). The frozen form has its own version (event.h). Any thread.
  */
 #include "event_record.h"
 
@@ -29,4 +29,18 @@ struct tn_event *tn_event_record_read(struct tn_str record, uint64_t event_seq)
 	if (!tn_record_open(record, tn_str_make((char *)key, sizeof key), EVENT_VERSION, &version, &content))
 		return NULL;
 	return tn_event_thaw(content, &event, NULL) == TN_OK ? event : NULL;
+}
+
+int tn_event_record_weigh(const struct tn_environment *environment, MDB_txn *txn, uint64_t event_seq, uint32_t *out_bytes)
+{
+	uint8_t bytes[TN_KEY_EVENT];
+	tn_bytes_put64(bytes, event_seq);
+	MDB_val key = tn_val(bytes, sizeof bytes), value;
+	int rc = mdb_get(txn, environment->dbi[TN_DB_EVENTS], &key, &value);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		return rc;
+	struct tn_event *event = rc == 0 ? tn_event_record_read(tn_val_str(value), event_seq) : NULL;
+	*out_bytes = (uint32_t)tn_store_row_bytes(event);
+	tn_event_unref(event);
+	return 0;
 }

@@ -10,28 +10,10 @@
  */
 #include "upgrade.h"
 
-#include <stdlib.h>
+#include <string.h>
+#include "event_record.h"
 #include "key.h"
 #include "target_count.h"
-
-static int value_size(const struct tn_environment *environment, MDB_txn *txn, enum tn_db db, const void *key, size_t len, uint32_t *size)
-{
-	MDB_val mdb_key = tn_val(key, len), value;
-	int rc = mdb_get(txn, environment->dbi[db], &mdb_key, &value);
-	if (rc == 0)
-		*size += (uint32_t)value.mv_size;
-	return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-static int weigh(const struct tn_environment *environment, MDB_txn *txn, struct tn_row_key row, uint32_t *out_bytes)
-{
-	uint8_t row_key[TN_KEY_ROW], event_key[TN_KEY_EVENT];
-	tn_key_put_row(row_key, row);
-	tn_bytes_put64(event_key, row.event_seq);
-	*out_bytes = 0;
-	int rc = value_size(environment, txn, TN_DB_ROWS, row_key, sizeof row_key, out_bytes);
-	return rc == 0 ? value_size(environment, txn, TN_DB_EVENTS, event_key, sizeof event_key, out_bytes) : rc;
-}
 
 /* The entry under cursor gets its bytes, and is counted. */
 static int upgrade_entry(const struct tn_environment *environment, MDB_txn *txn, MDB_cursor *cursor, MDB_val old_key, MDB_val old_value,
@@ -46,7 +28,7 @@ static int upgrade_entry(const struct tn_environment *environment, MDB_txn *txn,
 	uint32_t target_no = tn_bytes_get32(old_value.mv_data);
 	int rc = 0;
 	if (state == TN_ROW_PARKED || state == TN_ROW_DEAD)
-		rc = weigh(environment, txn, tn_key_get_row(bytes + 1), &size);
+		rc = tn_event_record_weigh(environment, txn, tn_key_get_row(bytes + 1).event_seq, &size);
 	if (rc != 0)
 		return rc;
 	tn_bytes_put32(new_value, target_no);

@@ -38,7 +38,8 @@ struct tn_dlq_view {                      /* how records are shown; a value, any
 };
 
 /* Appends the record of delivery-semantics section 8 as one JSON object on one line, without a newline. What a row does not hold is null:
- * last_attempt_at, sent_sha256, dedup_key. `source` is the row's origin where that is a JSON object with a member `name`, else
+ * last_attempt_at where no attempt was made or an older version wrote the row, sent_sha256 (hex) where nothing was sent, dedup_key where its
+ * source does not deduplicate. `source` is the row's origin where that is a JSON object with a member `name`, else
  * {"position": origin}. The event is the original one; a raw event's bytes are in event_raw_base64. */
 void tn_dlq_record_json(const struct tn_dlq_view *view, const struct tn_row *row, const struct tn_event *event, struct tn_buf *out);
 /* The same, short: no event data, no message, no response sample; `event` has id, source and type only. */

@@ -70,7 +70,7 @@ struct tn_target_limits {
 /* What one dead letter counts for, wherever it is counted: its event, and a row. */
 static inline uint64_t tn_dead_letter_bytes(const struct tn_event *event)
 {
-	return tn_event_cost(event) + 512;
+	return tn_store_row_bytes(event);
 }
 struct tn_target_table {
 	const struct tn_target_limits *targets;

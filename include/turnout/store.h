@@ -192,8 +192,13 @@ void tn_store_close(struct tn_store *store);
 /* Any thread but the one that runs `completed`. The persistent number of a target name (1 to 1024 bytes): the same for ever, 1 and up.
  * Writes, syncs and waits for it when the name is new: call at start and reload only. TN_FULL, TN_IO: a new name could not be kept. */
 enum tn_status tn_store_number(struct tn_store *store, struct tn_str target, uint32_t *out_number, struct tn_error *error) TN_MUST_CHECK;
-/* What caps are of: bytes are those of the records of row and event as the row was put (an event that several rows share counts for each
- * of them). A target has one dead-letter queue at a time, so its dead rows are those of its queue. */
+/* What a PARKED or DEAD row counts for, wherever that is counted: its event, and itself. An event that several rows share counts for each
+ * of them. */
+static inline uint64_t tn_store_row_bytes(const struct tn_event *event)
+{
+	return (event ? tn_event_cost(event) : 0) + 512;
+}
+/* What caps are of. A target has one dead-letter queue at a time, so its dead rows are those of its queue. */
 struct tn_store_target {
 	struct tn_str name;
 	uint32_t number;

@@ -19,6 +19,7 @@ static const struct tn_outcome outcome = {
 	.code = "HTTP_503",
 	.message = {"the target answered 503", 23},
 	.sample = {"busy\n", 5},
+	.sent_sha256 = {"0123456789abcdef0123456789abcd\x00\xff", TN_DIGEST_SIZE},
 };
 
 static void describe(void *arg, struct tn_str name, struct tn_dlq_target *out_target)
@@ -32,11 +33,12 @@ static const struct tn_dlq_view view = {.bus = {"orders", 6}, .wall_offset_ms = 
 static struct tn_row dead_row(void)
 {
 	struct tn_row row = make_row(42, 7, TN_ROW_DEAD, 1, 0);
-	row.tries = (struct tn_tries){.system = 185, .function = 1, .accepted_ms = 1000, .first_ms = 2000};
+	row.tries = (struct tn_tries){.system = 185, .function = 1, .accepted_ms = 1000, .first_ms = 2000, .last_ms = 4000};
 	row.dead_ms = 5000;
 	row.condition = TN_CONDITION_MAX_RETRIES;
 	row.rule_revision = 12;
 	row.last = &outcome;
+	row.dedup_key = row.id;
 	row.origin = TN_STR("{\"name\":\"shop\",\"kind\":\"kafka\",\"position\":{\"offset\":42}}");
 	return row;
 }
@@ -80,7 +82,7 @@ static void a_record_has_the_members_of_the_specification(void **state)
 	assert_at(json, "dead_at", "2023-11-14T22:13:25.000Z");
 	assert_at(json, "accepted_at", "2023-11-14T22:13:20.000Z");
 	assert_at(json, "first_attempt_at", "2023-11-14T22:13:22.000Z");
-	assert_at(json, "last_attempt_at", "null");
+	assert_at(json, "last_attempt_at", "2023-11-14T22:13:24.000Z");
 	assert_at(json, "bus", "orders");
 	assert_at(json, "rule.name", "a-rule");
 	assert_at(json, "rule.revision", "12");
@@ -95,12 +97,30 @@ static void a_record_has_the_members_of_the_specification(void **state)
 	assert_at(json, "exhausted_retry_condition", "MaximumRetryAttempts");
 	assert_at(json, "attempts", "186");
 	assert_at(json, "retry_attempts", "185");
-	assert_at(json, "sent_sha256", "null");
+	assert_at(json, "sent_sha256", "303132333435363738396162636465663031323334353637383961626364" "00ff");
 	assert_at(json, "delivery_id", "fivcukrkfivcukrkfivcukrkfi");
-	assert_at(json, "dedup_key", "null");
+	assert_at(json, "dedup_key", "fivcukrkfivcukrkfivcukrkfi");
 	assert_at(json, "redrive.count", "0");
 	assert_at(json, "redrive.last_at", "null");
 	assert_at(json, "event.id", "e42");
+	json_decref(json);
+	tn_event_unref(event);
+}
+
+static void what_was_never_sent_has_no_digest_and_no_time(void **state)
+{
+	struct tn_row row = dead_row();
+	struct tn_outcome unsent = outcome;
+	struct tn_event *event = make_event(42, 3);
+	unsent.sent_sha256 = (struct tn_str){0};
+	row.last = &unsent;
+	row.tries.first_ms = row.tries.last_ms = 0;
+	row.dedup_key = (struct tn_id){0};
+	json_t *json = record_of(&row, event);
+	assert_at(json, "first_attempt_at", "null");
+	assert_at(json, "last_attempt_at", "null");
+	assert_at(json, "sent_sha256", "null");
+	assert_at(json, "dedup_key", "null");
 	json_decref(json);
 	tn_event_unref(event);
 }
@@ -236,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_has_the_members_of_the_specification),
+		cmocka_unit_test(what_was_never_sent_has_no_digest_and_no_time),
 		cmocka_unit_test(the_source_is_the_origin_or_holds_it_as_position),
 		cmocka_unit_test(binary_data_is_kept_byte_for_byte),
 		cmocka_unit_test(a_raw_event_is_poison_with_its_bytes_and_the_reason),

@@ -114,7 +114,48 @@ static void parked_and_dead_rows_are_counted_by_target(void **state)
 	assert_int_equal(listing.targets[audit].parked_rows, 1);
 	assert_int_equal(listing.targets[audit].dead_rows, 0);
 	assert_int_equal(listing.targets[audit].dead_bytes, 0);
-	assert_true(listing.targets[billing].parked_bytes > 100 && listing.targets[billing].dead_bytes > 100); /* of data alone */
+	struct tn_event *event = make_event(1, 100); /* as put() makes them */
+	assert_int_equal(listing.targets[billing].parked_bytes, tn_store_row_bytes(event));
+	assert_int_equal(listing.targets[billing].dead_bytes, tn_store_row_bytes(event));
+	tn_event_unref(event);
+}
+
+static void a_row_whose_event_was_there_before_counts_the_same(void **state)
+{
+	struct fixture *fixture = *state;
+	struct listing listing = {0};
+	uint32_t billing = number_of(fixture, "billing");
+	struct tn_row row = make_row(1, 0, TN_ROW_DEAD, billing, 0);
+	put(fixture, make_row(1, 0, TN_ROW_OPEN, billing, 0));
+	struct tn_op op = op_put(&row);
+	assert_int_equal(apply(fixture, &op, 1), TN_COMMIT_OK);
+	assert_int_equal(tn_store_each_number(fixture->store, on_target, &listing), TN_OK);
+	struct tn_event *event = make_event(1, 100);
+	assert_int_equal(listing.targets[billing].dead_bytes, tn_store_row_bytes(event));
+	tn_event_unref(event);
+}
+
+static void damaged_counts_of_a_target_are_counted_anew(void **state)
+{
+	struct fixture *fixture = *state;
+	struct listing before = {0}, after = {0};
+	uint8_t key[4];
+	uint32_t billing = number_of(fixture, "billing");
+	for (uint64_t seq = 1; seq <= 3; seq++)
+		put(fixture, make_row(seq, 0, seq < 3 ? TN_ROW_PARKED : TN_ROW_DEAD, billing, 5));
+	assert_int_equal(tn_store_each_number(fixture->store, on_target, &before), TN_OK);
+	fixture_close(fixture);
+	tn_bytes_put32(key, billing);
+	raw_flip(fixture->path, "targets", key, sizeof key, -1);
+	fixture_open(fixture);
+	assert_int_equal(tn_store_each_number(fixture->store, on_target, &after), TN_OK);
+	assert_int_equal(after.targets[billing].parked_rows, 2);
+	assert_int_equal(after.targets[billing].dead_bytes, before.targets[billing].dead_bytes);
+	struct tn_op drop = op_on(TN_DROP_ROW, 1, 0);
+	assert_int_equal(apply(fixture, &drop, 1), TN_COMMIT_OK);
+	assert_int_equal(tn_store_each_number(fixture->store, on_target, &after), TN_OK);
+	assert_int_equal(after.targets[billing].parked_rows, 1);
+	assert_int_equal(after.targets[billing].parked_bytes * 2, before.targets[billing].parked_bytes);
 }
 
 static void damage_name(struct fixture *fixture, uint32_t number)
@@ -156,6 +197,8 @@ int main(void)
 		TEST(a_name_without_or_with_too_many_bytes_is_refused),
 		TEST(threads_that_ask_at_once_get_the_same_numbers),
 		TEST(parked_and_dead_rows_are_counted_by_target),
+		TEST(a_row_whose_event_was_there_before_counts_the_same),
+		TEST(damaged_counts_of_a_target_are_counted_anew),
 		TEST(a_damaged_name_is_known_again_from_its_rows),
 		TEST(the_number_of_a_damaged_name_is_not_given_again),
 	};

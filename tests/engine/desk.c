@@ -57,7 +57,7 @@ void desk_open(struct desk *desk)
 	assert_int_equal(tn_engine_new(&desk->config, alloc, 7, desk->now_ms, &desk->engine), TN_OK);
 	assert_int_equal(tn_engine_reload(desk->engine, &table), TN_OK);
 	struct tn_position stream = {.source = 1, .stream = 1, .epoch = 1};
-	assert_int_equal(tn_engine_stream(desk->engine, stream, TN_STREAM_OPENED, 0), TN_OK);
+	assert_int_equal(tn_engine_open_stream(desk->engine, stream, &desk->terms), TN_OK);
 	desk_obey(desk);
 }
 
@@ -167,7 +167,9 @@ static void keep(struct desk *desk, const struct tn_command *command)
 		desk->moved = command->moved;
 		break;
 	case TN_CLAIM:
+		break;
 	case TN_EXTEND:
+		desk->extensions[desk->extension_count++] = *command;
 		break;
 	}
 }
@@ -175,7 +177,7 @@ static void keep(struct desk *desk, const struct tn_command *command)
 void desk_obey(struct desk *desk)
 {
 	struct tn_command command;
-	desk->start_count = desk->answer_count = desk->cancel_count = desk->credit_count = 0;
+	desk->start_count = desk->answer_count = desk->cancel_count = desk->credit_count = desk->extension_count = 0;
 	desk->room = false;
 	desk->moved_token = 0;
 	while (tn_engine_next(desk->engine, &command))

@@ -8,7 +8,7 @@
 #include "core.h"
 
 struct measure {
-	uint32_t deliveries, parcels, ops;
+	uint32_t deliveries, parcels, marks, ops;
 	size_t block, origins, costs;
 };
 
@@ -21,12 +21,14 @@ static struct measure measure_arrival(const struct tn_arrival *arrival)
 			continue;
 		size.parcels++;
 		size.deliveries += offer->match_count;
-		size.ops += 1 + offer->match_count;
+		size.marks += !tn_id_is_zero(&offer->dedup_key);
+		size.ops += 1 + offer->match_count + !tn_id_is_zero(&offer->dedup_key);
 		size.origins += offer->origin.len;
 		size.costs += tn_event_cost(offer->event);
 	}
 	size.block = sizeof(struct tn_arrival_in_hand) + size.parcels * sizeof(struct tn_parcel) +
-		     size.deliveries * sizeof(struct tn_delivery) + size.origins;
+		     size.deliveries * sizeof(struct tn_delivery) + size.marks * (sizeof(struct tn_mark) + sizeof(struct tn_id)) +
+		     size.origins;
 	return size;
 }
 
@@ -64,6 +66,19 @@ static void fill_parcel(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 	tn_budget_charge(engine, parcel->cost);
 }
 
+static void fill_mark(struct tn_arrival_in_hand *arrival, struct tn_parcel *parcel, const struct tn_offer *offer)
+{
+	if (tn_id_is_zero(&offer->dedup_key))
+		return;
+	struct tn_mark *mark = &arrival->marks[arrival->mark_count++];
+	tn_list_init(&mark->followers);
+	mark->parcel = parcel;
+	mark->fingerprint = offer->fingerprint;
+	parcel->mark = mark;
+	parcel->dedup_key = offer->dedup_key;
+	arrival->pins++;
+}
+
 static void fill_arrival(struct tn_engine *engine, struct tn_arrival_in_hand *in_hand, const struct tn_arrival *arrival,
 	const struct measure *size)
 {
@@ -77,14 +92,19 @@ static void fill_arrival(struct tn_engine *engine, struct tn_arrival_in_hand *in
 	in_hand->delivery_count = in_hand->unsettled = size->deliveries;
 	in_hand->op_count = size->ops;
 	in_hand->pins = size->parcels + 1;
+	in_hand->offered = arrival->count;
+	in_hand->dedup = arrival->dedup;
 	struct tn_delivery *deliveries = (struct tn_delivery *)(void *)(in_hand->parcels + size->parcels);
-	char *origin = (char *)(deliveries + size->deliveries);
+	in_hand->marks = (struct tn_mark *)(void *)(deliveries + size->deliveries);
+	in_hand->keys = (struct tn_id *)(in_hand->marks + size->marks);
+	char *origin = (char *)(in_hand->keys + size->marks);
 	struct tn_parcel *parcel = in_hand->parcels;
 	for (uint32_t i = 0; i < arrival->count; i++) {
 		const struct tn_offer *offer = &arrival->offers[i];
 		if (offer->match_count == 0)
 			continue;
-		fill_parcel(engine, in_hand, parcel++, offer, deliveries, origin);
+		fill_parcel(engine, in_hand, parcel, offer, deliveries, origin);
+		fill_mark(in_hand, parcel++, offer);
 		deliveries += offer->match_count;
 		origin += offer->origin.len;
 	}
@@ -99,6 +119,8 @@ static bool needs_own_ops(const struct tn_arrival *arrival, const struct measure
 static struct tn_arrival_in_hand *take_block(struct tn_engine *engine, const struct tn_arrival *arrival, const struct measure *size)
 {
 	if (tn_heap_reserve(&engine->backoffs, engine->heap_room + size->deliveries) != TN_OK)
+		return NULL;
+	if (size->marks > 0 && tn_heap_reserve(&engine->claims.times, engine->claims.times_room + 1) != TN_OK)
 		return NULL;
 	struct tn_arrival_in_hand *in_hand = tn_budget_take(engine, size->block);
 	if (in_hand == NULL)
@@ -139,30 +161,6 @@ static struct tn_arrival_in_hand *admit(struct tn_engine *engine, const struct t
 	return in_hand;
 }
 
-/* Into the books: as matched, or joined to what a crash or a lost stream left behind. */
-static void book_deliveries(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
-{
-	TN_EACH_DELIVERY(arrival, delivery) {
-		if (arrival->ack_when == TN_ACK_SETTLED && tn_recover_join(engine, delivery)) {
-			engine->books.joined++;
-			delivery->state = TN_STATE_PARKED;
-			tn_arrival_settled(engine, delivery, TN_STATE_PARKED);
-			tn_delivery_hold_or_let_go(engine, delivery);
-			continue;
-		}
-		engine->books.matched++;
-		tn_delivery_set_state(engine, delivery, TN_STATE_PENDING);
-	}
-}
-
-static uint32_t count_unmatched(const struct tn_arrival *arrival)
-{
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < arrival->count; i++)
-		count += arrival->offers[i].match_count == 0;
-	return count;
-}
-
 enum tn_status tn_engine_offer(struct tn_engine *engine, const struct tn_arrival *arrival)
 {
 	struct tn_stream *stream = tn_stream_find(engine, arrival->position);
@@ -185,19 +183,9 @@ enum tn_status tn_engine_offer(struct tn_engine *engine, const struct tn_arrival
 		tn_arrival_answer(engine, in_hand, TN_REPLY_UNAVAILABLE);
 		return TN_OK;
 	}
-	engine->books.accepted += arrival->count;
-	engine->books.unmatched += count_unmatched(arrival);
-	book_deliveries(engine, in_hand);
-	if (in_hand->unsettled == 0) {
-		tn_arrival_answer(engine, in_hand, TN_REPLY_ACK);
-	} else if (arrival->ack_when == TN_ACK_JOURNALED) {
-		in_hand->state = TN_ARRIVAL_JOURNALING;
-		tn_list_push(&engine->journal.lines[TN_LINE_INTAKE], &in_hand->queue);
-		if (TN_PLANT(1))
-			tn_arrival_journaled(engine, in_hand);
-	} else {
-		in_hand->state = TN_ARRIVAL_OPEN;
-		tn_arrival_start(engine, in_hand);
-	}
+	if (in_hand->mark_count > 0)
+		tn_dedup_enter(engine, in_hand);
+	else
+		tn_arrival_go(engine, in_hand);
 	return TN_OK;
 }

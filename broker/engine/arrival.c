@@ -4,12 +4,13 @@
  *
  * Called by admission.c, by deliveries that end, by the journal, and when a stream ends. An arrival has one position and one answer.
  *
+ * One whose events have idempotency keys is CLAIMING until it is known which of them are copies (dedup.c); copies are never booked.
+ *
  *   SETTLED (the source keeps a copy):   OPEN --every delivery settled--> ANSWERING --ACK--> ANSWERED
  *   JOURNALED (nobody else has it):      JOURNALING --batch durable--> ANSWERING --ACK--> ANSWERED, and only now deliveries start
  *                                                   --batch refused--> ANSWERING, UNAVAILABLE, nothing kept
  *
- * Answers leave in the order they fell due; on a cumulative stream an ack waits until all before it are ripe, and then stands for
- * them. An arrival whose stream ended gets none.
+ * Answers leave in the order they fell due. An arrival whose stream ended gets none.
  */
 #include "core.h"
 
@@ -36,9 +37,48 @@ void tn_arrival_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 	arrival->stream = stream;
 	tn_list_push(&stream->arrivals, &arrival->of_stream);
 	tn_list_push(&engine->arrivals, &arrival->in_hand);
-	tn_lease_enter(engine, arrival, stream->tenure);
+	arrival->overdue_ms = tn_time_add(engine->now_ms, engine->config.settle_deadline_ms);
+	tn_list_push(&engine->overdue, &arrival->overdue);
 	tn_stream_took(engine, stream);
 	find_oldest(engine);
+}
+
+/* Into the books: as matched, or joined to what a crash or a lost stream left behind. What is NEW after this is of a copy, for ever. */
+static void book_deliveries(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	TN_EACH_DELIVERY(arrival, delivery) {
+		if (!delivery->needs_event) /* of a copy */
+			continue;
+		if (arrival->ack_when == TN_ACK_SETTLED && tn_recover_join(engine, delivery)) {
+			engine->books.joined++;
+			delivery->state = TN_STATE_PARKED;
+			tn_arrival_settled(engine, delivery, TN_STATE_PARKED);
+			tn_delivery_hold_or_let_go(engine, delivery);
+			continue;
+		}
+		engine->books.matched++;
+		tn_delivery_set_state(engine, delivery, TN_STATE_PENDING);
+	}
+}
+
+void tn_arrival_go(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	engine->books.accepted += arrival->offered;
+	engine->books.unmatched += arrival->offered - arrival->count;
+	if (arrival->mark_count > 0)
+		engine->books.unclaimed -= arrival->unsettled;
+	book_deliveries(engine, arrival);
+	if (arrival->unsettled == 0) {
+		tn_arrival_answer(engine, arrival, TN_REPLY_ACK);
+	} else if (arrival->ack_when == TN_ACK_JOURNALED) {
+		arrival->state = TN_ARRIVAL_JOURNALING;
+		tn_list_push(&engine->journal.lines[TN_LINE_INTAKE], &arrival->queue);
+		if (TN_PLANT(1))
+			tn_arrival_journaled(engine, arrival);
+	} else {
+		arrival->state = TN_ARRIVAL_OPEN;
+		tn_arrival_start(engine, arrival);
+	}
 }
 
 void tn_arrival_start(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
@@ -62,52 +102,16 @@ void tn_arrival_unpin(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 	tn_link_leave(&arrival->in_hand);
 	tn_link_leave(&arrival->overdue);
 	find_oldest(engine);
+	engine->claims.times_room -= arrival->mark_count > 0;
 	tn_arrival_give_ops(engine, arrival);
 	tn_budget_give(engine, arrival, arrival->size);
-}
-
-static void leave_stream(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
-{
-	struct tn_stream *stream = arrival->stream;
-	tn_link_leave(&arrival->of_stream);
-	tn_link_leave(&arrival->lent);
-	arrival->stream = NULL;
-	tn_stream_answered(engine, stream);
-}
-
-static struct tn_arrival_in_hand *ripe_at(struct tn_link *link)
-{
-	struct tn_arrival_in_hand *arrival = link != NULL ? TN_OWNER(link, struct tn_arrival_in_hand, of_stream) : NULL;
-	return arrival != NULL && arrival->ripe ? arrival : NULL;
-}
-
-/* The last of the ripe ones at the head of its stream speaks for those before it. */
-static void answer_cumulatively(struct tn_engine *engine, struct tn_stream *stream)
-{
-	struct tn_arrival_in_hand *first = ripe_at(tn_list_first(&stream->arrivals)), *behind;
-	if (first == NULL)
-		return;
-	while ((behind = ripe_at(tn_list_next(&stream->arrivals, &first->of_stream))) != NULL) {
-		tn_link_leave(&first->queue);
-		first->state = TN_ARRIVAL_ANSWERED;
-		engine->books.ack_sent++;
-		leave_stream(engine, first);
-		tn_arrival_unpin(engine, first);
-		first = behind;
-	}
-	if (!tn_link_in_list(&first->queue))
-		tn_list_push(&engine->answers, &first->queue);
 }
 
 void tn_arrival_answer(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, enum tn_reply_kind reply)
 {
 	arrival->state = TN_ARRIVAL_ANSWERING;
 	arrival->reply = (uint8_t)reply;
-	arrival->ripe = reply == TN_REPLY_ACK && arrival->stream->terms.cumulative && !TN_PLANT(4);
-	if (arrival->ripe)
-		answer_cumulatively(engine, arrival->stream);
-	else
-		tn_list_push(&engine->answers, &arrival->queue);
+	tn_list_push(&engine->answers, &arrival->queue);
 }
 
 static void count_settled(struct tn_arrival_in_hand *arrival, const struct tn_delivery *delivery, enum tn_delivery_state state)
@@ -145,12 +149,21 @@ static void leave_hand(struct tn_engine *engine, struct tn_arrival_in_hand *arri
 void tn_arrival_settled(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state)
 {
 	struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
+	if (delivery->parcel->mark != NULL)
+		tn_dedup_settled(engine, delivery->parcel->mark, state);
 	if (arrival == NULL || arrival->unsettled == 0)
 		return;
 	count_settled(arrival, delivery, state);
 	if (--arrival->unsettled == 0)
 		leave_hand(engine, arrival);
-	if (arrival->state == TN_ARRIVAL_OPEN && (arrival->unsettled == 0 || TN_PLANT(2)))
+	bool ripe = arrival->unsettled == 0 && arrival->keeping == 0;
+	if (arrival->state == TN_ARRIVAL_OPEN && (ripe || TN_PLANT(2)))
+		tn_arrival_answer(engine, arrival, TN_REPLY_ACK);
+}
+
+void tn_arrival_answer_kept(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	if (arrival->state == TN_ARRIVAL_OPEN && arrival->unsettled == 0)
 		tn_arrival_answer(engine, arrival, TN_REPLY_ACK);
 }
 
@@ -165,8 +178,14 @@ void tn_arrival_journaled(struct tn_engine *engine, struct tn_arrival_in_hand *a
 		arrival->state = TN_ARRIVAL_ANSWERED;
 		tn_arrival_unpin(engine, arrival);
 	}
-	TN_EACH_DELIVERY(arrival, delivery)
-		tn_delivery_set_row(engine, delivery, TN_ROW_OPEN);
+	TN_EACH_DELIVERY(arrival, delivery) {
+		if (delivery->state == TN_STATE_PENDING)
+			tn_delivery_set_row(engine, delivery, TN_ROW_OPEN);
+	}
+	for (uint32_t i = 0; i < arrival->count; i++) {
+		if (arrival->parcels[i].mark != NULL)
+			tn_dedup_journaled(engine, arrival->parcels[i].mark);
+	}
 	tn_arrival_start(engine, arrival);
 	tn_arrival_unpin(engine, arrival);
 }
@@ -183,7 +202,13 @@ void tn_arrival_refused(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 		arrival->state = TN_ARRIVAL_ANSWERED;
 		tn_arrival_unpin(engine, arrival);
 	}
+	for (uint32_t i = 0; i < arrival->count; i++) { /* before the rows are dropped: without them, a key would be a loss */
+		if (arrival->parcels[i].mark != NULL)
+			tn_dedup_refused(engine, arrival->parcels[i].mark, doubtful);
+	}
 	TN_EACH_DELIVERY(arrival, delivery) {
+		if (delivery->state != TN_STATE_PENDING)
+			continue;
 		delivery->doubtful = doubtful;
 		tn_delivery_end(engine, delivery, TN_STATE_RELEASED);
 	}
@@ -209,9 +234,19 @@ void tn_arrival_release_idle(struct tn_engine *engine, struct tn_arrival_in_hand
 	}
 }
 
+static void leave_stream(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	struct tn_stream *stream = arrival->stream;
+	tn_link_leave(&arrival->of_stream);
+	arrival->stream = NULL;
+	tn_stream_answered(engine, stream);
+}
+
 void tn_arrival_abandon(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 {
 	arrival->pins++;
+	if (arrival->state == TN_ARRIVAL_CLAIMING)
+		tn_dedup_forget(engine, arrival);
 	leave_stream(engine, arrival);
 	if (arrival->state == TN_ARRIVAL_ANSWERING) {
 		tn_link_leave(&arrival->queue);
@@ -228,12 +263,11 @@ void tn_arrival_abandon(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 	tn_arrival_unpin(engine, arrival);
 }
 
-/* --- Overdue --- */
+/* --- Overdue: an event may not stay unsettled in memory for ever --- */
 
-void tn_arrival_park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+static void park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 {
 	bool owed = arrival->state == TN_ARRIVAL_OPEN;
-	arrival->pins++;
 	TN_EACH_DELIVERY(arrival, delivery) {
 		bool waits = delivery->state == TN_STATE_PENDING && delivery->waiting;
 		if (!waits && !(owed && delivery->state == TN_STATE_BACKOFF))
@@ -243,7 +277,39 @@ void tn_arrival_park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand
 		int64_t due_ms = tn_time_max(delivery->tries.not_before_ms, delivery->target->paused_until_ms);
 		tn_park_or_hold(engine, delivery, tn_time_max(due_ms, engine->now_ms));
 	}
-	tn_arrival_unpin(engine, arrival);
+}
+
+/* While memory is full, waiting deliveries get an eighth of the time. */
+static int64_t head_start(const struct tn_engine *engine)
+{
+	return engine->full ? engine->config.settle_deadline_ms - engine->config.settle_deadline_ms / 8 : 0;
+}
+
+void tn_arrival_check_overdue(struct tn_engine *engine)
+{
+	struct tn_link *link;
+	int64_t until_ms = tn_time_add(engine->now_ms, head_start(engine));
+	int64_t again_ms = tn_time_add(engine->now_ms, engine->config.settle_deadline_ms);
+	while ((link = tn_list_first(&engine->overdue)) != NULL && !engine->draining) {
+		struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, overdue);
+		if (arrival->overdue_ms > until_ms || arrival->overdue_ms >= again_ms)
+			return;
+		tn_link_leave(link);
+		arrival->overdue_ms = again_ms;
+		tn_list_push(&engine->overdue, link);
+		arrival->pins++;
+		park_waiting(engine, arrival);
+		tn_arrival_unpin(engine, arrival);
+	}
+}
+
+int64_t tn_arrival_deadline(const struct tn_engine *engine)
+{
+	struct tn_link *link = tn_list_first(&engine->overdue);
+	if (link == NULL || engine->draining)
+		return INT64_MAX;
+	int64_t due_ms = TN_OWNER(link, const struct tn_arrival_in_hand, overdue)->overdue_ms - head_start(engine);
+	return tn_time_max(due_ms, engine->now_ms + 1);
 }
 
 /* --- Answers go out --- */
@@ -252,9 +318,15 @@ static void fill_settlement(struct tn_engine *engine, const struct tn_arrival_in
 {
 	engine->settlement = (struct tn_settlement){.answer = TN_ANSWER_SETTLED, .delivered = arrival->delivered,
 		.parked = arrival->parked, .dead = arrival->dead, .dropped = arrival->dropped, .code = arrival->code};
-	if (arrival->reply == TN_REPLY_UNAVAILABLE) {
+	bool copies = arrival->duplicates > 0 && arrival->duplicates == arrival->count;
+	if (arrival->reply == TN_REPLY_BUSY || arrival->reply == TN_REPLY_CONFLICT) {
+		engine->settlement = (struct tn_settlement){
+			.answer = arrival->reply == TN_REPLY_BUSY ? TN_ANSWER_BUSY : TN_ANSWER_CONFLICT};
+	} else if (arrival->reply == TN_REPLY_UNAVAILABLE) {
 		engine->settlement = (struct tn_settlement){.answer = TN_ANSWER_UNAVAILABLE, .code = "STORE_REFUSED",
 			.retry_after_ms = tn_time_max(1000, engine->journal.at_ms[TN_LINE_INTAKE] - engine->now_ms)};
+	} else if (copies) {
+		engine->settlement = (struct tn_settlement){.answer = TN_ANSWER_DUPLICATE};
 	} else if (arrival->ack_when == TN_ACK_JOURNALED && arrival->delivery_count > 0) {
 		engine->settlement = (struct tn_settlement){.answer = TN_ANSWER_JOURNALED};
 	}
@@ -267,9 +339,6 @@ bool tn_arrival_next(struct tn_engine *engine, struct tn_command *out_command)
 		return false;
 	struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, queue);
 	*out_command = (struct tn_command){.kind = TN_RELEASE, .position = arrival->position};
-	struct tn_link *behind = tn_list_next(&arrival->stream->arrivals, &arrival->of_stream);
-	if (TN_PLANT(3) && arrival->ripe && behind != NULL)
-		out_command->position = TN_OWNER(behind, struct tn_arrival_in_hand, of_stream)->position;
 	if (arrival->reply != TN_REPLY_RELEASE) {
 		fill_settlement(engine, arrival);
 		out_command->kind = TN_ACK;

@@ -34,7 +34,7 @@ static void fill_row(struct tn_engine *engine, struct tn_row *row, const struct 
 		.tries = delivery->tries, .rule = delivery->route->rule, .target = delivery->route->target,
 		.target_no = delivery->route->target_no, .rule_revision = delivery->parcel->revision,
 		.origin = delivery->parcel->origin, .last = delivery->last != NULL ? &delivery->last->outcome : NULL,
-		.redrives = delivery->redrives};
+		.redrives = delivery->redrives, .dedup_key = delivery->parcel->dedup_key};
 	if (wish == TN_WISH_DEAD) {
 		row->dead_ms = engine->now_ms;
 		row->queue = delivery->target->queue;
@@ -117,6 +117,13 @@ static bool take_delivery(struct tn_engine *engine, enum tn_line line)
 	return true;
 }
 
+static void put_seen(struct tn_engine *engine, const struct tn_mark *mark, int64_t expires_ms)
+{
+	const struct tn_parcel *parcel = mark->parcel;
+	add_op(&engine->journal, TN_PUT_SEEN, (struct tn_row_key){0})->seen = (struct tn_seen){.key = parcel->dedup_key,
+		.fingerprint = mark->fingerprint, .event_seq = parcel->event_seq, .expires_ms = expires_ms};
+}
+
 static void add_arrival(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 {
 	struct tn_journal *journal = &engine->journal;
@@ -126,6 +133,8 @@ static void add_arrival(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 	arrival->sent = true;
 	for (uint32_t i = 0; i < arrival->count; i++) {
 		struct tn_parcel *parcel = &arrival->parcels[i];
+		if (parcel->deliveries->state == TN_STATE_NEW) /* a copy */
+			continue;
 		for (uint32_t j = 0; j < parcel->count; j++) {
 			struct tn_delivery *delivery = &parcel->deliveries[j];
 			give_seq(engine, delivery);
@@ -134,6 +143,8 @@ static void add_arrival(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 			fill_row(engine, row, delivery, TN_WISH_OPEN);
 			add_op(journal, TN_PUT_ROW, row->key)->row = row;
 		}
+		if (parcel->mark != NULL)
+			put_seen(engine, parcel->mark, tn_dedup_expiry(engine, parcel->mark));
 	}
 }
 
@@ -147,6 +158,27 @@ static bool take_arrival(struct tn_engine *engine)
 	if (arrival->ops != NULL || !has_room(journal, arrival->op_count))
 		return false;
 	add_arrival(engine, arrival);
+	return true;
+}
+
+/* The first key to be kept, or to be taken back. */
+static bool take_mark(struct tn_engine *engine, struct tn_list *marks, enum tn_line line)
+{
+	struct tn_journal *journal = &engine->journal;
+	struct tn_link *link = tn_list_first(marks);
+	if (link == NULL || journal->at_ms[line] > engine->now_ms || !has_room(journal, 1))
+		return false;
+	struct tn_mark *mark = TN_OWNER(link, struct tn_mark, link);
+	took_from(journal, line);
+	tn_link_leave(link);
+	tn_list_push(&journal->sent_marks, link);
+	if (mark->state == TN_MARK_VOIDING) {
+		add_op(journal, TN_DROP_SEEN, (struct tn_row_key){0})->seen.key = mark->parcel->dedup_key;
+		return true;
+	}
+	journal->keep_count--;
+	journal->strict_count -= mark->parcel->arrival->dedup.strict;
+	put_seen(engine, mark, mark->expires_ms);
 	return true;
 }
 
@@ -203,8 +235,11 @@ static void fill(struct tn_engine *engine)
 	if (take_large_arrival(engine))
 		return;
 	journal->batch.ops = journal->ops;
+	while (take_mark(engine, &journal->voids, TN_LINE_DROPS)) /* before the rows that belong to them */
+		;
 	for (bool more = true; more;) {
 		more = take_delivery(engine, TN_LINE_DROPS);
+		more = take_mark(engine, &journal->keeps, TN_LINE_ROWS) || more;
 		more = take_delivery(engine, TN_LINE_ROWS) || more;
 		more = take_delivery(engine, TN_LINE_EVENTS) || more;
 		more = take_arrival(engine) || more;

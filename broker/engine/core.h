@@ -24,8 +24,7 @@
 /* Planted bugs (delivery-semantics section 23): a build with -DTN_MUTANT=n has bug n, for the simulator to catch. Never in a release.
  * Numbers up to 25 are that section's, as far as the parts they need are built. Of our own: 26 an attempt starts before the failure
  * counted before it is durable; 28 a page older than what was settled meanwhile is believed; 29 a row parked behind the cursor is
- * never looked for; 27 a lease is extended once
- * and then forgotten. */
+ * never looked for. */
 #ifndef TN_MUTANT
 #define TN_MUTANT 0
 #endif
@@ -49,6 +48,8 @@ enum {
 	TN_BATCH_BYTES = 4 << 20,      /* of event bytes; one event always fits */
 	TN_REMEMBERED_MAX = 65536,     /* deliveries known by id so that a redelivered copy can join */
 	TN_TEXT_MAX = 1024,            /* of a failure's message and sample, each */
+	TN_CLAIM_WAIT_MS = 1000,       /* an arrival waits so long to learn whether it is a copy */
+	TN_RECHECK_MAX_MS = 600000,    /* or for another process, each time */
 	TN_TARGET_NO_MAX = 1 << 20,
 };
 
@@ -119,6 +120,8 @@ struct tn_parcel {                         /* one event in hand */
 	struct tn_str origin;
 	uint64_t event_seq;                /* 0: has none yet */
 	uint64_t event_batch;              /* number of the last batch that puts the event under event_seq */
+	struct tn_mark *mark;              /* its idempotency key is in memory; or NULL */
+	struct tn_id dedup_key;            /* zero: none */
 	size_t cost, size;
 	uint64_t revision;                 /* of the rules it was matched by */
 	struct tn_delivery *deliveries;
@@ -127,40 +130,65 @@ struct tn_parcel {                         /* one event in hand */
 
 /* --- Arrivals (arrival.c) --- */
 
-enum tn_arrival_state { TN_ARRIVAL_JOURNALING, TN_ARRIVAL_OPEN, TN_ARRIVAL_ANSWERING, TN_ARRIVAL_ANSWERED };
-enum tn_reply_kind { TN_REPLY_ACK, TN_REPLY_RELEASE, TN_REPLY_UNAVAILABLE };
+enum tn_arrival_state { TN_ARRIVAL_CLAIMING, TN_ARRIVAL_JOURNALING, TN_ARRIVAL_OPEN, TN_ARRIVAL_ANSWERING, TN_ARRIVAL_ANSWERED };
+enum tn_reply_kind { TN_REPLY_ACK, TN_REPLY_RELEASE, TN_REPLY_UNAVAILABLE, TN_REPLY_BUSY, TN_REPLY_CONFLICT };
 
 struct tn_arrival_in_hand {
 	struct tn_link in_hand;            /* engine->arrivals, in order of acceptance */
-	struct tn_link overdue;            /* tenure->overdue, by overdue_ms */
-	struct tn_link lent;               /* tenure->lent, by extend_ms, while its source wants to hear of it */
+	struct tn_link overdue;            /* engine->overdue, by overdue_ms */
 	struct tn_link of_stream;          /* stream->arrivals while unanswered */
 	struct tn_link queue;              /* journal->arrivals, then engine->answers */
 	struct tn_position position;
 	struct tn_stream *stream;          /* NULL: the stream ended, or it was answered */
-	struct tn_tenure *tenure;          /* of the stream it came by */
-	int64_t accepted_ms, overdue_ms, extend_ms;
+	int64_t accepted_ms, overdue_ms;
 	struct tn_parcel *parcels;
 	struct tn_op *ops;                 /* when too large for the shared batch: its own room */
 	struct tn_row *rows;
 	const char *code;                  /* of the worst outcome */
 	size_t size;
 	uint32_t count, delivery_count, op_count;
+	uint32_t offered;                  /* events, unmatched ones included */
 	uint32_t unsettled, pins;
+	struct tn_mark *marks;             /* of its events with a key (dedup.c) */
+	struct tn_id *keys;                /* what a CLAIM points to: room for all of them */
+	uint32_t mark_count, wanting, unresolved, duplicates, keeping; /* wanting: that are to be asked about; keeping: strictly */
+	struct tn_link claim;              /* engine->claims.wanted, .out or .resolved */
+	struct tn_heap_node claim_timer;   /* no answer will be waited for; or it is time to ask again */
+	uint64_t claim_token;              /* of the CLAIM that is out; 0: none is */
+	struct tn_dedup_terms dedup;
 	uint32_t delivered, parked, dead, dropped;
 	uint8_t state, reply, ack_when;
 	bool sent;                         /* its rows are in the outstanding batch */
-	bool goes_back;                    /* drain: untouched, and so is all behind it */
-	bool ripe;                         /* on a cumulative stream: to be acked as soon as all before it are */
+	bool conflict;                     /* a key of it belongs to another payload, and its sender is to hear of it */
 	bool abandoned;                    /* SETTLED, and its stream ended before its answer: what waits goes back to the source */
 };
 
-/* --- Leases (lease.c) --- */
+/* --- Idempotency keys (dedup.c) --- */
 
-struct tn_tenure {                         /* what streams of equal leases share; kept for ever */
-	struct tn_link link;               /* engine->tenures */
-	int64_t lease_ms, settle_ms;
-	struct tn_list overdue, lent;
+enum tn_mark_state {
+	TN_MARK_GONE,                      /* no longer in memory */
+	TN_MARK_WANTING, TN_MARK_ASKED,    /* leads; nobody has said yet whether its event is a copy */
+	TN_MARK_FOLLOWING,                 /* a copy of one that leads: becomes of it what becomes of that */
+	TN_MARK_AT_WORK,                   /* leads: its event is being journaled or delivered */
+	TN_MARK_KEEPING,                   /* leads: settled, its row is on the way to the store */
+	TN_MARK_VOIDING,                   /* leads: refused, but its row may be in the store and is to be taken back */
+};
+struct tn_mark {                           /* the key of one event of an arrival */
+	struct tn_map_node node;           /* engine->claims.by_key, while it leads */
+	struct tn_link link;               /* FOLLOWING: leader's followers. KEEPING, VOIDING: the journal's */
+	struct tn_list followers;          /* in order of acceptance */
+	struct tn_parcel *parcel;
+	uint64_t fingerprint;
+	int64_t expires_ms;                /* KEEPING: of its row */
+	uint32_t unsettled;                /* AT_WORK: deliveries of its event */
+	uint8_t state;
+};
+struct tn_claims {
+	struct tn_map by_key;
+	struct tn_list wanted, out, resolved; /* arrivals: to be asked about; asked about; to go on */
+	struct tn_heap times;
+	uint32_t times_room;
+	uint64_t last_token;
 };
 
 /* --- Streams (stream.c) --- */
@@ -172,7 +200,6 @@ struct tn_stream {
 	struct tn_list arrivals;           /* unanswered ones */
 	struct tn_position position;       /* source, stream, epoch */
 	struct tn_stream_terms terms;
-	struct tn_tenure *tenure;
 	uint32_t unsettled, credit;        /* credit: granted and not used yet */
 	int64_t revoke_end_ms;
 	bool open, revoked, done_owed;
@@ -234,6 +261,8 @@ struct tn_journal {
 	int64_t at_ms[TN_LINES], pause_ms[TN_LINES]; /* a line waits so long after a refusal; ascending */
 	uint32_t drop_count;               /* in the line of drops */
 	int64_t drops_since_ms;            /* when the first of them came */
+	struct tn_list keeps, voids;       /* marks: their row is to be put; to be taken back */
+	uint32_t keep_count, strict_count; /* in the first of these; so many of them cannot wait for company */
 	struct tn_move_item *moves;
 	uint32_t move_count;
 	bool moves_doubtful;               /* moves in line that an unknown commit may have made already */
@@ -247,7 +276,7 @@ struct tn_journal {
 	struct tn_row *rows;
 	struct tn_delivery **members;      /* deliveries in it */
 	struct tn_failure **failures;      /* what rows point into */
-	struct tn_list sent_arrivals;
+	struct tn_list sent_arrivals, sent_marks;
 	uint32_t op_count, row_count, member_count, failure_count, sent_moves;
 	size_t bytes;
 	enum tn_line highest;              /* the most demanding line it took from */
@@ -285,7 +314,7 @@ struct tn_engine {
 
 	struct tn_heap backoffs, target_times;
 	struct tn_map by_key, by_id, streams_by_number;
-	struct tn_list arrivals, answers, tenures;
+	struct tn_list arrivals, overdue, answers;
 	struct tn_list settled;            /* arrivals with nothing unsettled that something still points into */
 	struct tn_list loaded;             /* parcels from the store */
 	struct tn_list streams, streams_dirty;
@@ -315,6 +344,7 @@ struct tn_engine {
 
 	struct tn_journal journal;
 	struct tn_reader reader;
+	struct tn_claims claims;
 
 	bool draining, drained, drained_owed, drain_timed_out;
 	int64_t drain_end_ms;
@@ -420,6 +450,8 @@ void tn_bury_in_store(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_arrival_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, struct tn_stream *stream); /* just admitted */
 void tn_arrival_start(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* its PENDING deliveries, for the first time */
 void tn_arrival_give_ops(struct tn_engine *engine, struct tn_arrival_in_hand *arrival);
+void tn_arrival_go(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* it is no copy, as far as known: into the books */
+void tn_arrival_answer_kept(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* strict: its last key is durable */
 void tn_arrival_settled(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state);
 void tn_arrival_journaled(struct tn_engine *engine, struct tn_arrival_in_hand *arrival);
 void tn_arrival_refused(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, bool doubtful);
@@ -429,16 +461,23 @@ void tn_arrival_unpin(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 void tn_arrival_answer(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, enum tn_reply_kind reply);
 void tn_arrival_abandon(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* its stream ended */
 void tn_arrival_release_idle(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* what waits is RELEASED */
-void tn_arrival_park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* it is overdue */
+void tn_arrival_check_overdue(struct tn_engine *engine);
+int64_t tn_arrival_deadline(const struct tn_engine *engine);
 bool tn_arrival_next(struct tn_engine *engine, struct tn_command *out_command);
 
-/* lease.c */
-struct tn_tenure *tn_lease_tenure(struct tn_engine *engine, int64_t lease_ms); /* NULL without memory */
-void tn_lease_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, struct tn_tenure *tenure);
-void tn_lease_tick(struct tn_engine *engine);
-int64_t tn_lease_deadline(const struct tn_engine *engine);
-bool tn_lease_next(struct tn_engine *engine, struct tn_command *out_command);
-void tn_lease_free_all(struct tn_engine *engine);
+/* dedup.c */
+enum tn_status tn_dedup_init(struct tn_engine *engine) TN_MUST_CHECK;
+void tn_dedup_fini(struct tn_engine *engine);
+/* Just admitted, with marks. It goes on by itself: at once, or when it is known what its events are. */
+void tn_dedup_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arrival);
+void tn_dedup_forget(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* CLAIMING: nothing of it goes on */
+void tn_dedup_settled(struct tn_engine *engine, struct tn_mark *mark, enum tn_delivery_state state); /* a delivery of its event ended */
+void tn_dedup_journaled(struct tn_engine *engine, struct tn_mark *mark); /* its row is durable, with its event's */
+void tn_dedup_refused(struct tn_engine *engine, struct tn_mark *mark, bool doubtful); /* likewise not */
+void tn_dedup_stored(struct tn_engine *engine, struct tn_mark *mark, bool ok); /* KEEPING or VOIDING: what the store said */
+int64_t tn_dedup_expiry(const struct tn_engine *engine, const struct tn_mark *mark); /* of a row that is put now */
+void tn_dedup_tick(struct tn_engine *engine);
+bool tn_dedup_next(struct tn_engine *engine, struct tn_command *out_command);
 
 /* stream.c */
 struct tn_stream *tn_stream_find(const struct tn_engine *engine, struct tn_position position);
@@ -480,6 +519,8 @@ enum tn_status tn_journal_init(struct tn_engine *engine) TN_MUST_CHECK;
 void tn_journal_fini(struct tn_engine *engine);
 void tn_journal_want(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_row_wish wish); /* replaces an older wish */
 void tn_journal_forget(struct tn_engine *engine, struct tn_delivery *delivery); /* withdraws the wish */
+void tn_journal_keep(struct tn_engine *engine, struct tn_mark *mark); /* its row: with the next batch, or a little later */
+void tn_journal_void(struct tn_engine *engine, struct tn_mark *mark); /* takes its row back, before anything else is written */
 bool tn_journal_refuses(const struct tn_engine *engine);
 bool tn_journal_idle(const struct tn_engine *engine);
 bool tn_journal_drops_rest(const struct tn_engine *engine); /* only drops wait, and may wait a little for company */

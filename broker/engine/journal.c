@@ -22,6 +22,9 @@ enum tn_status tn_journal_init(struct tn_engine *engine)
 	for (int line = 0; line < TN_LINES; line++)
 		tn_list_init(&journal->lines[line]);
 	tn_list_init(&journal->sent_arrivals);
+	tn_list_init(&journal->sent_marks);
+	tn_list_init(&journal->keeps);
+	tn_list_init(&journal->voids);
 	journal->moves = tn_budget_take_furniture(engine, TN_MOVES_MAX * sizeof(*journal->moves));
 	journal->ops = tn_budget_take_furniture(engine, (TN_BATCH_OPS + 2 * TN_MOVES_MAX) * sizeof(*journal->ops));
 	journal->rows = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(*journal->rows));
@@ -67,8 +70,22 @@ void tn_journal_want(struct tn_engine *engine, struct tn_delivery *delivery, enu
 	struct tn_journal *journal = &engine->journal;
 	delivery->want = (uint8_t)wish;
 	tn_list_push(&journal->lines[line_of(delivery, wish)], &delivery->link);
-	if (wish == TN_WISH_DROP && journal->drop_count++ == 0)
+	if (wish == TN_WISH_DROP && journal->drop_count++ + journal->keep_count == 0)
 		journal->drops_since_ms = engine->now_ms;
+}
+
+void tn_journal_keep(struct tn_engine *engine, struct tn_mark *mark)
+{
+	struct tn_journal *journal = &engine->journal;
+	tn_list_push(&journal->keeps, &mark->link);
+	journal->strict_count += mark->parcel->arrival->dedup.strict;
+	if (journal->keep_count++ + journal->drop_count == 0)
+		journal->drops_since_ms = engine->now_ms;
+}
+
+void tn_journal_void(struct tn_engine *engine, struct tn_mark *mark)
+{
+	tn_list_push(&engine->journal.voids, &mark->link);
 }
 
 bool tn_journal_refuses(const struct tn_engine *engine)
@@ -83,10 +100,12 @@ bool tn_journal_idle(const struct tn_engine *engine)
 		if (!tn_list_empty(&journal->lines[line]))
 			return false;
 	}
-	return !journal->outstanding && journal->move_count == 0;
+	bool marks = !tn_list_empty(&journal->keeps) || !tn_list_empty(&journal->voids);
+	return !journal->outstanding && journal->move_count == 0 && !marks;
 }
 
-/* Nobody waits for a drop, and one lost costs a duplicate at most; so drops go along with other work when some comes soon. */
+/* Nobody waits for a drop, nor for a key that is not strict, and one lost costs a duplicate at most; so they go along with other work
+ * when some comes soon. */
 bool tn_journal_drops_rest(const struct tn_engine *engine)
 {
 	const struct tn_journal *journal = &engine->journal;
@@ -94,7 +113,9 @@ bool tn_journal_drops_rest(const struct tn_engine *engine)
 		if (!tn_list_empty(&journal->lines[line]))
 			return false;
 	}
-	return journal->drop_count > 0 && journal->drop_count < TN_DROPS_WAITING && journal->move_count == 0 && !engine->draining &&
+	uint32_t count = journal->drop_count + journal->keep_count;
+	bool urgent = journal->strict_count > 0 || !tn_list_empty(&journal->voids);
+	return count > 0 && count < TN_DROPS_WAITING && !urgent && journal->move_count == 0 && !engine->draining &&
 		engine->now_ms < journal->drops_since_ms + TN_DROP_WAIT_MS;
 }
 
@@ -149,6 +170,22 @@ static void refuse(struct tn_engine *engine, struct tn_delivery *delivery, bool 
 		tn_delivery_hold_or_let_go(engine, delivery);
 }
 
+static void finish_marks(struct tn_engine *engine, bool ok)
+{
+	bool insist = TN_LINE_ROWS < engine->journal.highest; /* it was not they that the store refused */
+	struct tn_list marks;
+	tn_list_init(&marks);
+	tn_list_append(&marks, &engine->journal.sent_marks);
+	struct tn_link *link;
+	while ((link = tn_list_pop(&marks)) != NULL) {
+		struct tn_mark *mark = TN_OWNER(link, struct tn_mark, link);
+		if (!ok && insist && mark->state == TN_MARK_KEEPING)
+			tn_journal_keep(engine, mark);
+		else
+			tn_dedup_stored(engine, mark, ok);
+	}
+}
+
 static void finish(struct tn_engine *engine, bool ok)
 {
 	struct tn_journal *journal = &engine->journal;
@@ -162,6 +199,7 @@ static void finish(struct tn_engine *engine, bool ok)
 		else
 			refuse(engine, journal->members[i], doubtful);
 	}
+	finish_marks(engine, ok);
 	struct tn_list arrivals;
 	tn_list_init(&arrivals);
 	tn_list_append(&arrivals, &journal->sent_arrivals);
@@ -255,6 +293,11 @@ int64_t tn_journal_deadline(const struct tn_engine *engine)
 		if (waits)
 			deadline_ms = tn_time_min(deadline_ms, at_ms);
 	}
+	if (!tn_list_empty(&journal->voids))
+		deadline_ms = tn_time_min(deadline_ms, journal->at_ms[TN_LINE_DROPS]);
+	int64_t rest_ms = tn_journal_drops_rest(engine) ? journal->drops_since_ms + TN_DROP_WAIT_MS : INT64_MIN;
+	if (!tn_list_empty(&journal->keeps))
+		deadline_ms = tn_time_min(deadline_ms, tn_time_max(journal->at_ms[TN_LINE_ROWS], rest_ms));
 	return deadline_ms;
 }
 

@@ -81,7 +81,7 @@ static struct tn_match match_of(const struct desk *desk, uint32_t target_no, uin
 static enum tn_status offer(struct desk *desk, enum tn_ack_when ack_when, const struct tn_offer *offers, uint32_t count)
 {
 	struct tn_arrival arrival = {.position = {.source = 1, .stream = 1, .epoch = 1, .low = ++desk->offered}, .ack_when = ack_when,
-		.offers = offers, .count = count};
+		.offers = offers, .count = count, .dedup = desk->dedup};
 	return tn_engine_offer(desk->engine, &arrival);
 }
 
@@ -110,6 +110,26 @@ enum tn_status desk_offer_many(struct desk *desk, uint32_t events, uint32_t matc
 	for (uint32_t i = 0; i < events; i++)
 		offers[i] = (struct tn_offer){.event = desk->event, .matches = all, .match_count = matches};
 	return offer(desk, TN_ACK_JOURNALED, offers, events);
+}
+
+enum tn_status desk_offer_keys(struct desk *desk, enum tn_ack_when ack_when, const struct desk_key *keys, uint32_t count)
+{
+	struct tn_offer offers[16] = {0};
+	struct tn_match matches[16][DESK_TARGETS];
+	for (uint32_t i = 0; i < count; i++) {
+		for (uint32_t j = 0; j < keys[i].matches; j++)
+			matches[i][j] = match_of(desk, j + 1, 1000 + keys[i].key);
+		offers[i] = (struct tn_offer){.event = desk->event, .dedup_key = {{keys[i].key}}, .fingerprint = keys[i].fingerprint,
+			.matches = matches[i], .match_count = keys[i].matches};
+	}
+	return offer(desk, ack_when, offers, count);
+}
+
+void desk_claimed(struct desk *desk, uint32_t claim, const struct tn_claim_answer *answers, uint32_t count)
+{
+	assert_true(claim < desk->claim_count);
+	tn_engine_claimed(desk->engine, desk->claims[claim].token, answers, count);
+	desk_obey(desk);
 }
 
 enum tn_status desk_offer_poison(struct desk *desk)
@@ -167,9 +187,9 @@ static void keep(struct desk *desk, const struct tn_command *command)
 		desk->moved = command->moved;
 		break;
 	case TN_CLAIM:
+		desk->claims[desk->claim_count++] = *command;
 		break;
 	case TN_EXTEND:
-		desk->extensions[desk->extension_count++] = *command;
 		break;
 	}
 }
@@ -177,7 +197,7 @@ static void keep(struct desk *desk, const struct tn_command *command)
 void desk_obey(struct desk *desk)
 {
 	struct tn_command command;
-	desk->start_count = desk->answer_count = desk->cancel_count = desk->credit_count = desk->extension_count = 0;
+	desk->start_count = desk->answer_count = desk->cancel_count = desk->credit_count = desk->claim_count = 0;
 	desk->room = false;
 	desk->moved_token = 0;
 	while (tn_engine_next(desk->engine, &command))

@@ -15,7 +15,6 @@ struct desk {
 	struct tn_engine *engine;
 	struct tn_engine_config config;    /* set before desk_open */
 	struct tn_target_limits limits[DESK_TARGETS]; /* likewise */
-	struct tn_stream_terms terms;      /* likewise */
 	struct tn_policy policy;           /* of all routes */
 	struct tn_route routes[DESK_TARGETS], poison;
 	struct tn_event *event;
@@ -28,13 +27,23 @@ struct desk {
 	struct tn_command starts[DESK_KEPT];
 	struct tn_command answers[64];     /* ACK and RELEASE */
 	struct tn_settlement settlements[64];
-	struct tn_command cancels[64], credits[64], extensions[64];
-	uint32_t start_count, answer_count, cancel_count, credit_count, extension_count;
+	struct tn_command cancels[64], credits[64];
+	uint32_t start_count, answer_count, cancel_count, credit_count;
 	const struct tn_batch *batch;      /* the outstanding one */
 	const struct tn_scan *scan;
 	bool room, drained, timed_out, stream_done;
 	uint64_t moved_token;              /* of the last MOVED; 0: none since the last desk_obey */
 	uint32_t moved;
+	struct tn_stream_terms terms;      /* of the stream; set before desk_open */
+	struct tn_dedup_terms dedup;       /* of the offers with a key */
+	struct tn_command claims[64];
+	uint32_t claim_count;
+};
+
+struct desk_key {
+	uint8_t key;                       /* 0: none */
+	uint64_t fingerprint;
+	uint32_t matches;
 };
 
 void desk_init(struct desk *desk);
@@ -44,6 +53,9 @@ void desk_close(struct desk *desk); /* also checks that every byte came back */
 enum tn_status desk_offer(struct desk *desk, enum tn_ack_when ack_when, uint32_t matches);
 enum tn_status desk_offer_to(struct desk *desk, enum tn_ack_when ack_when, uint32_t target_no);
 enum tn_status desk_offer_many(struct desk *desk, uint32_t events, uint32_t matches); /* one JOURNALED arrival */
+/* One arrival of events with these keys, and what the store says of the n-th claim since the last desk_obey; the latter also obeys. */
+enum tn_status desk_offer_keys(struct desk *desk, enum tn_ack_when ack_when, const struct desk_key *keys, uint32_t count);
+void desk_claimed(struct desk *desk, uint32_t claim, const struct tn_claim_answer *answers, uint32_t count);
 enum tn_status desk_offer_poison(struct desk *desk);
 /* Pulls all commands; then the books must close. */
 void desk_obey(struct desk *desk);

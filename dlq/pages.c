@@ -16,6 +16,7 @@ static bool visit_page(const struct tn_page *page, const struct tn_dlq_selection
 	for (uint32_t i = 0; i < page->count; i++) {
 		const struct tn_row *row = &page->rows[i];
 		cursor->after = row->key;
+		cursor->rows_read++;
 		if (tn_selection_filters(selection, row, page->events[i]) && !visit(arg, row, page->events[i])) {
 			cursor->done = page->last && i + 1 == page->count;
 			return false;
@@ -56,6 +57,7 @@ static enum tn_status read_ids(struct tn_store *store, const struct tn_dlq_selec
 		if (status != TN_OK && status != TN_NOT_FOUND)
 			return status;
 		cursor->ids_done++;
+		cursor->rows_read++;
 	}
 	cursor->done = cursor->ids_done >= selection->id_count;
 	return TN_OK;

@@ -130,7 +130,7 @@ static void add_target(struct tn_buf *out, const struct tn_dlq_view *view, const
 	end_object(out);
 }
 
-static const char *class_of(const struct tn_row *row, const struct tn_event *event)
+const char *tn_dlq_class(const struct tn_row *row, const struct tn_event *event)
 {
 	if (event && tn_event_is_raw(event))
 		return "poison";
@@ -138,12 +138,20 @@ static const char *class_of(const struct tn_row *row, const struct tn_event *eve
 												    : NULL;
 }
 
+bool tn_dlq_is_class(struct tn_str text)
+{
+	for (size_t i = 0; i < sizeof class_names / sizeof *class_names; i++)
+		if (tn_str_is(text, class_names[i]))
+			return true;
+	return tn_str_is(text, "poison");
+}
+
 static void add_error(struct tn_buf *out, const struct tn_row *row, const struct tn_event *event, bool brief)
 {
 	const struct tn_outcome *last = row->last;
 	begin_object(out, "error");
 	add_text(out, "code", last ? last->code : NULL);
-	add_text(out, "class", class_of(row, event));
+	add_text(out, "class", tn_dlq_class(row, event));
 	if (!brief)
 		add_str(out, "message",
 			event && tn_event_is_raw(event) ? tn_event_raw_reason(event) : last ? last->message : (struct tn_str){0});
@@ -301,6 +309,7 @@ void tn_dlq_line_json(const struct tn_dlq_view *view, const struct tn_row *row, 
 	add_id(out, "delivery_id", &row->id);
 	add_redrive(out, view, row);
 	add_event_summary(out, event);
+	add_str(out, "queue", row->queue.len > 0 ? row->queue : TN_STR("default"));
 	end_object(out);
 }
 

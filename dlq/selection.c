@@ -39,11 +39,23 @@ static bool is_named(const struct tn_dlq_selection *selection, const struct tn_r
 	return false;
 }
 
+static bool is_class(struct tn_str wanted, const struct tn_row *row, const struct tn_event *event)
+{
+	const char *name = tn_dlq_class(row, event);
+	return name && tn_str_is(wanted, name);
+}
+
+static struct tn_str queue_of(const struct tn_row *row)
+{
+	return row->queue.len > 0 ? row->queue : TN_STR("default");
+}
+
 bool tn_selection_filters(const struct tn_dlq_selection *selection, const struct tn_row *row, const struct tn_event *event)
 {
 	struct tn_str code = row->last ? tn_str_from(row->last->code) : (struct tn_str){0};
 	return row->state == TN_ROW_DEAD && wants(selection->rule, row->rule) && wants(selection->target, row->target) &&
-		wants(selection->code, code) && (selection->dead_after_ms == 0 || row->dead_ms >= selection->dead_after_ms) &&
+		wants(selection->code, code) && (!selection->error_class.bytes || is_class(selection->error_class, row, event)) &&
+		(!selection->queue.bytes || tn_str_equal(selection->queue, queue_of(row))) && (selection->dead_after_ms == 0 || row->dead_ms >= selection->dead_after_ms) &&
 		(selection->dead_before_ms == 0 || row->dead_ms < selection->dead_before_ms) &&
 		(!selection->matches || selection->matches(selection->arg, row, event));
 }

@@ -62,6 +62,8 @@ static void print_lists(const json_t *status)
 			number(each, "backoff"), number(each, "parked"), number(each, "delivered"), number(each, "dead"));
 		if (json_object_get(each, "paused_until"))
 			printf("; paused until %s by %s", string(each, "paused_until"), string(each, "paused_by"));
+		if (json_is_true(json_object_get(json_object_get(each, "dead_letters"), "full")))
+			printf("; paused by DEAD_LETTERS_FULL until dead letters have gone");
 		puts(json_is_true(json_object_get(each, "removed")) ? "; removed" : "");
 	}
 }

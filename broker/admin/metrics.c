@@ -98,7 +98,7 @@ static uint64_t view_parked(const struct tn_target_view *view)
 
 static uint64_t view_paused(const struct tn_target_view *view)
 {
-	return view->paused_until_ms != 0;
+	return view->paused_until_ms != 0 || view->dead_full;
 }
 
 static uint64_t view_delivered(const struct tn_target_view *view)
@@ -121,6 +121,21 @@ static uint64_t view_dropped(const struct tn_target_view *view)
 	return view->dropped;
 }
 
+static uint64_t view_redriven(const struct tn_target_view *view)
+{
+	return view->redriven;
+}
+
+static uint64_t view_redrive_failed(const struct tn_target_view *view)
+{
+	return view->redrive_failed;
+}
+
+static uint64_t view_redrive_delivered(const struct tn_target_view *view)
+{
+	return view->redrive_delivered;
+}
+
 
 static void add_targets(struct tn_buf *out, const struct tn_engine *engine)
 {
@@ -132,11 +147,14 @@ static void add_targets(struct tn_buf *out, const struct tn_engine *engine)
 		{"turnout_target_pending", "gauge", "Deliveries waiting for a slot", view_pending},
 		{"turnout_target_backoff", "gauge", "Deliveries waiting in memory for their next try", view_backoff},
 		{"turnout_target_parked", "gauge", "Deliveries waiting in the store", view_parked},
-		{"turnout_target_paused", "gauge", "1 while Retry-After or a credential error holds the target", view_paused},
+		{"turnout_target_paused", "gauge", "1 while Retry-After, a credential error or a full dead-letter queue holds the target", view_paused},
 		{"turnout_target_delivered_total", "counter", "Accepted", view_delivered},
 		{"turnout_target_retried_total", "counter", "Failed attempts that will be repeated", view_retried},
 		{"turnout_target_dead_total", "counter", "Dead-lettered", view_dead},
 		{"turnout_target_dropped_total", "counter", "Dropped by explicit policy", view_dropped},
+		{"turnout_target_redriven_total", "counter", "Dead letters sent again", view_redriven},
+		{"turnout_target_redrive_delivered_total", "counter", "Redriven ones whose first attempt was accepted", view_redrive_delivered},
+		{"turnout_target_redrive_failed_total", "counter", "Redriven ones whose first attempt failed", view_redrive_failed},
 	};
 	struct tn_target_view view;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -145,6 +163,58 @@ static void add_targets(struct tn_buf *out, const struct tn_engine *engine)
 			if (tn_engine_target_view(engine, t, &view))
 				labelled(out, rows[i].name, "target", view.name, rows[i].value(&view));
 	}
+}
+
+static uint64_t view_dead_rows(const struct tn_target_view *view)
+{
+	return view->dead_rows;
+}
+
+static uint64_t view_dead_bytes(const struct tn_target_view *view)
+{
+	return view->dead_bytes;
+}
+
+static uint64_t view_dead_full(const struct tn_target_view *view)
+{
+	return view->dead_full;
+}
+
+static void queue_line(struct tn_buf *out, const char *name, const struct tn_target_view *view, uint64_t value)
+{
+	struct tn_str queue = view->queue.len > 0 ? view->queue : TN_STR("default");
+	tn_buf_addf(out, "%s{queue=\"%.*s\",target=\"%.*s\"} %" PRIu64 "\n", name, TN_STR_ARG(queue), TN_STR_ARG(view->name), value);
+}
+
+static void add_dead_letters(struct tn_buf *out, const struct tn_bus *bus)
+{
+	static const struct {
+		const char *name, *help;
+		target_value value;
+	} rows[] = {
+		{"turnout_dead_letters", "Dead letters in the store, by the target's queue", view_dead_rows},
+		{"turnout_dead_letter_bytes", "What they count for against the queue's max_size", view_dead_bytes},
+		{"turnout_dead_letters_full", "1: the target rests, it has all the dead letters it may have", view_dead_full},
+	};
+	const struct tn_engine *engine = tn_bus_engine(bus);
+	const char *oldest = "turnout_dead_letter_oldest_seconds";
+	struct tn_target_view view;
+	struct tn_bus_keeping keeping;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		head(out, rows[i].name, "gauge", rows[i].help);
+		for (uint32_t t = 0; t < tn_engine_target_count(engine); t++)
+			if (tn_engine_target_view(engine, t, &view))
+				queue_line(out, rows[i].name, &view, rows[i].value(&view));
+	}
+	head(out, oldest, "gauge", "Age of the oldest dead letter, as of some seconds ago; 0: there is none");
+	for (uint32_t t = 0; t < tn_engine_target_count(engine); t++) {
+		int64_t dead_ms = tn_bus_oldest_dead_ms(bus, t), now_ms = tn_bus_engine_ms(bus);
+		if (tn_engine_target_view(engine, t, &view))
+			queue_line(out, oldest, &view, dead_ms == 0 || dead_ms > now_ms ? 0 : (uint64_t)(now_ms - dead_ms) / 1000);
+	}
+	tn_bus_keeping(bus, &keeping);
+	single(out, "turnout_dead_letters_expired_total", "counter", "Purged when their queue's retention was over", keeping.expired);
+	single(out, "turnout_dead_letters_dropped_total", "counter", "Purged by overflow: drop_oldest", keeping.dropped);
 }
 
 static void add_sources(struct tn_buf *out, const struct tn_bus *bus)
@@ -273,6 +343,7 @@ void tn_metrics_write(struct tn_bus *bus, struct tn_buf *out)
 	single(out, "turnout_oldest_in_hand_seconds", "gauge", "Age of the oldest event in hand",
 		oldest_ms == INT64_MAX || oldest_ms > now_ms ? 0 : (uint64_t)(now_ms - oldest_ms) / 1000);
 	add_targets(out, engine);
+	add_dead_letters(out, bus);
 	add_sources(out, bus);
 	add_source_counts(out, bus);
 	add_store(out, tn_bus_store(bus));

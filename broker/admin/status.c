@@ -50,6 +50,9 @@ static json_t *targets_json(const struct tn_bus *bus)
 			json_object_set_new(target, "paused_until", json_string(until));
 			json_object_set_new(target, "paused_by", json_string(view.pause_code ? view.pause_code : ""));
 		}
+		json_object_set_new(target, "dead_letters", json_pack("{s:o s:o s:o s:o s:b}", "queue",
+			text(view.queue.len > 0 ? view.queue : TN_STR("default")), "rows", number(view.dead_rows), "bytes",
+			number(view.dead_bytes), "max_bytes", number(view.dead_max_bytes), "full", view.dead_full));
 		json_array_append_new(list, target);
 	}
 	return list;

@@ -181,6 +181,7 @@ int tn_bus_run(struct tn_bus *bus, struct tn_error *error)
 	if (tn_workers_start(bus, error) != TN_OK)
 		return 2;
 	bus->watch = tn_watch_new(bus);
+	bus->keeper = tn_keeper_new(bus);
 	tn_turn_want(bus);
 	event_base_loop(bus->workers[0].base, EVLOOP_NO_EXIT_ON_EMPTY);
 	tn_workers_stop(bus);
@@ -230,6 +231,7 @@ void tn_bus_free(struct tn_bus *bus)
 	stop_targets(bus);
 	tn_store_close(bus->store); /* its last completions become letters, which the mailboxes below only free */
 	tn_watch_free(bus->watch);
+	tn_keeper_free(bus->keeper);
 	tn_turn_fini(bus);
 	if (bus->stop_limit)
 		event_free(bus->stop_limit);

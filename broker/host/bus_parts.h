@@ -92,6 +92,7 @@ struct attempts;                          /* attempts.c */
 struct waiting;                           /* intake.c: arrivals the engine had no room for */
 struct watch;                             /* watch.c */
 struct notes;                             /* notes.c */
+struct keeper;                            /* dlq_keeper.c */
 struct move_call {                        /* moves.c: whose dead letters are being moved */
 	uint64_t token;
 	tn_bus_moved *done;               /* NULL: nobody's any more */
@@ -133,6 +134,7 @@ struct tn_bus {
 	struct watch *watch;
 	struct notes *notes;
 	struct move_call move;
+	struct keeper *keeper;
 
 	enum tn_bus_phase phase;
 	bool sources_open, drain_timed_out, failed;
@@ -205,6 +207,10 @@ void tn_attempts_ready(void *arg, uint32_t room);
 /* pages.c */
 void tn_pages_scan(struct tn_bus *bus, const struct tn_scan *scan);
 void tn_pages_completed(void *arg, uint64_t batch, enum tn_commit commit); /* Any thread. */
+
+/* dlq_keeper.c */
+struct keeper *tn_keeper_new(struct tn_bus *bus);
+void tn_keeper_free(struct keeper *keeper);
 
 /* moves.c */
 void tn_moves_ended(struct tn_bus *bus, const struct tn_command *command);

@@ -160,6 +160,12 @@ const struct tn_dead_letter_config *tn_config_dead_letter(const struct tn_config
 	return NULL;
 }
 
+const struct tn_dead_letter_config *tn_config_store_queue(const struct tn_config *config, const struct tn_target_config *target)
+{
+	const struct tn_dead_letter_config *queue = tn_config_dead_letter(config, target->dead_letter);
+	return queue && !queue->target.bytes ? queue : tn_config_dead_letter(config, TN_STR("default"));
+}
+
 enum tn_status tn_config_load_rules(const struct tn_config *config, uint32_t (*number_of)(void *arg, struct tn_str name), void *arg,
 	uint64_t revision, struct tn_ruleset **out_ruleset, struct tn_error *error)
 {

@@ -12,6 +12,7 @@
 
 static const char *const park_full_choices[] = {"pause_source", "dead_letter", NULL};
 static const char *const plain_choices[] = {"reject", "wrap", NULL};
+static const char *const overflow_choices[] = {"stop", "drop_oldest", NULL};
 static const char *const config_error_choices[] = {"hold", "dead_letter", NULL};
 
 #define SOURCE_AT(member) offsetof(struct tn_source_config, member)
@@ -55,9 +56,9 @@ static const struct tn_option target_options[] = {
 static const struct tn_option dead_letter_options[] = {
 	{"name", TN_OPTION_TEXT, DEAD_AT(name), .required = true, .help = "targets name it; 'default' is always there, in the store"},
 	{"target", TN_OPTION_TEXT, DEAD_AT(target), .help = "the target that takes the dead letters"},
-	LATER("retention", "retention"),
-	LATER("max_size", "a size cap"),
-	LATER("overflow", "a size cap"),
+	{"retention", TN_OPTION_DURATION, DEAD_AT(retention_ms), "14d", .min = 1000, .max = (uint64_t)3650 * 86400000, .reloadable = true, .help = "in the store: older dead letters are purged"},
+	{"max_size", TN_OPTION_SIZE, DEAD_AT(max_bytes), "1GiB", .min = 1024, .max = (uint64_t)1 << 44, .reloadable = true, .help = "in the store: cap of each target's dead letters"},
+	{"overflow", TN_OPTION_CHOICE, DEAD_AT(overflow), "stop", .choices = overflow_choices, .reloadable = true, .help = "beyond the cap: stop (the target rests) or drop_oldest"},
 	{0},
 };
 
@@ -230,6 +231,15 @@ static enum tn_status read_target(const struct tn_doc *doc, const struct tn_doc_
 	return TN_OK;
 }
 
+static const struct tn_doc_node *first_of_store(const struct tn_doc_node *item)
+{
+	static const char *const names[] = {"retention", "max_size", "overflow"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (tn_doc_get(item, names[i]))
+			return tn_doc_get(item, names[i]);
+	return NULL;
+}
+
 static enum tn_status read_dead_letter(const struct tn_doc *doc, const struct tn_doc_node *item, struct tn_config *config,
 	struct tn_error *error)
 {
@@ -247,9 +257,14 @@ static enum tn_status read_dead_letter(const struct tn_doc *doc, const struct tn
 		tn_doc_error(doc, item, error, "a dead-letter queue has either kind: store or a target");
 		return TN_INVALID;
 	}
-	if (store && !tn_str_is(queue.name, "default")) {
-		tn_doc_error(doc, item, error, "in this version the only queue in the store is 'default'");
-		return TN_UNSUPPORTED;
+	if (!store && tn_str_is(queue.name, "default")) {
+		tn_doc_error(doc, item, error, "'default' is in the store (kind: store), for what a sink does not take");
+		return TN_INVALID;
+	}
+	const struct tn_doc_node *of_store = first_of_store(item);
+	if (!store && of_store) {
+		tn_doc_error(doc, of_store, error, "a queue that is a target has no retention, max_size or overflow: those are of the store");
+		return TN_INVALID;
 	}
 	config->dead_letters[config->dead_letter_count++] = queue;
 	return TN_OK;
@@ -263,7 +278,8 @@ enum tn_status tn_config_read_dead_letters(const struct tn_doc *doc, struct tn_c
 	for (const struct tn_doc_node *item = list ? list->first : NULL; item && status == TN_OK; item = item->next)
 		status = read_dead_letter(doc, item, config, error);
 	if (status == TN_OK && !tn_config_dead_letter(config, TN_STR("default")))
-		config->dead_letters[config->dead_letter_count++] = (struct tn_dead_letter_config){.name = TN_STR("default")};
+		config->dead_letters[config->dead_letter_count++] = (struct tn_dead_letter_config){
+			.name = TN_STR("default"), .retention_ms = (int64_t)14 * 86400000, .max_bytes = (uint64_t)1 << 30};
 	return status;
 }
 
@@ -342,5 +358,5 @@ void tn_config_target_help(struct tn_buf *out)
 void tn_config_dead_letter_help(struct tn_buf *out)
 {
 	tn_option_help(dead_letter_options, out);
-	tn_buf_add_text(out, "  kind                     store, for 'default'\n");
+	tn_buf_add_text(out, "  kind                     store, unless it has a target\n");
 }

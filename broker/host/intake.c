@@ -89,7 +89,7 @@ static bool targets_open(struct tn_bus *bus, const struct tn_arrival *arrival)
 static bool offer(struct tn_bus *bus, struct source_instance *instance, const struct tn_arrival *arrival)
 {
 	if (instance->source->config->connector->answers && !targets_open(bus, arrival)) {
-		answer_unavailable(instance, arrival->position, "a matched target has as many deliveries parked as it may");
+		answer_unavailable(instance, arrival->position, "a matched target has as many deliveries parked, or dead letters, as it may");
 		return true;
 	}
 	switch (tn_engine_offer(bus->engine, arrival)) {

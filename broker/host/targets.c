@@ -323,6 +323,7 @@ static uint32_t sink_number(struct table *table, struct tn_str dead_letter)
 
 static void add_configured(struct table *table, const struct tn_target_config *target)
 {
+	const struct tn_dead_letter_config *queue = tn_config_store_queue(table->config, target);
 	add_limits(table, &(struct tn_target_limits){
 		.name = target->name,
 		.target_no = tn_targets_number(table->bus, target->name),
@@ -334,6 +335,9 @@ static void add_configured(struct table *table, const struct tn_target_config *t
 		.on_missing = (enum tn_on_config_error)target->on_missing,
 		.retry_after_max_ms = target->retry_after_max_ms,
 		.dead_letter_no = sink_number(table, target->dead_letter),
+		.queue = tn_str_is(queue->name, "default") ? (struct tn_str){0} : queue->name,
+		.dead_max_bytes = queue->max_bytes,
+		.dead_overflow = (enum tn_dead_overflow)queue->overflow,
 	});
 }
 

@@ -72,6 +72,14 @@ void tn_bus_source_view(const struct tn_bus *bus, size_t index, struct tn_source
  * their workers. */
 size_t tn_bus_source_counts(struct tn_bus *bus, size_t index, struct tn_source_count *out_counts);
 
+struct tn_bus_keeping {                   /* dead letters that were taken away, since start */
+	uint64_t expired;                 /* older than their queue's retention */
+	uint64_t dropped;                 /* by overflow: drop_oldest */
+};
+void tn_bus_keeping(const struct tn_bus *bus, struct tn_bus_keeping *out_keeping);
+/* When the oldest dead letter of the engine's target with that index died (engine time), as of some seconds ago; 0: it has none. */
+int64_t tn_bus_oldest_dead_ms(const struct tn_bus *bus, uint32_t index);
+
 /* Dead letters (engine.h): moves rows read from the store, as_of tn_bus_moves_ended before. TN_FULL: read again in a moment. done is
  * called later, with the number moved: all of them, or 0 when a full store refused them. The token is the bus's. */
 typedef void tn_bus_moved(void *arg, uint32_t moved);

@@ -43,7 +43,10 @@ struct tn_target_config {
 
 struct tn_dead_letter_config {
 	struct tn_str name;
-	struct tn_str target;             /* its sink; bytes NULL: the store */
+	struct tn_str target;             /* its sink; bytes NULL: the store, and then: */
+	int64_t retention_ms;
+	uint64_t max_bytes;               /* of one target's dead letters in it (tn_dead_letter_bytes) */
+	uint32_t overflow;                /* enum tn_dead_overflow */
 };
 
 struct tn_config {
@@ -74,6 +77,8 @@ void tn_config_free(struct tn_config *config);
 /* NULL: no such target, or dead-letter queue. */
 const struct tn_target_config *tn_config_target(const struct tn_config *config, struct tn_str name);
 const struct tn_dead_letter_config *tn_config_dead_letter(const struct tn_config *config, struct tn_str name);
+/* The queue in the store for a target's dead letters: its own, or, when that is a sink, 'default'. Never NULL. */
+const struct tn_dead_letter_config *tn_config_store_queue(const struct tn_config *config, const struct tn_target_config *target);
 /* Compiles the rule files it names. number_of: the number of a target name; NULL: 1, 2, ... in file order. Returns owned. */
 enum tn_status tn_config_load_rules(const struct tn_config *config, uint32_t (*number_of)(void *arg, struct tn_str name), void *arg,
 	uint64_t revision, struct tn_ruleset **out_ruleset, struct tn_error *error) TN_MUST_CHECK;

@@ -54,11 +54,16 @@ struct tn_dlq_selection {                 /* all that is set must hold; {0} sele
 	const struct tn_row_key *ids;     /* or these */
 	uint32_t id_count;
 	struct tn_str rule, target, code; /* bytes NULL: any */
+	struct tn_str error_class;        /* as the record's error.class */
+	struct tn_str queue;              /* "default" is what names none */
 	int64_t dead_after_ms, dead_before_ms; /* engine time: from, and to (exclusive); 0: any */
 	/* By event pattern, or whatever else; NULL: any. */
 	bool (*matches)(void *arg, const struct tn_row *row, const struct tn_event *event);
 	void *arg;
 };
+/* As in the record: "retry", "throttle", "config", "permanent", "poison"; NULL: there is none. */
+const char *tn_dlq_class(const struct tn_row *row, const struct tn_event *event);
+bool tn_dlq_is_class(struct tn_str text);
 /* Sorts ids and drops what is named twice; answers how many are left. A redrive takes each record once. */
 uint32_t tn_dlq_unique(struct tn_row_key *ids, uint32_t count);
 bool tn_dlq_selects(const struct tn_dlq_selection *selection, const struct tn_row *row, const struct tn_event *event);
@@ -67,6 +72,7 @@ struct tn_dlq_cursor {                    /* {0}: from the start. A value: kept,
 	struct tn_row_key after;
 	uint32_t ids_done;
 	bool done;                        /* nothing behind it, as of then */
+	uint64_t rows_read;               /* up to here, selected or not */
 };
 struct tn_dlq_limits {                    /* what one call reads, selected or not */
 	uint32_t max_rows;                /* [256] */

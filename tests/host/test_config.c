@@ -94,7 +94,9 @@ static void what_is_wrong_is_refused_with_its_place(void **state)
 		{GOOD_TOP GOOD_SOURCE GOOD_TARGET "dead_letters: [{name: d, target: nope}]\n", "there is no target 'nope'"},
 		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", dead_letter: d}\n"
 			"dead_letters: [{name: d, target: a}]\n", "is a dead-letter sink, so its own"},
-		{GOOD_TOP GOOD_SOURCE GOOD_TARGET "dead_letters: [{name: d, kind: store}]\n", "the only queue in the store is 'default'"},
+		{GOOD_TOP GOOD_SOURCE GOOD_TARGET "dead_letters: [{name: default, target: a}]\n", "'default' is in the store"},
+		{GOOD_TOP GOOD_SOURCE GOOD_TARGET "dead_letters: [{name: d, target: a, retention: 1d}]\n", "has no retention, max_size or overflow"},
+		{GOOD_TOP GOOD_SOURCE GOOD_TARGET "dead_letters: [{name: d, kind: store, overflow: explode}]\n", "overflow"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		enum tn_status status;

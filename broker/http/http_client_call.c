@@ -46,6 +46,11 @@ bool tn_http_call_header(struct tn_http_call *call, struct tn_str name, struct t
 	return true;
 }
 
+bool tn_http_call_misdirected(const struct tn_http_call *call)
+{
+	return call->status == 421;
+}
+
 bool tn_http_call_body(struct tn_http_call *call, struct tn_str bytes)
 {
 	size_t room = call->options.body_limit - call->body.len;

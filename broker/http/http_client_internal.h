@@ -114,6 +114,8 @@ void tn_http_call_free(struct tn_http_call *call);
 bool tn_http_call_prepare(struct tn_http_call *call, const struct tn_http_call_options *options);
 /* The answer as it comes. False: that is enough of it. */
 void tn_http_call_status(struct tn_http_call *call, int32_t status);
+/* 421: this connection leads to a server that does not answer for the host; another one may not (RFC 9110 section 15.5.20). */
+bool tn_http_call_misdirected(const struct tn_http_call *call);
 bool tn_http_call_header(struct tn_http_call *call, struct tn_str name, struct tn_str value);
 bool tn_http_call_body(struct tn_http_call *call, struct tn_str bytes);
 /* Fills the answer from what was received; it borrows from call. */

@@ -300,7 +300,7 @@ void tn_http_plain_leave(struct tn_http_call *call)
 	if (!connection)
 		return;
 	call->plain.connection = NULL;
-	if (call->plain.response.state == TN_RESPONSE_DONE && call->plain.response.keep && is_sent(call))
+	if (call->plain.response.state == TN_RESPONSE_DONE && call->plain.response.keep && is_sent(call) && !tn_http_call_misdirected(call))
 		keep_connection(connection, tn_http_now_us());
 	else
 		close_connection(connection);

@@ -35,6 +35,8 @@ static bool read_header_line(struct tn_http_call *call, struct tn_str line)
 	struct tn_str text = tn_str_trim(line, "\r\n");
 	if (text.len == 0) {
 		call->headers_whole = call->status >= 200;
+		if (tn_http_call_misdirected(call))
+			curl_easy_setopt(call->easy, CURLOPT_FORBID_REUSE, 1L);
 		return true;
 	}
 	size_t colon = tn_str_find(text, ':');
@@ -173,6 +175,7 @@ static void set_headers(struct tn_http_call *call)
 
 void tn_http_secure_prepare(struct tn_http_call *call)
 {
+	curl_easy_setopt(call->easy, CURLOPT_FORBID_REUSE, 0L);
 	set_headers(call);
 	set_method(call, call->options.method);
 	set_timeout(call, call->options.timeout_ms);

@@ -726,6 +726,17 @@ static void one_forbidden_address_of_a_name_does_not_stop_the_others(void **stat
 	tn_address_policy_free(policy);
 }
 
+static void a_misdirected_request_gives_up_its_connection(void **state)
+{
+	struct world *world = *state;
+	world->server.reply = "HTTP/1.1 421 Elsewhere\r\nContent-Length: 0\r\n\r\n";
+	for (int i = 0; i < 3; i++) {
+		send_to_server(world);
+		assert_int_equal(world->status, 421);
+	}
+	assert_int_equal(world->server.connections, 3);
+}
+
 /* --- TLS --- */
 
 static void a_certificate_nobody_vouches_for_is_refused(void **state)
@@ -757,6 +768,27 @@ static void a_configured_authority_vouches_for_its_name_only(void **state)
 	snprintf(url, sizeof url, "https://127.0.0.1:%u/", world->server.port);
 	send_one(world, url);
 	assert_int_equal(world->failure, TN_HTTP_TLS_VERIFY);
+	unlink(certificate);
+}
+
+static void a_misdirected_request_gives_up_its_secure_connection(void **state)
+{
+	struct world *world = *state;
+	char certificate[64], url[128];
+	world->server.tls = loopback_tls("localhost", certificate, sizeof certificate);
+	world->server.reply = "HTTP/1.1 421 Elsewhere\r\nContent-Length: 0\r\n\r\n";
+	struct tn_http_client_options options = {.ca_file = certificate};
+	open_client(world, &options);
+	snprintf(url, sizeof url, "https://localhost:%u/", world->server.port);
+	for (int i = 0; i < 2; i++)
+		send_one(world, url);
+	assert_int_equal(world->status, 421);
+	assert_int_equal(world->server.connections, 2);
+	world->server.reply = LOOPBACK_OK;
+	for (int i = 0; i < 2; i++)
+		send_one(world, url);
+	assert_int_equal(world->status, 200);
+	assert_int_equal(world->server.connections, 3);
 	unlink(certificate);
 }
 
@@ -838,6 +870,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_more_connections_are_kept_than_configured, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_of_two_servers_are_not_mixed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_answer_nobody_asked_for_is_never_somebodys, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_misdirected_request_gives_up_its_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_answer_may_come_before_the_request_is_all_sent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nobody_listening_is_connect, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_unknown_name_is_resolve, set_up, tear_down),
@@ -864,6 +897,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_forbidden_address_of_a_name_does_not_stop_the_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_certificate_nobody_vouches_for_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_configured_authority_vouches_for_its_name_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_misdirected_request_gives_up_its_secure_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_server_without_tls_is_transport, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_file_is_told_when_the_client_is_made, set_up, tear_down),
 		cmocka_unit_test(header_names_are_tokens_and_values_are_text),

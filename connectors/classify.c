@@ -4,7 +4,8 @@
  *
  * Called by targets that speak HTTP. Pure. Any thread.
  *
- * A status that was read counts even when the body then broke off: nothing in the body can change it.
+ * A status that was read counts even when the body then broke off: nothing in the body can change it. Where something could (a batch, a
+ * reply), whoever reads the body says so, and the break counts.
  * Of the statuses an operator must act on, 401 and 407 are about who we are (the credential); 402, 403 and 511 are treated like what is
  * missing (404, 410): the server knows us and says no, and waiting changes neither.
  */
@@ -110,7 +111,7 @@ static enum tn_status parse_list(const struct tn_texts *list, const char *name, 
 enum tn_status tn_classify_parse(const struct tn_texts *retry_on, const struct tn_texts *fail_on, struct tn_classify_overrides *out_overrides,
 	struct tn_error *error)
 {
-	struct tn_classify_overrides overrides = {{0}, {0}};
+	struct tn_classify_overrides overrides = {.hold_gone = false};
 	enum tn_status status = parse_list(retry_on, "retry_on", overrides.retry, error);
 	if (status == TN_OK)
 		status = parse_list(fail_on, "fail_on", overrides.fail, error);
@@ -129,6 +130,8 @@ enum tn_status tn_classify_parse(const struct tn_texts *retry_on, const struct t
 static void apply_overrides(const struct tn_classify_overrides *overrides, struct tn_outcome *outcome)
 {
 	bool waits = outcome->verdict == TN_RETRY || outcome->verdict == TN_THROTTLED;
+	if (outcome->status == 410)
+		outcome->credential = overrides->hold_gone;
 	if (has_bit(overrides->fail, outcome->status))
 		outcome->verdict = TN_REJECTED;
 	else if (has_bit(overrides->retry, outcome->status) && !waits)
@@ -217,4 +220,10 @@ void tn_classify_answer(const struct tn_http_answer *answer, const struct tn_cla
 		classify_status(answer, overrides, wall_ms, out);
 	else
 		classify_failure(answer, out);
+}
+
+void tn_classify_broken_answer(const struct tn_http_answer *answer, struct tn_classified *out)
+{
+	classify_failure(answer, out);
+	out->outcome.status = answer->status;
 }

@@ -13,6 +13,7 @@ enum { TN_CLASSIFY_MESSAGE_MAX = 1024, TN_CLASSIFY_SAMPLE_MAX = 1024 };
 
 struct tn_classify_overrides { /* statuses of a target that mean something else there: a bit each, from 100 on */
 	uint64_t retry[8], fail[8];
+	bool hold_gone; /* 410 holds the target as a refused credential does; retry and fail win */
 };
 
 struct tn_classified {
@@ -26,5 +27,7 @@ enum tn_status tn_classify_parse(const struct tn_texts *retry_on, const struct t
 /* overrides may be NULL. wall_ms: for a Retry-After date of an answer without a Date. */
 void tn_classify_answer(const struct tn_http_answer *answer, const struct tn_classify_overrides *overrides, int64_t wall_ms,
 	struct tn_classified *out);
+/* For an answer with a status whose body, which broke off, was to say more: judged by the way it broke. Its failure is not FINE. */
+void tn_classify_broken_answer(const struct tn_http_answer *answer, struct tn_classified *out);
 
 #endif

@@ -105,6 +105,7 @@ struct tn_event *tn_dead_letter_event(const struct tn_item *item, int64_t wall_m
 		.attribute_count = letter.count,
 		.has_data = tn_event_has_data(item->event) || raw,
 		.data = tn_event_data(item->event),
+		.data_form = !raw && tn_event_data_was_base64(item->event) ? TN_FORM_BASE64 : TN_FORM_OPAQUE,
 		.accepted_ms = tn_event_accepted_ms(item->event),
 	});
 	free(letter.attributes);

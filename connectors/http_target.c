@@ -5,7 +5,7 @@
  * Called by the host through tn_http_target_ops. One instance a worker, each with an HTTP client of its own; it owns its attempts, which
  * are used again and again. Loop thread of its worker.
  *
- *   deliver -> encode -> sign -> send -> answer -> classify -> result
+ *   deliver -> encode -> sign -> send -> answer -> report -> result
  *                         ^               |
  *                         '-- once: our credential or signature was refused, and a secret reads otherwise now than when it was sent
  *
@@ -13,12 +13,17 @@
  *   Idempotency-Key: "<delivery id>"   the same for every attempt of a delivery, after restarts and redrives too
  *   Turnout-Attempt: <n>               1 for the first
  *   webhook-id, -timestamp, -signature  where it signs (http_signature.h); the id is the delivery's
+ *   Prefer: reply                      where events in answers go to the bus (http_reply.h)
+ * A request with a batch names its deliveries otherwise (http_batch.h).
  */
 #include "http_target.h"
 
 #include "classify.h"
 #include "dead_letter.h"
+#include "http_batch.h"
 #include "http_headers.h"
+#include "http_reply.h"
+#include "http_report.h"
 #include "http_signature.h"
 #include "turnout/base64.h"
 #include "turnout/http_client.h"
@@ -29,7 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REREAD_INTERVAL_MS = 1000, KEY_SIZE = TN_ID_TEXT_SIZE + 2, OWN_HEADERS = 5 };
+enum { REREAD_INTERVAL_MS = 1000, KEY_SIZE = TN_ID_TEXT_SIZE + 2, OWN_HEADERS = 6, KEPT_TEXT = 64 * 1024 };
 
 struct attempt {
 	struct attempt *next, *previous; /* under way; the free list uses next alone */
@@ -37,7 +42,7 @@ struct attempt {
 	struct tn_http_call *call;
 	struct tn_http_headers *fixed;   /* what it was sent with */
 	struct tn_event *letter;         /* owned: the event as a dead letter, or NULL */
-	uint64_t token;
+	const struct tn_attempt *from;   /* the engine's: frozen until the result */
 	int64_t deadline_ms;
 	uint64_t generation;             /* of the secrets that it was sent with */
 	bool again, cancelled;           /* again: sent for the second time */
@@ -89,8 +94,11 @@ static void give_attempt(struct attempt *attempt)
 	attempt->fixed = NULL;
 	attempt->letter = NULL;
 	attempt->call = NULL;
+	attempt->from = NULL;
 	attempt->again = false;
 	attempt->cancelled = false;
+	if (attempt->encoded.text.capacity > KEPT_TEXT) /* one large batch is no reason to keep so much for ever */
+		tn_buf_fini(&attempt->encoded.text);
 	*(attempt->previous ? &attempt->previous->next : &target->first) = attempt->next;
 	if (attempt->next)
 		attempt->next->previous = attempt->previous;
@@ -131,6 +139,11 @@ static void sign(struct attempt *attempt)
 		attempt->signatures);
 }
 
+static bool takes_replies(const struct attempt *attempt)
+{
+	return attempt->target->options->reply_to_bus && tn_http_reply_expected(attempt->from);
+}
+
 static void gather_headers(struct attempt *attempt)
 {
 	const struct tn_http_headers *fixed = attempt->fixed;
@@ -144,8 +157,14 @@ static void gather_headers(struct attempt *attempt)
 	attempt->header_count = 0;
 	for (size_t i = 0; i < attempt->encoded.header_count; i++)
 		add_header(attempt, &attempt->encoded.headers[i]);
-	add_own(attempt, "Idempotency-Key", attempt->key);
-	add_own(attempt, "Turnout-Attempt", attempt->number);
+	if (tn_http_batch_wanted(attempt->from)) {
+		add_own(attempt, "content-type", TN_HTTP_BATCH_TYPE);
+	} else {
+		add_own(attempt, "Idempotency-Key", attempt->key);
+		add_own(attempt, "Turnout-Attempt", attempt->number);
+	}
+	if (takes_replies(attempt))
+		add_own(attempt, "Prefer", "reply");
 	if (attempt->target->signature) {
 		add_own(attempt, "webhook-id", attempt->id);
 		add_own(attempt, "webhook-timestamp", attempt->timestamp);
@@ -153,6 +172,13 @@ static void gather_headers(struct attempt *attempt)
 	}
 	for (size_t i = 0; i < fixed->count; i++)
 		add_header(attempt, &fixed->headers[i]);
+}
+
+static uint32_t answer_limit(const struct attempt *attempt)
+{
+	if (tn_http_batch_wanted(attempt->from))
+		return tn_http_batch_answer_max(attempt->from->count);
+	return takes_replies(attempt) ? TN_HTTP_REPLY_MAX : TN_CLASSIFY_SAMPLE_MAX;
 }
 
 static void on_done(void *arg, const struct tn_http_answer *answer);
@@ -172,7 +198,7 @@ static void send_request(struct attempt *attempt, int64_t timeout_ms)
 		.header_count = attempt->header_count,
 		.body = body_of(attempt),
 		.timeout_ms = timeout_ms > 1 ? timeout_ms : 1,
-		.body_limit = TN_CLASSIFY_SAMPLE_MAX,
+		.body_limit = answer_limit(attempt),
 		.done = on_done,
 		.arg = attempt,
 	};
@@ -191,18 +217,39 @@ static void write_key(struct attempt *attempt, const struct tn_id *id)
 		memcpy(at + TN_ID_TEXT_SIZE - 1, "\"", 2);
 }
 
-static void deliver(struct tn_target *target, const struct tn_attempt *from)
+static void encode_event(struct attempt *attempt)
 {
-	const struct tn_item *item = &from->items[0];
+	struct tn_target *target = attempt->target;
+	const struct tn_item *item = &attempt->from->items[0];
 	const struct tn_event *event = item->event;
-	struct attempt *attempt = take_attempt(target);
-	attempt->token = from->token;
-	attempt->deadline_ms = tn_clock_mono_ms(target->host->clock) + from->timeout_ms;
-	if (from->purpose == TN_TO_DEAD_LETTER || tn_event_is_raw(event))
+	if (attempt->from->purpose == TN_TO_DEAD_LETTER || tn_event_is_raw(event))
 		event = attempt->letter = tn_dead_letter_event(item, tn_clock_wall_ms(target->host->clock));
 	write_key(attempt, &item->id);
 	snprintf(attempt->number, sizeof attempt->number, "%u", item->tries.system + item->tries.function + 1);
 	tn_wire_encode(&tn_wire_http, event, target->options->structured ? TN_MODE_STRUCTURED : TN_MODE_BINARY, &attempt->encoded);
+}
+
+static void encode_batch(struct attempt *attempt)
+{
+	struct tn_encoded *encoded = &attempt->encoded;
+	uint64_t random[] = {tn_seed_random(), tn_seed_random()};
+	tn_base32_id((const uint8_t *)random, attempt->id);
+	tn_buf_clear(&encoded->text);
+	tn_http_batch_write(attempt->from, tn_clock_wall_ms(attempt->target->host->clock), &encoded->text);
+	encoded->header_count = 0;
+	encoded->has_body = true;
+	encoded->body = tn_buf_str(&encoded->text);
+}
+
+static void deliver(struct tn_target *target, const struct tn_attempt *from)
+{
+	struct attempt *attempt = take_attempt(target);
+	attempt->from = from;
+	attempt->deadline_ms = tn_clock_mono_ms(target->host->clock) + from->timeout_ms;
+	if (tn_http_batch_wanted(from))
+		encode_batch(attempt);
+	else
+		encode_event(attempt);
 	send_request(attempt, from->timeout_ms);
 }
 
@@ -265,37 +312,31 @@ static bool send_again(struct attempt *attempt, const struct tn_http_answer *ans
 	return true;
 }
 
-/* The client refused the request itself: URL and fixed headers were checked before, so it can only be the event. */
-static bool event_is_unsendable(const struct attempt *attempt)
-{
-	for (size_t i = 0; i < attempt->encoded.header_count; i++)
-		if (!tn_http_header_name_valid(attempt->encoded.headers[i].name) ||
-			!tn_http_header_value_valid(attempt->encoded.headers[i].value))
-			return true;
-	return false;
-}
-
 static void on_done(void *arg, const struct tn_http_answer *answer)
 {
 	struct attempt *attempt = arg;
 	const struct tn_host *host = attempt->target->host;
-	struct tn_classified classified;
+	struct tn_http_exchange exchange = {
+		.attempt = attempt->from,
+		.encoded = &attempt->encoded,
+		.body = body_of(attempt),
+		.overrides = &attempt->target->overrides,
+		.replies = attempt->target->options->reply_to_bus,
+		.wall_ms = tn_clock_wall_ms(host->clock),
+	};
+	struct tn_http_report report;
 	if (send_again(attempt, answer))
 		return;
-	tn_classify_answer(answer, &attempt->target->overrides, tn_clock_wall_ms(host->clock), &classified);
-	if (answer->failure == TN_HTTP_BAD_URL && event_is_unsendable(attempt)) {
-		classified.outcome = (struct tn_outcome){.verdict = TN_REJECTED, .code = "BAD_EVENT",
-			.message = TN_STR("an attribute of the event has characters that cannot stand in an HTTP header")};
-	}
-	struct tn_result result = {.token = attempt->token, .count = 1, .outcomes = &classified.outcome};
+	tn_http_report_init(&report, &exchange, answer);
 	give_attempt(attempt);
-	host->result(host->arg, &result, NULL);
+	host->result(host->arg, &report.result, report.reply);
+	tn_http_report_fini(&report);
 }
 
 static void cancel(struct tn_target *target, uint64_t token)
 {
 	for (struct attempt *attempt = target->first; attempt; attempt = attempt->next) {
-		if (attempt->token != token)
+		if (attempt->from->token != token)
 			continue;
 		attempt->cancelled = true;
 		tn_http_call_cancel(attempt->call);
@@ -371,6 +412,7 @@ static enum tn_status open_target(const struct tn_host *host, const void *option
 		target->options->deny.items, target->options->deny.count, &target->addresses, error);
 	if (status == TN_OK)
 		status = tn_classify_parse(&target->options->retry_on, &target->options->fail_on, &target->overrides, error);
+	target->overrides.hold_gone = target->options->disable_on_gone;
 	if (status == TN_OK)
 		status = tn_http_headers_read(target->options, &target->fixed, error);
 	if (status == TN_OK && target->options->signing.count > 0)

@@ -19,6 +19,8 @@ struct tn_http_target_options {
 	struct tn_str tls_ca, tls_certificate, tls_key;
 	struct tn_texts allow, deny; /* CIDR blocks, added to those of the bus */
 	struct tn_texts retry_on, fail_on;
+	bool disable_on_gone;
+	uint32_t reply_to_bus;       /* reply: ignore, bus */
 };
 
 extern const struct tn_option tn_http_target_options[];

@@ -41,6 +41,8 @@ const struct tn_option tn_http_target_options[] = {
 	{"addresses.deny", TN_OPTION_TEXTS, AT(deny), .reloadable = true, .help = "CIDR blocks denied; wins over allow"},
 	{"retry_on", TN_OPTION_TEXTS, AT(retry_on), .reloadable = true, .help = "statuses to retry: 404, 520-599"},
 	{"fail_on", TN_OPTION_TEXTS, AT(fail_on), .reloadable = true, .help = "statuses never to retry"},
+	{"disable_on_gone", TN_OPTION_BOOL, AT(disable_on_gone), "false", .reloadable = true,
+		.help = "410 holds the target as a refused credential does (on_config_error); false: as 404 (on_missing)"},
 	LATER("auth.oauth2", "OAuth 2"),
 	LATER("abuse_protection", "the webhook handshake"),
 	LATER("reply", "taking events from answers"),

@@ -207,6 +207,32 @@ static void a_target_may_see_a_status_otherwise(void **state)
 	assert_int_equal(status_outcome(429, NULL, NULL, &overrides)->verdict, TN_THROTTLED);
 }
 
+static void what_is_gone_may_hold_the_target(void **state)
+{
+	struct tn_classify_overrides overrides = {.hold_gone = true};
+	assert_int_equal(status_outcome(410, NULL, NULL, &overrides)->verdict, TN_MISCONFIGURED);
+	assert_true(result.outcome.credential);
+	assert_string_equal(result.outcome.code, "GONE");
+	assert_false(status_outcome(404, NULL, NULL, &overrides)->credential);
+	overrides = parse(TN_STR("410"), TN_STR(""));
+	overrides.hold_gone = true;
+	assert_int_equal(status_outcome(410, NULL, NULL, &overrides)->verdict, TN_RETRY);
+	assert_false(result.outcome.credential);
+}
+
+static void a_body_that_was_needed_and_broke_off_counts_as_the_break(void **state)
+{
+	struct tn_http_answer answer = {.status = 200, .failure = TN_HTTP_TRANSPORT, .sent = true, .message = "closed"};
+	tn_classify_broken_answer(&answer, &result);
+	assert_int_equal(result.outcome.verdict, TN_RETRY);
+	assert_string_equal(result.outcome.code, "TRANSPORT");
+	assert_int_equal(result.outcome.status, 200);
+	assert_true(result.outcome.maybe_done);
+	answer.failure = TN_HTTP_CANCELLED;
+	tn_classify_broken_answer(&answer, &result);
+	assert_string_equal(result.outcome.code, "TIMEOUT");
+}
+
 static void wrong_lists_of_statuses_are_refused(void **state)
 {
 	static const char *const bad[] = {"", "200", "299-400", "600", "5xx", "500-", "-500", "599-500", "500-600", "0500", " 500"};
@@ -239,6 +265,8 @@ int main(void)
 		cmocka_unit_test(a_message_is_one_clean_line),
 		cmocka_unit_test(the_sample_is_the_start_of_the_body),
 		cmocka_unit_test(a_target_may_see_a_status_otherwise),
+		cmocka_unit_test(what_is_gone_may_hold_the_target),
+		cmocka_unit_test(a_body_that_was_needed_and_broke_off_counts_as_the_break),
 		cmocka_unit_test(wrong_lists_of_statuses_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

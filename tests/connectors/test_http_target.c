@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <curl/curl.h>
+#include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -36,15 +37,36 @@ struct world {
 	unsigned results, stopped;
 	uint64_t token;
 	struct tn_outcome outcome;
-	struct tn_buf message, sample;
+	struct tn_buf message, sample, digest, reply;
+	uint32_t count;
+	enum tn_verdict verdicts[4];
+	unsigned replies;
 	bool stop_from_result;
 };
+
+/* As text: the header lines, an empty line, the body. */
+static void keep_reply(struct world *world, const struct tn_message *reply)
+{
+	tn_buf_clear(&world->reply);
+	if (!reply)
+		return;
+	world->replies++;
+	for (uint32_t i = 0; i < reply->header_count; i++)
+		tn_buf_addf(&world->reply, "%.*s: %.*s\n", TN_STR_ARG(reply->headers[i].name), TN_STR_ARG(reply->headers[i].value));
+	tn_buf_addf(&world->reply, "\n%.*s", TN_STR_ARG(reply->body));
+	tn_buf_terminate(&world->reply);
+	assert_true(reply->has_body);
+	assert_null(reply->content_type.bytes);
+}
 
 static void on_result(void *arg, const struct tn_result *result, const struct tn_message *reply)
 {
 	struct world *world = arg;
-	assert_int_equal(result->count, 1);
-	assert_null(reply);
+	assert_in_range(result->count, 1, 4);
+	world->count = result->count;
+	for (uint32_t i = 0; i < result->count; i++)
+		world->verdicts[i] = result->outcomes[i].verdict;
+	keep_reply(world, reply);
 	world->results++;
 	world->token = result->token;
 	world->outcome = result->outcomes[0];
@@ -52,6 +74,8 @@ static void on_result(void *arg, const struct tn_result *result, const struct tn
 	tn_buf_add_str(&world->message, world->outcome.message);
 	tn_buf_clear(&world->sample);
 	tn_buf_add_str(&world->sample, world->outcome.sample);
+	tn_buf_clear(&world->digest);
+	tn_buf_add_str(&world->digest, world->outcome.sent_sha256);
 	if (world->stop_from_result)
 		tn_http_target_ops.stop(world->target);
 }
@@ -129,6 +153,8 @@ static int tear_down(void **state)
 	tn_arena_fini(&world->arena);
 	tn_buf_fini(&world->message);
 	tn_buf_fini(&world->sample);
+	tn_buf_fini(&world->digest);
+	tn_buf_fini(&world->reply);
 	free(world);
 	return 0;
 }
@@ -303,9 +329,11 @@ static void a_cancelled_attempt_is_a_timeout_reported_once(void **state)
 	struct world *world = *state;
 	world->server.reply = NULL;
 	open_target(world);
+	struct tn_attempt attempts[3];
 	for (uint64_t token = 1; token <= 3; token++) {
-		world->attempt.token = token;
-		tn_http_target_ops.deliver(world->target, &world->attempt);
+		attempts[token - 1] = world->attempt;
+		attempts[token - 1].token = token;
+		tn_http_target_ops.deliver(world->target, &attempts[token - 1]);
 	}
 	run_briefly(world, 30);
 	tn_http_target_ops.cancel(world->target, 2);
@@ -334,6 +362,52 @@ static void an_event_that_cannot_stand_in_headers_is_rejected(void **state)
 	assert_int_equal(deliver(world)->verdict, TN_REJECTED);
 	assert_string_equal(world->outcome.code, "BAD_EVENT");
 	assert_int_equal(world->server.requests, 0);
+}
+
+/* The digest of what came after the headers of the last request. */
+static bool is_digest_of_request(struct world *world)
+{
+	unsigned char digest[32];
+	const char *body = strstr(world->server.request.bytes, "\r\n\r\n") + 4;
+	EVP_Digest(body, strlen(body), digest, NULL, EVP_sha256(), NULL);
+	return tn_str_equal(tn_buf_str(&world->digest), tn_str_make((const char *)digest, sizeof digest));
+}
+
+static void a_failure_has_the_digest_of_what_was_sent(void **state)
+{
+	struct world *world = *state;
+	assert_int_equal(deliver(world)->sent_sha256.len, 0);
+	world->server.reply = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+	deliver(world);
+	assert_true(is_digest_of_request(world));
+	stop_target(world);
+	world->options.structured = 1;
+	deliver(world);
+	assert_true(is_digest_of_request(world));
+}
+
+static void the_digest_of_nothing_is_that_of_no_bytes(void **state)
+{
+	struct world *world = *state;
+	struct tn_attribute attributes[] = {{TN_STR("id"), TN_STR("1"), TN_STRING}, {TN_STR("source"), TN_STR("/shop"), TN_STRING},
+		{TN_STR("type"), TN_STR("x"), TN_STRING}};
+	tn_event_unref(world->event);
+	world->item.event = world->event = tn_event_new(&(struct tn_event_parts){.attributes = attributes, .attribute_count = 3});
+	world->server.reply = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+	deliver(world);
+	assert_memory_equal(world->digest.bytes, "\xe3\xb0\xc4\x42", 4);
+}
+
+static void a_target_that_is_gone_may_be_held(void **state)
+{
+	struct world *world = *state;
+	world->server.reply = "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n";
+	assert_false(deliver(world)->credential);
+	stop_target(world);
+	world->options.disable_on_gone = true;
+	assert_true(deliver(world)->credential);
+	assert_int_equal(world->outcome.verdict, TN_MISCONFIGURED);
+	assert_string_equal(world->outcome.code, "GONE");
 }
 
 /* --- Credentials that change --- */
@@ -654,6 +728,187 @@ static void poison_arrives_wrapped_in_an_event(void **state)
 	assert_true(tn_str_ends(tn_buf_str(&world->server.request), TN_STR("\r\n\r\n\x01garbage")));
 }
 
+static void a_dead_letter_of_base64_data_stays_base64(void **state)
+{
+	struct world *world = *state;
+	struct tn_attribute attributes[] = {{TN_STR("id"), TN_STR("1"), TN_STRING}, {TN_STR("source"), TN_STR("/shop"), TN_STRING},
+		{TN_STR("type"), TN_STR("x"), TN_STRING}, {TN_STR("datacontenttype"), TN_STR("application/json"), TN_STRING}};
+	tn_event_unref(world->event);
+	world->item.event = world->event = tn_event_new(&(struct tn_event_parts){.attributes = attributes, .attribute_count = 4,
+		.has_data = true, .data = TN_STR("{}"), .data_form = TN_FORM_BASE64});
+	world->options.structured = 1;
+	world->attempt.purpose = TN_TO_DEAD_LETTER;
+	deliver(world);
+	assert_non_null(strstr(world->server.request.bytes, "\"data_base64\":\"e30=\""));
+}
+
+/* --- Batches --- */
+
+#define FIRST_ID "aebagbafaydqqcikbmga2dqpca"
+
+/* Three items with the ids a..., q... and 7..., of one event. */
+static void make_batch(struct world *world, struct tn_item items[3])
+{
+	for (int i = 0; i < 3; i++) {
+		items[i] = world->item;
+		items[i].tries.system = (uint32_t)i;
+	}
+	memset(&items[1].id, 0x80, sizeof items[1].id);
+	memset(&items[2].id, 0xff, sizeof items[2].id);
+	world->attempt.items = items;
+	world->attempt.count = 3;
+}
+
+static void several_items_arrive_as_a_batch(void **state)
+{
+	struct world *world = *state;
+	struct tn_item items[3];
+	make_batch(world, items);
+	world->server.reply = "HTTP/1.1 204 Done\r\n\r\n";
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_int_equal(world->count, 1);
+	assert_true(got_line(world, "content-type: application/cloudevents-batch+json"));
+	assert_null(sent_header(world, "Idempotency-Key"));
+	assert_null(sent_header(world, "Turnout-Attempt"));
+	assert_null(sent_header(world, "ce-id"));
+	const char *body = strstr(world->server.request.bytes, "\r\n\r\n") + 4;
+	assert_true(body[0] == '[' && strcmp(body + strlen(body) - 2, "}]") == 0);
+	assert_non_null(strstr(body, "\"turnoutdeliveryid\":\"" FIRST_ID "\",\"turnoutattempt\":1}"));
+	assert_non_null(strstr(body, "\"turnoutattempt\":3}]"));
+}
+
+static void one_item_is_a_batch_where_the_target_takes_batches(void **state)
+{
+	struct world *world = *state;
+	world->attempt.batch = true;
+	world->server.reply = LOOPBACK_OK;
+	assert_string_equal(deliver(world)->code, "BATCH_RESPONSE"); /* it says ok, which is no JSON */
+	assert_int_equal(world->outcome.verdict, TN_RETRY);
+	assert_true(is_digest_of_request(world));
+	assert_true(got_line(world, "content-type: application/cloudevents-batch+json"));
+}
+
+static void the_items_that_were_not_done_are_retried(void **state)
+{
+	struct world *world = *state;
+	struct tn_item items[3];
+	make_batch(world, items);
+	world->server.reply = "HTTP/1.1 200 OK\r\nContent-Length: 76\r\n\r\n"
+			      "{\"batchItemFailures\":[{\"itemIdentifier\":\"" FIRST_ID "\"}]}     ";
+	deliver(world);
+	assert_int_equal(world->count, 3);
+	assert_int_equal(world->verdicts[0], TN_RETRY);
+	assert_int_equal(world->verdicts[1], TN_DELIVERED);
+	assert_int_equal(world->verdicts[2], TN_DELIVERED);
+	assert_string_equal(world->outcome.code, "BATCH_ITEM_FAILURE");
+	assert_true(is_digest_of_request(world));
+}
+
+static void a_refused_batch_has_one_outcome_for_all(void **state)
+{
+	struct world *world = *state;
+	struct tn_item items[3];
+	make_batch(world, items);
+	world->server.reply = "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n";
+	assert_int_equal(deliver(world)->verdict, TN_THROTTLED);
+	assert_int_equal(world->count, 1);
+}
+
+static void each_request_of_a_batch_has_a_webhook_id_of_its_own(void **state)
+{
+	struct world *world = *state;
+	struct tn_item items[3];
+	struct tn_secret secrets[1];
+	char first[64];
+	make_batch(world, items);
+	sign_with(world, secrets, 1);
+	deliver(world);
+	snprintf(first, sizeof first, "%s", sent_header(world, "webhook-id"));
+	assert_int_equal(strlen(first), 26);
+	assert_true(is_signed_by(world, OLD_SECRET));
+	deliver(world);
+	assert_string_not_equal(sent_header(world, "webhook-id"), first);
+}
+
+/* --- Replies --- */
+
+#define REPLY_HEAD "HTTP/1.1 200 OK\r\nce-specversion: 1.0\r\nce-id: r1\r\nce-source: /f\r\nce-type: t\r\nContent-Type: text/plain\r\n"
+
+static void an_event_in_the_answer_is_handed_over(void **state)
+{
+	struct world *world = *state;
+	world->options.reply_to_bus = 1;
+	world->server.reply = REPLY_HEAD "Content-Length: 5\r\n\r\nhello";
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_int_equal(world->replies, 1);
+	assert_non_null(strstr(world->reply.bytes, "ce-id: r1\n"));
+	assert_true(tn_str_ends(tn_buf_str(&world->reply), TN_STR("\n\nhello")));
+	assert_true(got_line(world, "Prefer: reply"));
+}
+
+static void an_answer_is_no_reply_unless_the_target_says_so(void **state)
+{
+	struct world *world = *state;
+	world->server.reply = REPLY_HEAD "Content-Length: 5\r\n\r\nhello";
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_int_equal(world->replies, 0);
+	assert_null(sent_header(world, "Prefer"));
+}
+
+static void a_sink_of_dead_letters_sends_no_replies(void **state)
+{
+	struct world *world = *state;
+	world->options.reply_to_bus = 1;
+	world->attempt.purpose = TN_TO_DEAD_LETTER;
+	world->server.reply = REPLY_HEAD "Content-Length: 5\r\n\r\nhello";
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_int_equal(world->replies, 0);
+	assert_null(sent_header(world, "Prefer"));
+}
+
+static void a_reply_that_breaks_off_is_asked_for_again(void **state)
+{
+	struct world *world = *state;
+	world->options.reply_to_bus = 1;
+	world->server.close_after = true;
+	world->server.reply = REPLY_HEAD "Content-Length: 50\r\n\r\nhello";
+	assert_int_equal(deliver(world)->verdict, TN_RETRY);
+	assert_string_equal(world->outcome.code, "TRANSPORT");
+	assert_int_equal(world->outcome.status, 200);
+	assert_true(world->outcome.maybe_done);
+	assert_int_equal(world->replies, 0);
+	world->server.reply = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello";
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+}
+
+static size_t flood;
+
+static void reply_with_a_flood(struct loopback *server, struct bufferevent *connection)
+{
+	char head[256], *big = malloc(flood);
+	memset(big, 'x', flood);
+	snprintf(head, sizeof head, REPLY_HEAD "Content-Length: %zu\r\n\r\n", flood);
+	loopback_write(connection, head);
+	bufferevent_write(connection, big, flood);
+	free(big);
+}
+
+static void a_reply_that_is_too_large_is_a_dead_letter(void **state)
+{
+	struct world *world = *state;
+	world->options.reply_to_bus = 1;
+	world->server.script = reply_with_a_flood;
+	flood = 1024 * 1024;
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_int_equal(world->replies, 1);
+	flood++;
+	assert_int_equal(deliver(world)->verdict, TN_REJECTED);
+	assert_string_equal(world->outcome.code, "REPLY_TOO_LARGE");
+	assert_true(world->outcome.maybe_done);
+	assert_int_equal(world->sample.len, 1024);
+	assert_int_equal(world->replies, 1);
+}
+
 /* --- Stopping --- */
 
 static void a_target_may_be_stopped_from_its_last_result(void **state)
@@ -799,6 +1054,20 @@ int main(void)
 		TEST(a_dead_letter_carries_its_reason),
 		TEST(a_dead_letter_may_be_structured),
 		TEST(poison_arrives_wrapped_in_an_event),
+		TEST(a_dead_letter_of_base64_data_stays_base64),
+		TEST(a_failure_has_the_digest_of_what_was_sent),
+		TEST(the_digest_of_nothing_is_that_of_no_bytes),
+		TEST(a_target_that_is_gone_may_be_held),
+		TEST(several_items_arrive_as_a_batch),
+		TEST(one_item_is_a_batch_where_the_target_takes_batches),
+		TEST(the_items_that_were_not_done_are_retried),
+		TEST(a_refused_batch_has_one_outcome_for_all),
+		TEST(each_request_of_a_batch_has_a_webhook_id_of_its_own),
+		TEST(an_event_in_the_answer_is_handed_over),
+		TEST(an_answer_is_no_reply_unless_the_target_says_so),
+		TEST(a_sink_of_dead_letters_sends_no_replies),
+		TEST(a_reply_that_breaks_off_is_asked_for_again),
+		TEST(a_reply_that_is_too_large_is_a_dead_letter),
 		TEST(a_target_may_be_stopped_from_its_last_result),
 		TEST(settings_are_read_from_the_configuration),
 		TEST(wrong_settings_are_refused_with_a_reason),

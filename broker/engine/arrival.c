@@ -10,7 +10,8 @@
  *   JOURNALED (nobody else has it):      JOURNALING --batch durable--> ANSWERING --ACK--> ANSWERED, and only now deliveries start
  *                                                   --batch refused--> ANSWERING, UNAVAILABLE, nothing kept
  *
- * Answers leave in the order they fell due. An arrival whose stream ended gets none.
+ * Answers leave in the order they fell due; on a cumulative stream an ack waits until all before it are ripe, and then stands for
+ * them. An arrival whose stream ended gets none.
  */
 #include "core.h"
 
@@ -37,8 +38,7 @@ void tn_arrival_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 	arrival->stream = stream;
 	tn_list_push(&stream->arrivals, &arrival->of_stream);
 	tn_list_push(&engine->arrivals, &arrival->in_hand);
-	arrival->overdue_ms = tn_time_add(engine->now_ms, engine->config.settle_deadline_ms);
-	tn_list_push(&engine->overdue, &arrival->overdue);
+	tn_lease_enter(engine, arrival, stream->tenure);
 	tn_stream_took(engine, stream);
 	find_oldest(engine);
 }
@@ -107,11 +107,48 @@ void tn_arrival_unpin(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 	tn_budget_give(engine, arrival, arrival->size);
 }
 
+static void leave_stream(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	struct tn_stream *stream = arrival->stream;
+	tn_link_leave(&arrival->of_stream);
+	tn_link_leave(&arrival->lent);
+	arrival->stream = NULL;
+	tn_stream_answered(engine, stream);
+}
+
+static struct tn_arrival_in_hand *ripe_at(struct tn_link *link)
+{
+	struct tn_arrival_in_hand *arrival = link != NULL ? TN_OWNER(link, struct tn_arrival_in_hand, of_stream) : NULL;
+	return arrival != NULL && arrival->ripe ? arrival : NULL;
+}
+
+/* The last of the ripe ones at the head of its stream speaks for those before it. */
+static void answer_cumulatively(struct tn_engine *engine, struct tn_stream *stream)
+{
+	struct tn_arrival_in_hand *first = ripe_at(tn_list_first(&stream->arrivals)), *behind;
+	if (first == NULL)
+		return;
+	while ((behind = ripe_at(tn_list_next(&stream->arrivals, &first->of_stream))) != NULL) {
+		tn_link_leave(&first->queue);
+		first->state = TN_ARRIVAL_ANSWERED;
+		engine->books.ack_sent++;
+		leave_stream(engine, first);
+		tn_arrival_unpin(engine, first);
+		first = behind;
+	}
+	if (!tn_link_in_list(&first->queue))
+		tn_list_push(&engine->answers, &first->queue);
+}
+
 void tn_arrival_answer(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, enum tn_reply_kind reply)
 {
 	arrival->state = TN_ARRIVAL_ANSWERING;
 	arrival->reply = (uint8_t)reply;
-	tn_list_push(&engine->answers, &arrival->queue);
+	arrival->ripe = reply == TN_REPLY_ACK && arrival->stream->terms.cumulative && !TN_PLANT(4);
+	if (arrival->ripe)
+		answer_cumulatively(engine, arrival->stream);
+	else
+		tn_list_push(&engine->answers, &arrival->queue);
 }
 
 static void count_settled(struct tn_arrival_in_hand *arrival, const struct tn_delivery *delivery, enum tn_delivery_state state)
@@ -234,14 +271,6 @@ void tn_arrival_release_idle(struct tn_engine *engine, struct tn_arrival_in_hand
 	}
 }
 
-static void leave_stream(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
-{
-	struct tn_stream *stream = arrival->stream;
-	tn_link_leave(&arrival->of_stream);
-	arrival->stream = NULL;
-	tn_stream_answered(engine, stream);
-}
-
 void tn_arrival_abandon(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 {
 	arrival->pins++;
@@ -263,11 +292,12 @@ void tn_arrival_abandon(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 	tn_arrival_unpin(engine, arrival);
 }
 
-/* --- Overdue: an event may not stay unsettled in memory for ever --- */
+/* --- Overdue --- */
 
-static void park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+void tn_arrival_park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 {
 	bool owed = arrival->state == TN_ARRIVAL_OPEN;
+	arrival->pins++;
 	TN_EACH_DELIVERY(arrival, delivery) {
 		bool waits = delivery->state == TN_STATE_PENDING && delivery->waiting;
 		if (!waits && !(owed && delivery->state == TN_STATE_BACKOFF))
@@ -277,39 +307,7 @@ static void park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *ar
 		int64_t due_ms = tn_time_max(delivery->tries.not_before_ms, delivery->target->paused_until_ms);
 		tn_park_or_hold(engine, delivery, tn_time_max(due_ms, engine->now_ms));
 	}
-}
-
-/* While memory is full, waiting deliveries get an eighth of the time. */
-static int64_t head_start(const struct tn_engine *engine)
-{
-	return engine->full ? engine->config.settle_deadline_ms - engine->config.settle_deadline_ms / 8 : 0;
-}
-
-void tn_arrival_check_overdue(struct tn_engine *engine)
-{
-	struct tn_link *link;
-	int64_t until_ms = tn_time_add(engine->now_ms, head_start(engine));
-	int64_t again_ms = tn_time_add(engine->now_ms, engine->config.settle_deadline_ms);
-	while ((link = tn_list_first(&engine->overdue)) != NULL && !engine->draining) {
-		struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, overdue);
-		if (arrival->overdue_ms > until_ms || arrival->overdue_ms >= again_ms)
-			return;
-		tn_link_leave(link);
-		arrival->overdue_ms = again_ms;
-		tn_list_push(&engine->overdue, link);
-		arrival->pins++;
-		park_waiting(engine, arrival);
-		tn_arrival_unpin(engine, arrival);
-	}
-}
-
-int64_t tn_arrival_deadline(const struct tn_engine *engine)
-{
-	struct tn_link *link = tn_list_first(&engine->overdue);
-	if (link == NULL || engine->draining)
-		return INT64_MAX;
-	int64_t due_ms = TN_OWNER(link, const struct tn_arrival_in_hand, overdue)->overdue_ms - head_start(engine);
-	return tn_time_max(due_ms, engine->now_ms + 1);
+	tn_arrival_unpin(engine, arrival);
 }
 
 /* --- Answers go out --- */
@@ -339,6 +337,9 @@ bool tn_arrival_next(struct tn_engine *engine, struct tn_command *out_command)
 		return false;
 	struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, queue);
 	*out_command = (struct tn_command){.kind = TN_RELEASE, .position = arrival->position};
+	struct tn_link *behind = tn_list_next(&arrival->stream->arrivals, &arrival->of_stream);
+	if (TN_PLANT(3) && arrival->ripe && behind != NULL)
+		out_command->position = TN_OWNER(behind, struct tn_arrival_in_hand, of_stream)->position;
 	if (arrival->reply != TN_REPLY_RELEASE) {
 		fill_settlement(engine, arrival);
 		out_command->kind = TN_ACK;

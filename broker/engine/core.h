@@ -24,7 +24,8 @@
 /* Planted bugs (delivery-semantics section 23): a build with -DTN_MUTANT=n has bug n, for the simulator to catch. Never in a release.
  * Numbers up to 25 are that section's, as far as the parts they need are built. Of our own: 26 an attempt starts before the failure
  * counted before it is durable; 28 a page older than what was settled meanwhile is believed; 29 a row parked behind the cursor is
- * never looked for. */
+ * never looked for; 27 a lease is extended once
+ * and then forgotten. */
 #ifndef TN_MUTANT
 #define TN_MUTANT 0
 #endif
@@ -135,12 +136,14 @@ enum tn_reply_kind { TN_REPLY_ACK, TN_REPLY_RELEASE, TN_REPLY_UNAVAILABLE, TN_RE
 
 struct tn_arrival_in_hand {
 	struct tn_link in_hand;            /* engine->arrivals, in order of acceptance */
-	struct tn_link overdue;            /* engine->overdue, by overdue_ms */
+	struct tn_link overdue;            /* tenure->overdue, by overdue_ms */
+	struct tn_link lent;               /* tenure->lent, by extend_ms, while its source wants to hear of it */
 	struct tn_link of_stream;          /* stream->arrivals while unanswered */
 	struct tn_link queue;              /* journal->arrivals, then engine->answers */
 	struct tn_position position;
 	struct tn_stream *stream;          /* NULL: the stream ended, or it was answered */
-	int64_t accepted_ms, overdue_ms;
+	struct tn_tenure *tenure;          /* of the stream it came by */
+	int64_t accepted_ms, overdue_ms, extend_ms;
 	struct tn_parcel *parcels;
 	struct tn_op *ops;                 /* when too large for the shared batch: its own room */
 	struct tn_row *rows;
@@ -160,7 +163,17 @@ struct tn_arrival_in_hand {
 	uint8_t state, reply, ack_when;
 	bool sent;                         /* its rows are in the outstanding batch */
 	bool conflict;                     /* a key of it belongs to another payload, and its sender is to hear of it */
+	bool goes_back;                    /* drain: untouched, and so is all behind it */
+	bool ripe;                         /* on a cumulative stream: to be acked as soon as all before it are */
 	bool abandoned;                    /* SETTLED, and its stream ended before its answer: what waits goes back to the source */
+};
+
+/* --- Leases (lease.c) --- */
+
+struct tn_tenure {                         /* what streams of equal leases share; kept for ever */
+	struct tn_link link;               /* engine->tenures */
+	int64_t lease_ms, settle_ms;
+	struct tn_list overdue, lent;
 };
 
 /* --- Idempotency keys (dedup.c) --- */
@@ -200,6 +213,7 @@ struct tn_stream {
 	struct tn_list arrivals;           /* unanswered ones */
 	struct tn_position position;       /* source, stream, epoch */
 	struct tn_stream_terms terms;
+	struct tn_tenure *tenure;
 	uint32_t unsettled, credit;        /* credit: granted and not used yet */
 	int64_t revoke_end_ms;
 	bool open, revoked, done_owed;
@@ -314,7 +328,7 @@ struct tn_engine {
 
 	struct tn_heap backoffs, target_times;
 	struct tn_map by_key, by_id, streams_by_number;
-	struct tn_list arrivals, overdue, answers;
+	struct tn_list arrivals, answers, tenures;
 	struct tn_list settled;            /* arrivals with nothing unsettled that something still points into */
 	struct tn_list loaded;             /* parcels from the store */
 	struct tn_list streams, streams_dirty;
@@ -461,9 +475,16 @@ void tn_arrival_unpin(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 void tn_arrival_answer(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, enum tn_reply_kind reply);
 void tn_arrival_abandon(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* its stream ended */
 void tn_arrival_release_idle(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* what waits is RELEASED */
-void tn_arrival_check_overdue(struct tn_engine *engine);
-int64_t tn_arrival_deadline(const struct tn_engine *engine);
+void tn_arrival_park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* it is overdue */
 bool tn_arrival_next(struct tn_engine *engine, struct tn_command *out_command);
+
+/* lease.c */
+struct tn_tenure *tn_lease_tenure(struct tn_engine *engine, int64_t lease_ms); /* NULL without memory */
+void tn_lease_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, struct tn_tenure *tenure);
+void tn_lease_tick(struct tn_engine *engine);
+int64_t tn_lease_deadline(const struct tn_engine *engine);
+bool tn_lease_next(struct tn_engine *engine, struct tn_command *out_command);
+void tn_lease_free_all(struct tn_engine *engine);
 
 /* dedup.c */
 enum tn_status tn_dedup_init(struct tn_engine *engine) TN_MUST_CHECK;

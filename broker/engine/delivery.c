@@ -307,7 +307,7 @@ static bool may_stay_in_memory(const struct tn_engine *engine, const struct tn_d
 		return false;
 	if (arrival == NULL)
 		return true;
-	if (engine->now_ms - arrival->accepted_ms >= engine->config.settle_deadline_ms)
+	if (engine->now_ms - arrival->accepted_ms >= arrival->tenure->settle_ms)
 		return false;
 	return arrival->stream == NULL || !tn_stream_window_high(engine, arrival->stream);
 }

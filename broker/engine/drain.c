@@ -13,8 +13,19 @@ static bool is_durable(const struct tn_delivery *delivery)
 	return delivery->row == TN_ROW_OPEN || delivery->row == TN_ROW_PARKED;
 }
 
-static void give_back(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+/* Nobody has said yet whether its events are copies. */
+static void give_back_unclaimed(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 {
+	tn_dedup_forget(engine, arrival);
+	tn_arrival_answer(engine, arrival, arrival->ack_when == TN_ACK_JOURNALED ? TN_REPLY_UNAVAILABLE : TN_REPLY_RELEASE);
+}
+
+static void give_back_one(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	if (arrival->state == TN_ARRIVAL_CLAIMING) {
+		give_back_unclaimed(engine, arrival);
+		return;
+	}
 	arrival->pins++;
 	arrival->abandoned = arrival->ack_when == TN_ACK_SETTLED;
 	if (TN_PLANT(24))
@@ -23,6 +34,21 @@ static void give_back(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 		tn_arrival_answer(engine, arrival, TN_REPLY_RELEASE);
 	tn_arrival_release_idle(engine, arrival);
 	tn_arrival_unpin(engine, arrival);
+}
+
+/* On a cumulative stream everything behind it goes back with it: what was delivered there will come again. */
+static void give_back(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	struct tn_stream *stream = arrival->stream;
+	struct tn_link *behind = tn_list_next(&stream->arrivals, &arrival->of_stream);
+	give_back_one(engine, arrival);
+	for (; stream->terms.cumulative && behind != NULL; behind = tn_list_next(&stream->arrivals, behind)) {
+		arrival = TN_OWNER(behind, struct tn_arrival_in_hand, of_stream);
+		if (arrival->ripe || arrival->state == TN_ARRIVAL_OPEN || arrival->state == TN_ARRIVAL_CLAIMING) {
+			arrival->ripe = false;
+			give_back_one(engine, arrival);
+		}
+	}
 }
 
 /* In state PENDING, INFLIGHT (just failed) or BACKOFF; in no line. */
@@ -54,6 +80,19 @@ static bool is_untouched(const struct tn_arrival_in_hand *arrival)
 	return true;
 }
 
+/* Offsets pass only what is settled: an untouched one with work behind it is parked, lest that work be done twice. */
+static void choose_what_goes_back(struct tn_stream *stream)
+{
+	struct tn_list *list = &stream->arrivals;
+	for (struct tn_link *link = list->head.prev; link != &list->head; link = link->prev) {
+		struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, of_stream);
+		bool claiming = arrival->state == TN_ARRIVAL_CLAIMING;
+		arrival->goes_back = claiming || (arrival->state == TN_ARRIVAL_OPEN && is_untouched(arrival));
+		if (!arrival->goes_back && stream->terms.cumulative)
+			return;
+	}
+}
+
 static void park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 {
 	TN_EACH_DELIVERY(arrival, delivery) {
@@ -66,27 +105,24 @@ static void park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *ar
 	}
 }
 
-static void give_back_unclaimed(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
-{
-	tn_dedup_forget(engine, arrival);
-	tn_arrival_answer(engine, arrival, arrival->ack_when == TN_ACK_JOURNALED ? TN_REPLY_UNAVAILABLE : TN_REPLY_RELEASE);
-}
-
 static void settle_arrivals(struct tn_engine *engine)
 {
-	for (struct tn_link *link = tn_list_first(&engine->arrivals), *next; link != NULL; link = next) {
-		next = tn_list_next(&engine->arrivals, link);
+	for (struct tn_link *link = tn_list_first(&engine->streams); link != NULL; link = tn_list_next(&engine->streams, link))
+		choose_what_goes_back(TN_OWNER(link, struct tn_stream, link));
+	struct tn_list rest; /* one that goes back may take others along, out of any list they stand in */
+	struct tn_link *link;
+	tn_list_init(&rest);
+	tn_list_append(&rest, &engine->arrivals);
+	while ((link = tn_list_pop(&rest)) != NULL) {
 		struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, in_hand);
+		tn_list_push(&engine->arrivals, link);
 		if (arrival->state != TN_ARRIVAL_OPEN && arrival->state != TN_ARRIVAL_CLAIMING)
 			continue;
 		arrival->pins++;
-		if (arrival->state == TN_ARRIVAL_CLAIMING)
-			give_back_unclaimed(engine, arrival);
-		else if (is_untouched(arrival))
+		if (arrival->goes_back || arrival->state == TN_ARRIVAL_CLAIMING)
 			give_back(engine, arrival);
 		else
 			park_waiting(engine, arrival);
-		/* `next` stays in the list: giving up one arrival's memory gives up no other's. */
 		tn_arrival_unpin(engine, arrival);
 	}
 }

@@ -30,7 +30,7 @@ const struct tn_engine_config tn_engine_config_default = {
 
 static void init_lists(struct tn_engine *engine)
 {
-	struct tn_list *lists[] = {&engine->arrivals, &engine->overdue, &engine->answers, &engine->streams, &engine->streams_dirty,
+	struct tn_list *lists[] = {&engine->arrivals, &engine->tenures, &engine->answers, &engine->streams, &engine->streams_dirty,
 		&engine->remembered, &engine->graveyard, &engine->ready_under, &engine->ready_over, &engine->scans,
 		&engine->settled, &engine->loaded, &engine->slots_free, &engine->lingering, &engine->cancels};
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
@@ -106,7 +106,7 @@ void tn_engine_tick(struct tn_engine *engine, int64_t now_ms)
 	wake_targets(engine);
 	tn_attempt_tick(engine);
 	wake_deliveries(engine);
-	tn_arrival_check_overdue(engine);
+	tn_lease_tick(engine);
 	tn_dedup_tick(engine);
 	tn_stream_tick(engine);
 	tn_journal_tick(engine);
@@ -122,7 +122,7 @@ static int64_t start_deadline(const struct tn_engine *engine)
 int64_t tn_engine_deadline(const struct tn_engine *engine)
 {
 	int64_t times[] = {tn_heap_deadline(&engine->backoffs), tn_heap_deadline(&engine->target_times),
-		tn_attempt_deadline(engine), tn_arrival_deadline(engine), tn_stream_deadline(engine), tn_journal_deadline(engine),
+		tn_attempt_deadline(engine), tn_lease_deadline(engine), tn_stream_deadline(engine), tn_journal_deadline(engine),
 		tn_scan_deadline(engine), start_deadline(engine), tn_heap_deadline(&engine->claims.times),
 		engine->draining && !engine->drained ? engine->drain_end_ms : INT64_MAX};
 	int64_t deadline_ms = INT64_MAX;
@@ -161,8 +161,8 @@ static bool next_once(struct tn_engine *engine, struct tn_command *out_command)
 {
 	return tn_attempt_next(engine, out_command) || tn_dedup_next(engine, out_command) ||
 	       tn_arrival_next(engine, out_command) || tn_stream_next(engine, out_command) ||
-	       tn_journal_next(engine, out_command) || tn_moves_next(engine, out_command) || next_start(engine, out_command) ||
-	       tn_scan_next(engine, out_command) ||
+	       tn_lease_next(engine, out_command) || tn_journal_next(engine, out_command) || tn_moves_next(engine, out_command) ||
+	       next_start(engine, out_command) || tn_scan_next(engine, out_command) ||
 	       next_room(engine, out_command) || tn_drain_next(engine, out_command);
 }
 
@@ -206,6 +206,7 @@ void tn_engine_free(struct tn_engine *engine)
 	tn_arrival_free_all(engine);
 	free_loaded(engine);
 	tn_stream_free_all(engine);
+	tn_lease_free_all(engine);
 	tn_target_free_all(engine);
 	tn_journal_fini(engine);
 	tn_moves_fini(engine);

@@ -123,11 +123,14 @@ static void revoke(struct tn_engine *engine, struct tn_stream *stream, int64_t g
 	stream->revoked = true;
 	stream->credit = 0;
 	stream->revoke_end_ms = tn_time_add(engine->now_ms, tn_time_min(grace_ms, engine->config.revoke_grace_ms));
+	bool gap = false; /* behind one that goes back nothing can be acked cumulatively */
 	for (struct tn_link *link = tn_list_first(&stream->arrivals), *next; link != NULL; link = next) {
 		next = tn_list_next(&stream->arrivals, link);
 		struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, of_stream);
-		if (!is_under_way(arrival))
-			tn_arrival_abandon(engine, arrival);
+		if (!gap && is_under_way(arrival))
+			continue;
+		tn_arrival_abandon(engine, arrival);
+		gap = stream->terms.cumulative;
 	}
 	stream->done_owed = true;
 	tn_stream_say(engine, stream);
@@ -138,11 +141,13 @@ enum tn_status tn_engine_open_stream(struct tn_engine *engine, struct tn_positio
 	struct tn_stream *stream = tn_stream_find(engine, position);
 	if (stream == NULL)
 		stream = add(engine, position);
-	if (stream == NULL)
+	struct tn_tenure *tenure = tn_lease_tenure(engine, terms->lease_ms);
+	if (stream == NULL || tenure == NULL)
 		return TN_NO_MEMORY;
 	end(engine, stream, false); /* an older epoch, should it still be there */
 	stream->position.epoch = position.epoch;
 	stream->terms = *terms;
+	stream->tenure = tenure;
 	stream->open = true;
 	tn_stream_say(engine, stream);
 	return TN_OK;

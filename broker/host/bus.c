@@ -113,7 +113,6 @@ static enum tn_status make_engine(struct tn_bus *bus, const struct tn_store_fact
 	engine.memory_bytes = config->memory_bytes;
 	engine.park_after_ms = config->park_after_ms;
 	engine.settle_deadline_ms = config->settle_deadline_ms;
-	engine.window = (uint32_t)config->sources[0].window;
 	engine.next_seq = facts->next_seq;
 	engine.recover = true;
 	for (unsigned i = 1; i < 5; i++)

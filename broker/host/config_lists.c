@@ -183,11 +183,6 @@ static enum tn_status read_source(const struct tn_doc *doc, const struct tn_doc_
 		status = read_own(doc, item, own, source.connector->source_options_size, source_options, more,
 			source.connector->check_source, &config->arena, &source.options, error);
 	source.fingerprint = fingerprint_of(item, &config->arena);
-	if (status == TN_OK && config->source_count > 0 && source.window != config->sources[0].window) {
-		tn_doc_error(doc, item, error, "in this version all sources have one window; '%.*s' has %llu", TN_STR_ARG(config->sources[0].name),
-			(unsigned long long)config->sources[0].window);
-		status = TN_UNSUPPORTED;
-	}
 	if (status == TN_OK)
 		config->sources[config->source_count++] = source;
 	return status;

@@ -29,6 +29,7 @@ struct stream_letter {
 	struct tn_position stream;
 	enum tn_stream_event event;
 	int64_t grace_ms;
+	struct tn_stream_terms terms;
 };
 
 /* --- Orders --- */
@@ -138,11 +139,19 @@ void tn_source_refuse(struct source_instance *instance, struct tn_position posit
 
 /* --- What a source says: any thread --- */
 
+static enum tn_status tell(const struct stream_letter *letter)
+{
+	struct tn_engine *engine = letter->bus->engine;
+	if (letter->event == TN_STREAM_OPENED)
+		return tn_engine_open_stream(engine, letter->stream, &letter->terms);
+	return tn_engine_stream(engine, letter->stream, letter->event, letter->grace_ms);
+}
+
 static void take_stream(struct tn_mail *mail, void *arg)
 {
 	struct stream_letter *letter = (struct stream_letter *)mail;
 	if (arg) {
-		if (tn_engine_stream(letter->bus->engine, letter->stream, letter->event, letter->grace_ms) != TN_OK) {
+		if (tell(letter) != TN_OK) {
 			tn_log_error(&letter->bus->log, "no memory to open a stream of a source; stopping", "source=%.*s",
 				TN_STR_ARG(letter->bus->sources[letter->stream.source].config->name));
 			letter->bus->failed = true;
@@ -153,12 +162,14 @@ static void take_stream(struct tn_mail *mail, void *arg)
 	free(letter);
 }
 
-static void tell_engine(struct tn_bus *bus, struct tn_position stream, enum tn_stream_event event, int64_t grace_ms)
+static void tell_engine(struct tn_bus *bus, struct tn_position stream, enum tn_stream_event event, int64_t grace_ms,
+	const struct tn_stream_terms *terms)
 {
 	struct stream_letter *letter = malloc(sizeof *letter);
 	if (!letter)
 		abort();
-	*letter = (struct stream_letter){.mail.open = take_stream, .bus = bus, .stream = stream, .event = event, .grace_ms = grace_ms};
+	*letter = (struct stream_letter){.mail.open = take_stream, .bus = bus, .stream = stream, .event = event, .grace_ms = grace_ms,
+		.terms = *terms};
 	tn_mailbox_post(bus->workers[0].mailbox, &letter->mail);
 }
 
@@ -177,7 +188,10 @@ static uint32_t on_stream_open(void *arg, const char *name, uint32_t epoch, int6
 	bus->streams[number] = (struct stream){instance, tn_str_dup(tn_str_from(name))};
 	pthread_mutex_unlock(&bus->stream_lock);
 	struct tn_position stream = {.source = instance->source->number, .stream = number, .epoch = epoch};
-	tell_engine(bus, stream, TN_STREAM_OPENED, 0);
+	const struct tn_connector *connector = instance->source->config->connector;
+	struct tn_stream_terms terms = {.lease_ms = lease_ms, .window = (uint32_t)instance->source->config->window,
+		.moves = connector->shared_group, .answers = connector->answers, .cumulative = connector->cumulative_ack};
+	tell_engine(bus, stream, TN_STREAM_OPENED, 0, &terms);
 	return number;
 }
 
@@ -185,7 +199,8 @@ static void on_stream_end(void *arg, uint32_t stream, uint32_t epoch, bool lost,
 {
 	struct source_instance *instance = arg;
 	struct tn_position position = {.source = instance->source->number, .stream = stream, .epoch = epoch};
-	tell_engine(instance->source->bus, position, lost ? TN_STREAM_LOST : TN_STREAM_REVOKED, grace_ms);
+	tell_engine(instance->source->bus, position, lost ? TN_STREAM_LOST : TN_STREAM_REVOKED, grace_ms,
+		&(struct tn_stream_terms){0});
 }
 
 static enum tn_status on_message(void *arg, const struct tn_message *message)

@@ -124,6 +124,7 @@ struct tn_stream_terms {
 	uint32_t window;                  /* unsettled positions; 0: config.window */
 	bool moves;                       /* another process may own it next: ordered deliveries are held rather than parked (section 12) */
 	bool answers;                     /* its sender waits for a verdict (HTTP) */
+	bool cumulative;                  /* an ACK is for its position and all before it: said only when all of these are settled */
 };
 
 /* What a store of idempotency keys knows of one: the answer to TN_CLAIM. */
@@ -201,8 +202,8 @@ struct tn_settlement {
 enum tn_command_kind {
 	TN_START,        /* attempt. Answer: tn_engine_result */
 	TN_CANCEL,       /* token: its time is up; hurry the one result (it still must come) */
-	TN_ACK,          /* position, settlement: the source may forget it */
-	TN_EXTEND,       /* position: still at work (leases; not used by HTTP) */
+	TN_ACK,          /* position, settlement: the source may forget it; on a cumulative stream all before it, too */
+	TN_EXTEND,       /* position: still at work, where its stream has a lease */
 	TN_RELEASE,      /* position, delay_ms: give it back, undone */
 	TN_CREDIT,       /* position's source and stream, credit: it may hand over so many more */
 	TN_STREAM_DONE,  /* position's stream and epoch: the last ACK was sent */
@@ -273,6 +274,7 @@ struct tn_books {
 	uint64_t pending, backoff, inflight, staged, parking, burying; /* gauges: in hand */
 	uint64_t accepted, unmatched, retried, parks, late_success, orphaned_attempts, commit_unknown, commit_refused, ack_sent,
 		stale_acks, poison, no_target, attempts, refused_full,
+		extended,                         /* leases: how often a position was said to be still at work */
 		joined,                           /* redelivered copies that found their PARKED row: not matched again */
 		deduplicated,                     /* events that were copies of one that is durable or settled: not matched */
 		skipped,                          /* the deliveries these would have had */

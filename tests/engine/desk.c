@@ -190,6 +190,7 @@ static void keep(struct desk *desk, const struct tn_command *command)
 		desk->claims[desk->claim_count++] = *command;
 		break;
 	case TN_EXTEND:
+		desk->extensions[desk->extension_count++] = *command;
 		break;
 	}
 }
@@ -197,7 +198,7 @@ static void keep(struct desk *desk, const struct tn_command *command)
 void desk_obey(struct desk *desk)
 {
 	struct tn_command command;
-	desk->start_count = desk->answer_count = desk->cancel_count = desk->credit_count = desk->claim_count = 0;
+	desk->start_count = desk->answer_count = desk->cancel_count = desk->credit_count = desk->extension_count = desk->claim_count = 0;
 	desk->room = false;
 	desk->moved_token = 0;
 	while (tn_engine_next(desk->engine, &command))

@@ -15,6 +15,7 @@ struct desk {
 	struct tn_engine *engine;
 	struct tn_engine_config config;    /* set before desk_open */
 	struct tn_target_limits limits[DESK_TARGETS]; /* likewise */
+	struct tn_stream_terms terms;      /* likewise */
 	struct tn_policy policy;           /* of all routes */
 	struct tn_route routes[DESK_TARGETS], poison;
 	struct tn_event *event;
@@ -27,14 +28,13 @@ struct desk {
 	struct tn_command starts[DESK_KEPT];
 	struct tn_command answers[64];     /* ACK and RELEASE */
 	struct tn_settlement settlements[64];
-	struct tn_command cancels[64], credits[64];
-	uint32_t start_count, answer_count, cancel_count, credit_count;
+	struct tn_command cancels[64], credits[64], extensions[64];
+	uint32_t start_count, answer_count, cancel_count, credit_count, extension_count;
 	const struct tn_batch *batch;      /* the outstanding one */
 	const struct tn_scan *scan;
 	bool room, drained, timed_out, stream_done;
 	uint64_t moved_token;              /* of the last MOVED; 0: none since the last desk_obey */
 	uint32_t moved;
-	struct tn_stream_terms terms;      /* of the stream; set before desk_open */
 	struct tn_dedup_terms dedup;       /* of the offers with a key */
 	struct tn_command claims[64];
 	uint32_t claim_count;

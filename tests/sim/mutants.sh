@@ -22,7 +22,7 @@ build() { # build OUT FLAGS...
 		done)
 }
 
-for mutant in 1 2 5 10 11 12 13 14 15 16 21 22 23 24 25 26 28 29; do
+for mutant in 1 2 3 4 5 10 11 12 13 14 15 16 21 22 23 24 25 26 27 28 29; do
 	build "$work/sim" -DTN_MUTANT=$mutant
 	if timeout 300 "$work/sim" --runs "$seeds" >"$work/out" 2>&1; then
 		echo "mutant $mutant: survived $seeds seeds"

@@ -57,6 +57,7 @@ static void carry_out(struct world *world, const struct tn_command *command)
 		break;
 	case TN_CLAIM:
 	case TN_EXTEND:
+		sim_extended(world, command);
 		break;
 	}
 }
@@ -85,7 +86,7 @@ static int64_t number_of(const struct tn_command *command)
 static int64_t subject_of(const struct tn_command *command)
 {
 	uint32_t event, match;
-	if (command->kind == TN_ACK || command->kind == TN_RELEASE)
+	if (command->kind == TN_ACK || command->kind == TN_RELEASE || command->kind == TN_EXTEND)
 		return (int64_t)command->position.low;
 	if (command->kind != TN_START)
 		return (int64_t)command->token;

@@ -111,6 +111,7 @@ static int64_t next_time(const struct world *world)
 static void tick(struct world *world, int64_t now_ms)
 {
 	int64_t more_ms = now_ms - world->now_ms;
+	sim_check_leases(world, now_ms);
 	if (now_ms > world->now_ms)
 		world->now_ms = now_ms;
 	sim_say(world, SIM_TICK, 0, now_ms, more_ms);
@@ -254,7 +255,7 @@ static void heal(struct world *world)
 	sim_change_modes(world);
 	bool back = sim_chance(world, 50);
 	for (uint32_t i = 0; i < world->source_count; i++) /* a log waits until today's rules route its events again */
-		back = back || world->sources[i].kind == SIM_LOG;
+		back = back || world->sources[i].kind >= SIM_LOG;
 	for (uint32_t i = 1; i <= world->target_count && back; i++)
 		world->targets[i].removed = false;
 	if (!world->draining)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * source.c - three kinds of sources: durable requests (nobody else has them), waiting clients, and a log that sends everything
- * above its committed offset again when its stream is opened anew.
+ * source.c - four kinds of sources: durable requests (nobody else has them), waiting clients, a log that sends everything above its
+ * committed offset again when its stream is opened anew, and a queue that lends its messages and lends them again in time.
  *
  * Which instance of an event a delivery belongs to is written into its origin ("event.instance"), so that the ledger can tell a
  * repeated attempt from a redelivered copy.
@@ -11,11 +11,19 @@
 
 #include "world.h"
 
+static void draw_source(struct world *world, struct sim_source *source)
+{
+	source->kind = (enum sim_source_kind)sim_upto(world, 3);
+	source->cumulative = source->kind == SIM_LOG && sim_chance(world, 60);
+	if (source->kind == SIM_LEASE)
+		source->lease_ms = 3000 + sim_upto(world, 30000);
+}
+
 void sim_draw_sources(struct world *world)
 {
 	world->source_count = sim_at_most(world, SIM_SOURCES, 1 + sim_upto(world, SOURCES_MAX - 1));
 	for (uint32_t i = 0; i < world->source_count; i++)
-		world->sources[i].kind = (enum sim_source_kind)sim_upto(world, 2);
+		draw_source(world, &world->sources[i]);
 }
 
 static struct tn_position stream_of(const struct world *world, uint32_t source)
@@ -27,7 +35,8 @@ static void open_stream(struct world *world, uint32_t number)
 {
 	struct sim_source *source = &world->sources[number];
 	source->epoch++;
-	if (tn_engine_stream(world->engine, stream_of(world, number), TN_STREAM_OPENED, 0) != TN_OK) {
+	struct tn_stream_terms terms = {.lease_ms = source->lease_ms, .cumulative = source->cumulative};
+	if (tn_engine_open_stream(world->engine, stream_of(world, number), &terms) != TN_OK) {
 		source->epoch--;
 		return;
 	}
@@ -35,6 +44,7 @@ static void open_stream(struct world *world, uint32_t number)
 	source->open = true;
 	source->credit = 0;
 	source->next_offset = source->committed;
+	memset(source->lent_until_ms, 0, sizeof(source->lent_until_ms)); /* a new consumer: what the old one had comes back */
 }
 
 void sim_open_sources(struct world *world)
@@ -149,9 +159,27 @@ static uint32_t next_of_log(struct world *world, struct sim_source *source, uint
 	return source->log[source->next_offset];
 }
 
+/* Offset of a message nobody has: one that came back, or a new one. */
+static uint32_t next_of_queue(struct world *world, struct sim_source *source, uint32_t number)
+{
+	for (uint32_t i = source->committed; i < source->log_count; i++) {
+		if (!source->log_acked[i] && source->lent_until_ms[i] <= world->now_ms)
+			return i;
+	}
+	uint32_t event = new_event(world, number);
+	if (event == EVENTS_MAX)
+		return EVENTS_MAX;
+	source->log[source->log_count] = (uint16_t)event;
+	return source->log_count++;
+}
+
 static uint32_t next_event(struct world *world, uint32_t number, bool first)
 {
 	struct sim_source *source = &world->sources[number];
+	if (source->kind == SIM_LEASE) {
+		source->next_offset = next_of_queue(world, source, number);
+		return source->next_offset == EVENTS_MAX ? EVENTS_MAX : source->log[source->next_offset];
+	}
 	if (source->kind == SIM_LOG)
 		return next_of_log(world, source, number);
 	if (source->kind == SIM_DURABLE && first && !world->healing && world->event_count > 0 && sim_chance(world, 5)) {
@@ -206,7 +234,10 @@ static void admitted(struct world *world, uint32_t number, struct sim_instance *
 	world->instance_count++;
 	source->credit--;
 	source->unanswered++;
+	instance->offset = source->next_offset;
 	source->next_offset += source->kind == SIM_LOG;
+	if (source->kind == SIM_LEASE)
+		instance->lent_until_ms = source->lent_until_ms[instance->offset] = world->now_ms + source->lease_ms;
 	for (uint32_t i = 0; i < instance->count; i++) {
 		world->events[instance->events[i]].offers++;
 		world->run_matched += !accepted ? 0 : world->events[instance->events[i]].match_count;
@@ -244,14 +275,21 @@ bool sim_offer(struct world *world)
 
 /* --- Answers --- */
 
+static struct sim_instance *instance_at(struct world *world, const struct tn_command *command)
+{
+	uint64_t number = command->position.low;
+	if (number > 0 && number <= world->instance_count)
+		return &world->instances[number];
+	sim_fail(world, "a command for a position nobody offered");
+	return NULL;
+}
+
 static struct sim_instance *answered(struct world *world, const struct tn_command *command)
 {
 	uint64_t number = command->position.low;
-	if (number == 0 || number > world->instance_count) {
-		sim_fail(world, "an answer to a position nobody offered");
+	struct sim_instance *instance = instance_at(world, command);
+	if (instance == NULL)
 		return NULL;
-	}
-	struct sim_instance *instance = &world->instances[number];
 	if (!instance->open || instance->epoch != command->position.epoch || instance->run != world->run) {
 		sim_fail(world, "position %u was answered twice, or after its stream had ended", (unsigned)number);
 		return NULL;
@@ -268,6 +306,29 @@ static void ack_log(struct sim_source *source, uint32_t offset)
 		source->committed++;
 }
 
+static void forget_by_source(struct world *world, struct sim_instance *instance)
+{
+	struct sim_source *source = &world->sources[instance->source];
+	for (uint32_t i = 0; i < instance->count; i++)
+		world->events[instance->events[i]].acked = true;
+	if (source->kind == SIM_LOG || source->kind == SIM_LEASE)
+		ack_log(source, instance->offset);
+}
+
+/* The ack of a later position was theirs, too. */
+static void ack_those_before(struct world *world, const struct sim_instance *last)
+{
+	for (uint32_t i = 1; i <= world->instance_count; i++) {
+		struct sim_instance *instance = &world->instances[i];
+		if (!instance->open || instance->source != last->source || instance->offset >= last->offset)
+			continue;
+		instance->open = false;
+		world->sources[instance->source].unanswered--;
+		sim_check_ack(world, i, NULL);
+		forget_by_source(world, instance);
+	}
+}
+
 void sim_acked(struct world *world, const struct tn_command *command)
 {
 	struct sim_instance *instance = answered(world, command);
@@ -276,10 +337,38 @@ void sim_acked(struct world *world, const struct tn_command *command)
 	sim_check_ack(world, (uint32_t)command->position.low, command->settlement);
 	if (command->settlement->answer == TN_ANSWER_UNAVAILABLE)
 		return;
-	for (uint32_t i = 0; i < instance->count; i++)
-		world->events[instance->events[i]].acked = true;
-	if (world->sources[instance->source].kind == SIM_LOG)
-		ack_log(&world->sources[instance->source], instance->offset);
+	forget_by_source(world, instance);
+	if (world->sources[instance->source].cumulative)
+		ack_those_before(world, instance);
+}
+
+/* --- Leases --- */
+
+void sim_extended(struct world *world, const struct tn_command *command)
+{
+	struct sim_instance *instance = instance_at(world, command);
+	if (instance == NULL)
+		return;
+	struct sim_source *source = &world->sources[instance->source];
+	if (source->lease_ms == 0 || !instance->open || instance->epoch != command->position.epoch)
+		sim_fail(world, "a position was extended that is not lent");
+	if (instance->lent_until_ms > world->now_ms) /* else it is lent to another by now */
+		instance->lent_until_ms = source->lent_until_ms[instance->offset] = world->now_ms + source->lease_ms;
+}
+
+/* A lease may run out only if the engine was not asked in its last third. */
+void sim_check_leases(struct world *world, int64_t now_ms)
+{
+	for (uint32_t i = 1; i <= world->instance_count; i++) {
+		struct sim_instance *instance = &world->instances[i];
+		int64_t lease_ms = world->sources[instance->source].lease_ms;
+		if (!instance->open || lease_ms == 0 || instance->lent_until_ms <= world->now_ms || instance->lent_until_ms > now_ms)
+			continue;
+		world->duplicating_faults++;
+		bool ends = world->draining || world->sources[instance->source].ending; /* what waited is the source's again */
+		if (world->now_ms >= instance->lent_until_ms - lease_ms / 3 && !ends)
+			sim_fail(world, "the lease of position %u runs out, and it was not extended", i);
+	}
 }
 
 void sim_released(struct world *world, const struct tn_command *command)
@@ -307,7 +396,7 @@ bool sim_sources_done(const struct world *world)
 {
 	for (uint32_t i = 0; i < world->source_count; i++) {
 		const struct sim_source *source = &world->sources[i];
-		if (source->unanswered > 0 || (source->kind == SIM_LOG && source->committed < source->log_count))
+		if (source->unanswered > 0 || (source->kind >= SIM_LOG && source->committed < source->log_count))
 			return false;
 	}
 	return true;

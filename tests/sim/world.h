@@ -92,24 +92,28 @@ struct sim_event {
 
 /* --- Sources --- */
 
-enum sim_source_kind { SIM_DURABLE, SIM_SYNC, SIM_LOG };
+/* LOG: offsets, sent again from the committed one. LEASE: a queue that lends, and lends again what was neither acked nor extended. */
+enum sim_source_kind { SIM_DURABLE, SIM_SYNC, SIM_LOG, SIM_LEASE };
 struct sim_source {
 	enum sim_source_kind kind;
 	uint32_t credit, epoch;
 	bool open, ending, draining;
 	uint32_t window_max;            /* most positions unanswered at once: for the ledger */
 	uint32_t unanswered;
-	uint32_t next_offset, committed; /* LOG: events of this source by offset */
+	bool cumulative;                /* LOG: an ack is for all before it */
+	int64_t lease_ms;               /* LEASE */
+	uint32_t next_offset, committed; /* LOG, LEASE: events of this source by offset */
 	uint32_t log_count;
 	uint16_t log[EVENTS_MAX];
 	bool log_acked[EVENTS_MAX];
+	int64_t lent_until_ms[EVENTS_MAX]; /* LEASE */
 };
 struct sim_instance {                   /* one arrival offered: one position */
 	uint32_t source, epoch, offset, run;
 	uint32_t count;
 	uint16_t events[3];
 	bool open, journaled;
-	int64_t offered_ms;
+	int64_t offered_ms, lent_until_ms;
 };
 
 /* --- Targets --- */
@@ -288,6 +292,8 @@ bool sim_offer(struct world *world);
 void sim_end_stream(struct world *world, bool lost);
 void sim_acked(struct world *world, const struct tn_command *command);
 void sim_released(struct world *world, const struct tn_command *command);
+void sim_extended(struct world *world, const struct tn_command *command);
+void sim_check_leases(struct world *world, int64_t now_ms); /* before a tick to now_ms */
 void sim_credit(struct world *world, const struct tn_command *command);
 void sim_stream_done(struct world *world, const struct tn_command *command);
 bool sim_sources_done(const struct world *world);

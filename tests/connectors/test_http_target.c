@@ -814,6 +814,38 @@ static void a_refused_batch_has_one_outcome_for_all(void **state)
 	assert_int_equal(world->count, 1);
 }
 
+static void an_answer_to_a_batch_that_breaks_off_says_nothing(void **state)
+{
+	struct world *world = *state;
+	struct tn_item items[3];
+	make_batch(world, items);
+	world->server.close_after = true;
+	world->server.reply = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n";
+	assert_int_equal(deliver(world)->verdict, TN_RETRY);
+	assert_string_equal(world->outcome.code, "TRANSPORT");
+	assert_true(world->outcome.maybe_done);
+	assert_int_equal(world->count, 1);
+}
+
+static void answer_at_length(struct loopback *server, struct bufferevent *connection)
+{
+	char blanks[5000];
+	memset(blanks, ' ', sizeof blanks);
+	loopback_write(connection, "HTTP/1.1 200 OK\r\nContent-Length: 5002\r\n\r\n{}");
+	bufferevent_write(connection, blanks, sizeof blanks);
+}
+
+static void an_answer_longer_than_any_list_of_failures_is_not_read(void **state)
+{
+	struct world *world = *state;
+	struct tn_item items[3];
+	make_batch(world, items);
+	world->server.script = answer_at_length;
+	assert_int_equal(deliver(world)->verdict, TN_RETRY);
+	assert_string_equal(world->outcome.code, "BATCH_RESPONSE");
+	assert_int_equal(world->sample.len, 1024);
+}
+
 static void each_request_of_a_batch_has_a_webhook_id_of_its_own(void **state)
 {
 	struct world *world = *state;
@@ -861,6 +893,17 @@ static void a_sink_of_dead_letters_sends_no_replies(void **state)
 	world->options.reply_to_bus = 1;
 	world->attempt.purpose = TN_TO_DEAD_LETTER;
 	world->server.reply = REPLY_HEAD "Content-Length: 5\r\n\r\nhello";
+	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
+	assert_int_equal(world->replies, 0);
+	assert_null(sent_header(world, "Prefer"));
+}
+
+static void a_batch_takes_no_replies(void **state)
+{
+	struct world *world = *state;
+	world->options.reply_to_bus = 1;
+	world->attempt.batch = true;
+	world->server.reply = REPLY_HEAD "Content-Length: 2\r\n\r\n{}";
 	assert_int_equal(deliver(world)->verdict, TN_DELIVERED);
 	assert_int_equal(world->replies, 0);
 	assert_null(sent_header(world, "Prefer"));
@@ -1062,10 +1105,13 @@ int main(void)
 		TEST(one_item_is_a_batch_where_the_target_takes_batches),
 		TEST(the_items_that_were_not_done_are_retried),
 		TEST(a_refused_batch_has_one_outcome_for_all),
+		TEST(an_answer_to_a_batch_that_breaks_off_says_nothing),
+		TEST(an_answer_longer_than_any_list_of_failures_is_not_read),
 		TEST(each_request_of_a_batch_has_a_webhook_id_of_its_own),
 		TEST(an_event_in_the_answer_is_handed_over),
 		TEST(an_answer_is_no_reply_unless_the_target_says_so),
 		TEST(a_sink_of_dead_letters_sends_no_replies),
+		TEST(a_batch_takes_no_replies),
 		TEST(a_reply_that_breaks_off_is_asked_for_again),
 		TEST(a_reply_that_is_too_large_is_a_dead_letter),
 		TEST(a_target_may_be_stopped_from_its_last_result),

@@ -89,6 +89,24 @@ def test_a_long_wait_is_parked_and_survives_a_kill(place):
     bus.check_books()
 
 
+def test_a_target_that_is_gone_may_be_held(place):
+    sink = place.sink("--fail-first", 1, "--status", 410)
+    bus = place.simple_bus(sink, target={"disable_on_gone": True}).start()
+    equal(bus.post(event("1")).status, 202)
+    wait_until(lambda: sink.lines(), what="the first attempt")
+    equal(bus.post(event("2")).status, 202)
+    time.sleep(0.5)
+    equal([line["id"] for line in sink.lines()], ["1"], "nothing else was tried")
+    equal(bus.metrics()["turnout_deliveries_dead_total"], 0)
+
+
+def test_a_target_that_is_gone_makes_dead_letters_otherwise(place):
+    sink = place.sink("--fail-first", 1, "--status", 410)
+    bus = place.simple_bus(sink).start()
+    equal(bus.post(event("1")).status, 202)
+    wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == 1, what="the dead letter")
+
+
 def test_a_dead_target_does_not_slow_another(place):
     good, dead = place.sink(), place.sink("--delay", "10s", name="dead")
     bus = place.bus([{"name": "all", "pattern": {"type": ["order.created"]}, "targets": ["good", "dead"]}],

@@ -10,10 +10,9 @@
 #include "event_record.h"
 #include "row_index.h"
 
-/* Copies the value under key into `bad`, where kind stands before its key, and deletes it. Absent is fine. */
-static int move(struct tn_apply *apply, enum tn_db db, char kind, const uint8_t *key, size_t len)
+int tn_aside_record(struct tn_apply *apply, enum tn_db db, char kind, const void *key, size_t len)
 {
-	uint8_t bad_key[1 + TN_KEY_SEEN];
+	uint8_t bad_key[1 + 64];
 	MDB_val mdb_key = tn_val(key, len), value, mdb_bad_key = tn_val(bad_key, 1 + len);
 	int rc = mdb_get(apply->txn, apply->environment->dbi[db], &mdb_key, &value);
 	if (rc != 0)
@@ -35,7 +34,7 @@ int tn_aside_replaced_row(struct tn_apply *apply, struct tn_row_key row)
 {
 	uint8_t key[TN_KEY_ROW];
 	tn_key_put_row(key, row);
-	int rc = move(apply, TN_DB_ROWS, 'r', key, sizeof key);
+	int rc = tn_aside_record(apply, TN_DB_ROWS, 'r', key, sizeof key);
 	return rc == 0 ? tn_row_index_forget(apply, row) : rc;
 }
 
@@ -49,7 +48,7 @@ static int move_row_and_event(struct tn_apply *apply, struct tn_row_key row)
 	if (rc != 0 || has_rows)
 		return rc;
 	tn_bytes_put64(event_key, row.event_seq);
-	return move(apply, TN_DB_EVENTS, 'e', event_key, sizeof event_key);
+	return tn_aside_record(apply, TN_DB_EVENTS, 'e', event_key, sizeof event_key);
 }
 
 static int row_is_fine(struct tn_apply *apply, struct tn_row_key key, bool *out_fine, bool *out_needs_event)
@@ -128,5 +127,5 @@ int tn_aside_lane(struct tn_apply *apply, const struct tn_lane_place *place)
 
 int tn_aside_seen(struct tn_apply *apply, const struct tn_id *key)
 {
-	return move(apply, TN_DB_SEEN, 's', key->bytes, sizeof key->bytes);
+	return tn_aside_record(apply, TN_DB_SEEN, 's', key->bytes, sizeof key->bytes);
 }

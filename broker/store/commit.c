@@ -44,6 +44,13 @@ static void note_failure(struct tn_store *store, const char *what, int rc)
 	pthread_mutex_unlock(&store->facts_lock);
 }
 
+static void note_nearly_full(struct tn_store *store)
+{
+	pthread_mutex_lock(&store->facts_lock);
+	snprintf(store->facts.failure, sizeof store->facts.failure, "the store is nearly full");
+	pthread_mutex_unlock(&store->facts_lock);
+}
+
 static void note_commit(struct tn_store *store, const struct transaction *transaction)
 {
 	const struct tn_meta *meta = &transaction->apply.meta;
@@ -211,9 +218,7 @@ static int apply_batch(struct tn_store *store, struct transaction *transaction, 
 		return 0;
 	}
 	if (!has_room(store, transaction, batch)) {
-		pthread_mutex_lock(&store->facts_lock);
-		snprintf(store->facts.failure, sizeof store->facts.failure, "the store is nearly full");
-		pthread_mutex_unlock(&store->facts_lock);
+		note_nearly_full(store);
 		refuse(store, transaction, work);
 		return 0;
 	}
@@ -237,6 +242,17 @@ static int apply_name(struct tn_store *store, struct transaction *transaction, s
 	return tn_names_put(&transaction->apply, work->request->name, work->number);
 }
 
+static int apply_call(struct tn_store *store, struct transaction *transaction, struct tn_work *work)
+{
+	if (!tn_space_allows(&transaction->space, work->request->need)) {
+		note_nearly_full(store);
+		settle(work, TN_COMMIT_REFUSED);
+		return 0;
+	}
+	transaction->worth_it = true;
+	return work->request->call(&transaction->apply, work->request->arg);
+}
+
 static int apply_request(struct tn_store *store, struct transaction *transaction, struct tn_work *work, uint64_t *next)
 {
 	switch (work->request->kind) {
@@ -245,8 +261,7 @@ static int apply_request(struct tn_store *store, struct transaction *transaction
 	case TN_REQUEST_NAME:
 		return apply_name(store, transaction, work);
 	case TN_REQUEST_CALL:
-		transaction->worth_it = true;
-		return work->request->call(&transaction->apply, work->request->arg);
+		return apply_call(store, transaction, work);
 	case TN_REQUEST_ASIDE_ROW:
 		transaction->worth_it = true;
 		return tn_aside_row(&transaction->apply, work->request->due.row);

@@ -13,8 +13,11 @@
  *   names      target_no                                      sealed target name
  *   seen       idempotency key                                sealed tn_seen (seen.h)
  *   expiry     expires_ms, idempotency key                    nothing
+ *   strikes    hash                                           sealed count and place (strikes.c)
+ *   kept       name                                           sealed value (keep.c)
  *   meta       "format", "state"                              format number; sealed counters (meta.h)
- *   bad        'e', 'r', 'n', 'm' or 's', then the key it had the damaged record as it was found
+ *   bad        'e' event, 'r' row, 'n' name, 'm' meta,        the damaged record as it was found
+ *              's' seen, 'k' strike, 't' kept; its key
  */
 #ifndef STORE_KEY_H
 #define STORE_KEY_H

@@ -13,32 +13,22 @@
 enum { REPAIRS_A_SCAN = 256 }; /* the rest is met again by the next scan */
 
 struct reading {                          /* one read transaction */
-	struct tn_store *store;
-	const struct tn_environment *environment;
-	MDB_txn *txn;
+	struct tn_store_reading base;
 	struct tn_page_memory *memory;
 	uint32_t repairs;
 };
 
 static int begin(struct reading *reading, struct tn_store *store, uint32_t max_rows, size_t max_bytes)
 {
-	*reading = (struct reading){.store = store, .environment = &store->environment};
-	reading->memory = tn_page_memory_new(max_rows, max_bytes);
-	pthread_rwlock_rdlock(&store->environment_lock);
-	return store->environment.env ? mdb_txn_begin(store->environment.env, NULL, MDB_RDONLY, &reading->txn) : MDB_PANIC;
+	*reading = (struct reading){.memory = tn_page_memory_new(max_rows, max_bytes)};
+	return tn_store_begin_reading(store, &reading->base);
 }
 
-static void end(struct reading *reading)
-{
-	if (reading->txn)
-		mdb_txn_abort(reading->txn);
-	pthread_rwlock_unlock(&reading->store->environment_lock);
-}
 
 static void ask_repair(struct reading *reading, const struct tn_request *request)
 {
 	if (reading->repairs++ < REPAIRS_A_SCAN)
-		tn_writer_ask(reading->store, request);
+		tn_writer_ask(reading->base.store, request);
 }
 
 static void ask_row_repair(struct reading *reading, struct tn_row_key row)
@@ -46,7 +36,7 @@ static void ask_row_repair(struct reading *reading, struct tn_row_key row)
 	ask_repair(reading, &(struct tn_request){.kind = TN_REQUEST_ASIDE_ROW, .due = {.row = row}});
 }
 
-/* Hands the rows over to page, or tells why there are none. */
+/* Ends the reading; hands the rows over to page, or tells why there are none. */
 static enum tn_status hand_over(struct reading *reading, int rc, struct tn_page *page, struct tn_error *error)
 {
 	struct tn_page_memory *memory = reading->memory;
@@ -54,15 +44,15 @@ static enum tn_status hand_over(struct reading *reading, int rc, struct tn_page 
 	page->events = memory->events;
 	page->count = memory->count;
 	page->memory = memory;
-	if (rc == 0)
-		return TN_OK;
+	enum tn_status status = tn_store_end_reading(&reading->base, rc, error);
+	if (status == TN_OK)
+		return status;
 	uint64_t token = page->token;
 	tn_page_fini(page);
 	page->token = token;
 	page->failed = true;
 	page->next_due_ms = INT64_MAX;
-	tn_error_set(error, "cannot read the store %s: %s", reading->store->path, mdb_strerror(rc));
-	return TN_IO;
+	return status;
 }
 
 /* --- By key --- */
@@ -88,7 +78,7 @@ static int scan_by_key(struct reading *reading, const struct tn_scan *scan, stru
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
-	int rc = mdb_cursor_open(reading->txn, reading->environment->dbi[TN_DB_STATES], &cursor);
+	int rc = mdb_cursor_open(reading->base.txn, reading->base.environment->dbi[TN_DB_STATES], &cursor);
 	if (rc != 0)
 		return rc;
 	page->last = true;
@@ -99,7 +89,7 @@ static int scan_by_key(struct reading *reading, const struct tn_scan *scan, stru
 			break;
 		struct tn_row_key row = tn_key_get_row(bytes + 1);
 		if (wants(scan, value))
-			rc = tn_page_add_row(reading->memory, reading->environment, reading->txn, row, &add);
+			rc = tn_page_add_row(reading->memory, reading->base.environment, reading->base.txn, row, &add);
 		if (rc != 0)
 			break;
 		if (add == TN_PAGE_BAD)
@@ -138,7 +128,7 @@ static void drop_last_row(struct tn_page_memory *memory)
 static int add_due_row(struct reading *reading, const struct tn_due *due, enum tn_page_add *out_add)
 {
 	struct tn_page_memory *memory = reading->memory;
-	int rc = tn_page_add_row(memory, reading->environment, reading->txn, due->row, out_add);
+	int rc = tn_page_add_row(memory, reading->base.environment, reading->base.txn, due->row, out_add);
 	if (rc != 0)
 		return rc;
 	if (*out_add == TN_PAGE_BAD)
@@ -160,7 +150,7 @@ static int scan_due(struct reading *reading, const struct tn_scan *scan, struct 
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
-	int rc = mdb_cursor_open(reading->txn, reading->environment->dbi[TN_DB_DUE], &cursor);
+	int rc = mdb_cursor_open(reading->base.txn, reading->base.environment->dbi[TN_DB_DUE], &cursor);
 	if (rc != 0)
 		return rc;
 	page->last = true;
@@ -190,7 +180,7 @@ static int scan_due(struct reading *reading, const struct tn_scan *scan, struct 
 static int add_lane_row(struct reading *reading, const struct tn_lane_place *place, enum tn_page_add *out_add)
 {
 	struct tn_page_memory *memory = reading->memory;
-	int rc = tn_page_add_row(memory, reading->environment, reading->txn, place->row, out_add);
+	int rc = tn_page_add_row(memory, reading->base.environment, reading->base.txn, place->row, out_add);
 	if (rc != 0)
 		return rc;
 	if (*out_add == TN_PAGE_BAD)
@@ -218,7 +208,7 @@ static int scan_lane(struct reading *reading, const struct tn_scan *scan, struct
 	tn_key_put_lane(from, &(struct tn_lane_place){scan->target_no, scan->lane,
 				      scan->after_lane_seq > 0 ? scan->after_lane_seq + 1 : 0, {0}});
 	MDB_val key = tn_val(from, sizeof from), value;
-	int rc = mdb_cursor_open(reading->txn, reading->environment->dbi[TN_DB_LANES], &cursor);
+	int rc = mdb_cursor_open(reading->base.txn, reading->base.environment->dbi[TN_DB_LANES], &cursor);
 	if (rc != 0)
 		return rc;
 	for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE); rc == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
@@ -259,7 +249,6 @@ enum tn_status tn_store_scan(struct tn_store *store, const struct tn_scan *scan,
 	int rc = begin(&reading, store, scan->max_rows, scan->max_bytes);
 	if (rc == 0)
 		rc = scan_in_order(&reading, scan, out_page);
-	end(&reading);
 	return hand_over(&reading, rc, out_page, error);
 }
 
@@ -270,10 +259,9 @@ enum tn_status tn_store_get(struct tn_store *store, struct tn_row_key key, struc
 	*out_page = (struct tn_page){.last = true, .next_due_ms = INT64_MAX};
 	int rc = begin(&reading, store, 1, SIZE_MAX);
 	if (rc == 0)
-		rc = tn_page_add_row(reading.memory, reading.environment, reading.txn, key, &add);
+		rc = tn_page_add_row(reading.memory, reading.base.environment, reading.base.txn, key, &add);
 	if (rc == 0 && add == TN_PAGE_BAD)
 		ask_row_repair(&reading, key);
-	end(&reading);
 	enum tn_status status = hand_over(&reading, rc, out_page, error);
 	if (status != TN_OK || add == TN_PAGE_ADDED)
 		return status;
@@ -284,16 +272,11 @@ enum tn_status tn_store_get(struct tn_store *store, struct tn_row_key key, struc
 enum tn_status tn_store_seen(struct tn_store *store, const struct tn_id *keys, uint32_t count, int64_t now_ms, struct tn_seen *out,
 	bool *out_found, struct tn_error *error)
 {
-	struct reading reading;
-	int rc = begin(&reading, store, 1, 0);
+	struct tn_store_reading reading;
+	int rc = tn_store_begin_reading(store, &reading);
 	for (uint32_t i = 0; i < count && rc == 0; i++)
 		rc = tn_seen_find(reading.environment, reading.txn, &keys[i], now_ms, &out[i], &out_found[i]);
-	end(&reading);
-	tn_page_memory_free(reading.memory);
-	if (rc == 0)
-		return TN_OK;
-	tn_error_set(error, "cannot read the store %s: %s", store->path, mdb_strerror(rc));
-	return TN_IO;
+	return tn_store_end_reading(&reading, rc, error);
 }
 
 /* --- Targets --- */
@@ -301,7 +284,7 @@ enum tn_status tn_store_seen(struct tn_store *store, const struct tn_id *keys, u
 /* A copy of the names, and what is counted for each. The copy is in the page memory's arena. */
 static int read_targets(struct reading *reading, struct tn_store_target **out_targets, uint32_t *out_count)
 {
-	struct tn_names *names = &reading->store->names;
+	struct tn_names *names = &reading->base.store->names;
 	struct tn_arena *arena = &reading->memory->arena;
 	pthread_mutex_lock(&names->lock);
 	uint32_t count = names->count;
@@ -313,7 +296,7 @@ static int read_targets(struct reading *reading, struct tn_store_target **out_ta
 	int rc = 0;
 	for (uint32_t i = 0; i < count && rc == 0; i++) {
 		struct tn_target_count found;
-		rc = tn_target_count_read(reading->environment, reading->txn, targets[i].number, &found);
+		rc = tn_target_count_read(reading->base.environment, reading->base.txn, targets[i].number, &found);
 		if (rc != 0)
 			break;
 		targets[i].parked_rows = found.parked_rows;
@@ -334,9 +317,9 @@ enum tn_status tn_store_each_number(struct tn_store *store, void (*each)(void *a
 	int rc = begin(&reading, store, 1, 0);
 	if (rc == 0)
 		rc = read_targets(&reading, &targets, &count);
-	end(&reading);
-	for (uint32_t i = 0; i < count && rc == 0; i++)
+	enum tn_status status = tn_store_end_reading(&reading.base, rc, NULL);
+	for (uint32_t i = 0; i < count && status == TN_OK; i++)
 		each(arg, &targets[i]);
 	tn_page_memory_free(reading.memory);
-	return rc == 0 ? TN_OK : TN_IO;
+	return status;
 }

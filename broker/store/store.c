@@ -173,6 +173,24 @@ enum tn_status tn_store_number(struct tn_store *store, struct tn_str target, uin
 	return waiter.commit == TN_COMMIT_REFUSED ? TN_FULL : TN_IO;
 }
 
+int tn_store_begin_reading(struct tn_store *store, struct tn_store_reading *reading)
+{
+	*reading = (struct tn_store_reading){.store = store, .environment = &store->environment};
+	pthread_rwlock_rdlock(&store->environment_lock);
+	return store->environment.env ? mdb_txn_begin(store->environment.env, NULL, MDB_RDONLY, &reading->txn) : MDB_PANIC;
+}
+
+enum tn_status tn_store_end_reading(struct tn_store_reading *reading, int rc, struct tn_error *error)
+{
+	if (reading->txn)
+		mdb_txn_abort(reading->txn);
+	pthread_rwlock_unlock(&reading->store->environment_lock);
+	if (rc == 0)
+		return TN_OK;
+	tn_error_set(error, "cannot read the store %s: %s", reading->store->path, mdb_strerror(rc));
+	return TN_IO;
+}
+
 void tn_store_facts(struct tn_store *store, struct tn_store_facts *out_facts)
 {
 	pthread_mutex_lock(&store->facts_lock);

@@ -23,4 +23,14 @@ struct tn_store {
 	struct tn_store_facts facts;
 };
 
+struct tn_store_reading {                 /* one read transaction on another thread than the writer's */
+	struct tn_store *store;
+	const struct tn_environment *environment;
+	MDB_txn *txn;
+};
+/* LMDB code; the end is due in every case. */
+int tn_store_begin_reading(struct tn_store *store, struct tn_store_reading *reading);
+/* Answers for rc, an LMDB code: TN_OK, or TN_IO with a sentence. */
+enum tn_status tn_store_end_reading(struct tn_store_reading *reading, int rc, struct tn_error *error) TN_MUST_CHECK;
+
 #endif

@@ -173,6 +173,20 @@ void tn_writer_ask_and_wait(struct tn_store *store, struct tn_request *request, 
 	pthread_mutex_unlock(&writer->lock);
 }
 
+enum tn_status tn_writer_call(struct tn_store *store, int (*call)(struct tn_apply *apply, void *arg), void *arg, enum tn_space_need need,
+	const char *what, struct tn_error *error)
+{
+	struct tn_waiter waiter;
+	struct tn_request request = {.kind = TN_REQUEST_CALL, .call = call, .arg = arg, .need = need};
+	struct tn_store_facts facts;
+	tn_writer_ask_and_wait(store, &request, &waiter);
+	if (waiter.commit == TN_COMMIT_OK)
+		return TN_OK;
+	tn_store_facts(store, &facts);
+	tn_error_set(error, "cannot %s in the store %s: %s", what, store->path, facts.failure);
+	return waiter.commit == TN_COMMIT_REFUSED ? TN_FULL : TN_IO;
+}
+
 enum tn_status tn_writer_start(struct tn_store *store, struct tn_error *error)
 {
 	struct tn_writer *writer = &store->writer;

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include "doubt.h"
 #include "key.h"
+#include "space.h"
 #include "turnout/store.h"
 
 enum tn_request_kind { TN_REQUEST_BATCH, TN_REQUEST_NAME, TN_REQUEST_CALL, TN_REQUEST_ASIDE_ROW, TN_REQUEST_ASIDE_DUE, TN_REQUEST_ASIDE_LANE };
@@ -26,6 +27,7 @@ struct tn_request {
 	/* CALL: some small change. An LMDB code; may be called again after any but 0, and after a failed commit never. */
 	int (*call)(struct tn_apply *apply, void *arg);
 	void *arg;
+	enum tn_space_need need;          /* CALL */
 	struct tn_due due;                /* ASIDE_ROW: its row only */
 	struct tn_lane_place lane;        /* ASIDE_LANE */
 	struct tn_waiter *waiter;         /* NULL: a batch is answered through options.completed, the others not at all */
@@ -54,6 +56,10 @@ enum tn_status tn_writer_start(struct tn_store *store, struct tn_error *error) T
 void tn_writer_stop(struct tn_store *store);
 /* Any thread. Copies request. */
 void tn_writer_ask(struct tn_store *store, const struct tn_request *request);
+/* Any thread but the writer's. Has a small change made and waits until it is durable: TN_OK; TN_FULL: certainly not made; TN_IO: nobody
+ * knows. what: for the error, "cannot WHAT in the store". */
+enum tn_status tn_writer_call(struct tn_store *store, int (*call)(struct tn_apply *apply, void *arg), void *arg, enum tn_space_need need,
+	const char *what, struct tn_error *error) TN_MUST_CHECK;
 /* Any thread but the writer's. Fills in waiter. */
 void tn_writer_ask_and_wait(struct tn_store *store, struct tn_request *request, struct tn_waiter *waiter);
 

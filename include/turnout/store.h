@@ -227,6 +227,33 @@ void tn_page_fini(struct tn_page *page);
 /* Any thread. */
 void tn_store_facts(struct tn_store *store, struct tn_store_facts *out_facts);
 
+/* --- Notes beside the deliveries. All wait for the disk; any thread but the one that runs `completed`. --- */
+
+enum { TN_STORE_STRIKES = 10000, TN_STORE_WHERE = 1024, TN_STORE_KEPT = 256, TN_STORE_KEPT_NAME = 64, TN_STORE_KEPT_VALUE = 4096 };
+
+/* The crash guard's memory (section 13). */
+struct tn_strike {
+	uint64_t hash;                    /* of the bytes that were being worked on */
+	uint32_t strikes;
+	struct tn_str where;              /* position or row key when it was struck last, as the host describes it */
+};
+/* One more strike. At start only. where: cut off at TN_STORE_WHERE bytes. Of more than TN_STORE_STRIKES, what was struck longest ago goes.
+ * TN_FULL. TN_IO: it may or may not have been counted. */
+enum tn_status tn_store_strike(struct tn_store *store, uint64_t hash, struct tn_str where, uint32_t *out_strikes, struct tn_error *error)
+	TN_MUST_CHECK;
+/* One read transaction; strike lives for the call, which must not call the store. Damaged ones are passed over. */
+enum tn_status tn_store_each_strike(struct tn_store *store, void (*each)(void *arg, const struct tn_strike *strike), void *arg,
+	struct tn_error *error) TN_MUST_CHECK;
+/* Forgets its strikes; none: fine. */
+enum tn_status tn_store_pardon(struct tn_store *store, uint64_t hash, struct tn_error *error) TN_MUST_CHECK;
+
+/* Keeps value under name, over restarts, in place of what was there; an empty value: nothing any more. For tasks that must be resumed: the
+ * store does not look into it. TN_INVALID: name (1 to TN_STORE_KEPT_NAME bytes) or value (up to TN_STORE_KEPT_VALUE) is too long. TN_FULL:
+ * no room, or TN_STORE_KEPT names. TN_IO: old or new. */
+enum tn_status tn_store_keep(struct tn_store *store, struct tn_str name, struct tn_str value, struct tn_error *error) TN_MUST_CHECK;
+/* Appends the value to out. TN_NOT_FOUND: none. TN_INVALID: it is damaged. TN_IO. */
+enum tn_status tn_store_kept(struct tn_store *store, struct tn_str name, struct tn_buf *out, struct tn_error *error) TN_MUST_CHECK;
+
 /* --- Without an engine: a tool that took the lock itself. --- */
 
 /* Applies one batch and waits for its end; `completed` is not called for it. */

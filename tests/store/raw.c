@@ -57,6 +57,23 @@ void raw_flip(const char *path, const char *db, const void *key, size_t key_len,
 	mdb_env_close(env);
 }
 
+void raw_fill(const char *path, const char *db, uint64_t count)
+{
+	MDB_env *env = open_env(path);
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, db, 0, &dbi), 0);
+	for (uint64_t i = 0; i < count; i++) {
+		uint8_t key[8], byte = 0;
+		tn_bytes_put64(key, i);
+		MDB_val mdb_key = {sizeof key, key}, value = {1, &byte};
+		assert_int_equal(mdb_put(txn, dbi, &mdb_key, &value, 0), 0);
+	}
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
 void raw_flip_row(const char *path, uint64_t seq, uint32_t route, int64_t bit)
 {
 	uint8_t key[TN_KEY_ROW];

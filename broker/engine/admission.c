@@ -43,6 +43,8 @@ static void fill_delivery(struct tn_engine *engine, struct tn_delivery *delivery
 	delivery->tries = match->tries;
 	if (delivery->tries.accepted_ms == 0)
 		delivery->tries.accepted_ms = engine->now_ms;
+	if (match->route->poison) /* its row says why, should it have to be buried by another run */
+		delivery->last = tn_failure_of_poison(engine, parcel->poison);
 	delivery->needs_event = delivery->pinned = true;
 }
 
@@ -56,6 +58,7 @@ static void fill_parcel(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 	}
 	parcel->arrival = arrival;
 	parcel->cost = tn_event_cost(offer->event);
+	parcel->poison = offer->poison;
 	parcel->deliveries = deliveries;
 	parcel->count = parcel->users = parcel->pins = offer->match_count;
 	parcel->origin = (struct tn_str){origin, offer->origin.len};

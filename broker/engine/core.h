@@ -62,7 +62,8 @@ struct tn_failure {                        /* counted, never changed */
 	uint32_t refs, size;               /* size 0: built into the engine, never freed */
 	char text[];
 };
-enum tn_builtin { TN_FAILURE_TIMEOUT, TN_FAILURE_NO_TARGET, TN_FAILURE_PARK_FULL, TN_FAILURE_POISON, TN_FAILURE_UNRECORDED,
+enum tn_builtin { TN_FAILURE_TIMEOUT, TN_FAILURE_NO_TARGET, TN_FAILURE_PARK_FULL, TN_FAILURE_UNRECORDED,
+	TN_FAILURE_POISON, TN_FAILURE_REPLY_LOOP, TN_FAILURE_POISON_CRASH, /* in order of enum tn_poison */
 	TN_FAILURE_BUILTINS };
 
 /* Returns owned a copy, texts cut; without memory the builtin "UNRECORDED" one. constant: so is outcome's code. */
@@ -70,6 +71,9 @@ struct tn_failure *tn_failure_new(struct tn_engine *engine, const struct tn_outc
 struct tn_failure *tn_failure_ref(struct tn_failure *failure);
 void tn_failure_unref(struct tn_engine *engine, struct tn_failure *failure); /* NULL is fine */
 void tn_failure_init_builtins(struct tn_engine *engine);
+struct tn_failure *tn_failure_of_poison(struct tn_engine *engine, enum tn_poison poison);
+/* What a row was buried for, by the code it kept. */
+enum tn_poison tn_failure_poison(const struct tn_engine *engine, const struct tn_outcome *last);
 
 /* --- Deliveries (delivery.c) --- */
 
@@ -125,6 +129,7 @@ struct tn_parcel {                         /* one event in hand */
 	struct tn_id dedup_key;            /* zero: none */
 	size_t cost, size;
 	uint64_t revision;                 /* of the rules it was matched by */
+	enum tn_poison poison;             /* where the route is poison */
 	struct tn_delivery *deliveries;
 	uint32_t count, users, pins;
 };

@@ -176,7 +176,7 @@ void tn_delivery_make_pending(struct tn_engine *engine, struct tn_delivery *deli
 		tn_delivery_set_state(engine, delivery, TN_STATE_PENDING);
 	if (delivery->route->poison) {
 		engine->books.poison++;
-		tn_delivery_set_last(engine, delivery, engine->builtin[TN_FAILURE_POISON]);
+		tn_delivery_set_last(engine, delivery, tn_failure_of_poison(engine, delivery->parcel->poison));
 		tn_bury(engine, delivery, TN_CONDITION_NONE);
 	} else if (tn_target_expired(engine, delivery->target) || delivery->route->policy == NULL) {
 		engine->books.no_target++;

@@ -62,6 +62,20 @@ void tn_failure_unref(struct tn_engine *engine, struct tn_failure *failure)
 		tn_budget_give(engine, failure, failure->size);
 }
 
+struct tn_failure *tn_failure_of_poison(struct tn_engine *engine, enum tn_poison poison)
+{
+	return engine->builtin[TN_FAILURE_POISON + (int)poison];
+}
+
+enum tn_poison tn_failure_poison(const struct tn_engine *engine, const struct tn_outcome *last)
+{
+	int poison = TN_POISON_CRASH;
+	while (poison > TN_POISON_UNREADABLE && (last == NULL || last->code == NULL ||
+		strcmp(last->code, engine->builtin[TN_FAILURE_POISON + poison]->outcome.code) != 0))
+		poison--;
+	return (enum tn_poison)poison;
+}
+
 void tn_failure_init_builtins(struct tn_engine *engine)
 {
 	static const struct tn_outcome outcomes[TN_FAILURE_BUILTINS] = {
@@ -70,6 +84,10 @@ void tn_failure_init_builtins(struct tn_engine *engine)
 			.message = {"the rule or the target is no longer configured", 46}},
 		[TN_FAILURE_PARK_FULL] = {.verdict = TN_RETRY, .code = "PARK_FULL", .message = {"the target's park cap is reached", 32}},
 		[TN_FAILURE_POISON] = {.verdict = TN_REJECTED, .code = "POISON", .message = {"it is no event, or no rule could be judged on it", 48}},
+		[TN_FAILURE_REPLY_LOOP] = {.verdict = TN_REJECTED, .code = "REPLY_LOOP",
+			.message = {"a reply to a reply, too many times over", 39}},
+		[TN_FAILURE_POISON_CRASH] = {.verdict = TN_REJECTED, .code = "POISON_CRASH",
+			.message = {"the process ended at work on it too often; it was not looked at again", 69}},
 		[TN_FAILURE_UNRECORDED] = {.verdict = TN_RETRY, .code = "UNRECORDED",
 			.message = {"there was no memory to keep what the target answered", 52}},
 	};

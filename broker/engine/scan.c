@@ -144,6 +144,7 @@ static void fill_loaded(struct tn_engine *engine, struct loaded *loaded, const s
 	delivery->needs_event = delivery->pinned = true;
 	if (row->last != NULL)
 		delivery->last = tn_failure_new(engine, row->last, false);
+	loaded->parcel.poison = tn_failure_poison(engine, row->last);
 	tn_delivery_set_row(engine, delivery, (uint8_t)row->state);
 }
 
@@ -159,6 +160,8 @@ struct tn_delivery *tn_scan_load(struct tn_engine *engine, const struct tn_page 
 		return NULL;
 	memset(loaded, 0, sizeof(*loaded));
 	fill_loaded(engine, loaded, row, route);
+	if (page->quarantined != NULL && page->quarantined[index])
+		loaded->parcel.poison = TN_POISON_CRASH;
 	loaded->parcel.size = size;
 	tn_list_push(&engine->loaded, &loaded->parcel.link);
 	engine->heap_room++;

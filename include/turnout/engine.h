@@ -84,6 +84,13 @@ struct tn_target_table {
  * must have it on disk before we answer. */
 enum tn_ack_when { TN_ACK_SETTLED, TN_ACK_JOURNALED };
 
+/* Why an event goes to the poison route, whose only step is burying: what its dead letter says. */
+enum tn_poison {
+	TN_POISON_UNREADABLE,             /* POISON: no event, or no rule could be judged on it */
+	TN_POISON_REPLY_LOOP,             /* REPLY_LOOP: a reply to a reply to ... */
+	TN_POISON_CRASH,                  /* POISON_CRASH: it ended the process too often; not looked at */
+};
+
 struct tn_offer {                         /* one event with its matches; all copied or referenced by the engine */
 	struct tn_event *event;           /* the engine takes a ref of its own */
 	struct tn_ruleset *ruleset;       /* likewise: held until the last delivery ends. NULL: the routes outlive the engine */
@@ -92,6 +99,7 @@ struct tn_offer {                         /* one event with its matches; all cop
 	const struct tn_match *matches;
 	uint32_t match_count;             /* 0: no rule matched; settled at once, counted unmatched */
 	struct tn_str origin;             /* the position as its connector describes it (JSON), for rows; may be empty */
+	enum tn_poison poison;            /* of matches with the poison route */
 };
 struct tn_dedup_terms {                   /* of the source, for offers with a key */
 	int64_t window_ms;                /* a key is known so long after its event was journaled or settled */

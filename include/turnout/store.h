@@ -141,6 +141,7 @@ struct tn_page {
 	int64_t next_due_ms;              /* DUE: earliest not_before behind this page, or INT64_MAX */
 	struct tn_ruleset *ruleset;       /* filled in by the host: today's rules; its ref is given back by the host */
 	const struct tn_route *const *routes; /* by the host, by row; NULL: rule or target is gone */
+	const bool *quarantined;          /* by the host, by row, whose route is poison then (TN_POISON_CRASH); NULL: none is */
 	struct tn_page_memory *memory;    /* private to the store; NULL in a page made by hand */
 };
 

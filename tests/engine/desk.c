@@ -132,11 +132,11 @@ void desk_claimed(struct desk *desk, uint32_t claim, const struct tn_claim_answe
 	desk_obey(desk);
 }
 
-enum tn_status desk_offer_poison(struct desk *desk)
+enum tn_status desk_offer_poison(struct desk *desk, enum tn_ack_when ack_when, enum tn_poison poison)
 {
 	struct tn_match match = {.route = &desk->poison};
-	struct tn_offer one = {.event = desk->event, .matches = &match, .match_count = 1};
-	return offer(desk, TN_ACK_SETTLED, &one, 1);
+	struct tn_offer one = {.event = desk->event, .matches = &match, .match_count = 1, .poison = poison};
+	return offer(desk, ack_when, &one, 1);
 }
 
 /* --- Commands --- */
@@ -246,6 +246,8 @@ void desk_page(struct desk *desk, const struct tn_row *rows, uint32_t count, int
 		events[i] = rows[i].state == TN_ROW_TRIED ? NULL : desk->event;
 		routes[i] = rows[i].target_no > 0 && rows[i].target_no <= DESK_TARGETS && rows[i].rule.len > 0 ?
 			&desk->routes[rows[i].target_no - 1] : NULL;
+		if (rows[i].rule.len > 0 && tn_str_equal(rows[i].rule, desk->poison.rule))
+			routes[i] = &desk->poison;
 	}
 	struct tn_page page = {.token = desk->scan->token, .rows = rows, .events = events, .routes = routes, .count = count,
 		.last = true, .next_due_ms = next_due_ms};

@@ -56,7 +56,7 @@ enum tn_status desk_offer_many(struct desk *desk, uint32_t events, uint32_t matc
 /* One arrival of events with these keys, and what the store says of the n-th claim since the last desk_obey; the latter also obeys. */
 enum tn_status desk_offer_keys(struct desk *desk, enum tn_ack_when ack_when, const struct desk_key *keys, uint32_t count);
 void desk_claimed(struct desk *desk, uint32_t claim, const struct tn_claim_answer *answers, uint32_t count);
-enum tn_status desk_offer_poison(struct desk *desk);
+enum tn_status desk_offer_poison(struct desk *desk, enum tn_ack_when ack_when, enum tn_poison poison);
 /* Pulls all commands; then the books must close. */
 void desk_obey(struct desk *desk);
 void desk_tick(struct desk *desk, int64_t more_ms); /* and obeys */

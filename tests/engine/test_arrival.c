@@ -153,7 +153,7 @@ static void raw_bytes_go_straight_to_the_dead_letters(void **state)
 {
 	desk_init(&desk);
 	desk_open(&desk);
-	assert_int_equal(desk_offer_poison(&desk), TN_OK);
+	assert_int_equal(desk_offer_poison(&desk, TN_ACK_SETTLED, TN_POISON_UNREADABLE), TN_OK);
 	desk_obey(&desk);
 	assert_int_equal(desk.start_count, 0);
 	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
@@ -161,6 +161,32 @@ static void raw_bytes_go_straight_to_the_dead_letters(void **state)
 	assert_int_equal(desk.answer_count, 0);
 	desk_commit(&desk, TN_COMMIT_OK);
 	assert_int_equal(desk.settlements[0].dead, 1);
+	desk_close(&desk);
+}
+
+static void what_ended_the_process_says_so_also_when_another_run_buries_it(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(desk_offer_poison(&desk, TN_ACK_JOURNALED, TN_POISON_CRASH), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_OPEN);
+	assert_string_equal(desk_row(&desk, 0)->last->code, "POISON_CRASH");
+	struct tn_row row = *desk_row(&desk, 0);
+	struct tn_outcome last = *row.last;
+	row.last = &last;
+	desk_close(&desk);
+
+	desk_init(&desk);
+	desk.config.recover = true;
+	desk.config.store_rows = 1;
+	desk.config.next_seq = 2;
+	desk_open(&desk);
+	while (desk.scan != NULL && desk.scan->state != TN_ROW_OPEN)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	assert_string_equal(desk_row(&desk, 0)->last->code, "POISON_CRASH");
 	desk_close(&desk);
 }
 
@@ -175,6 +201,7 @@ int main(void)
 		cmocka_unit_test(a_refused_journal_answers_unavailable_and_forgets),
 		cmocka_unit_test(intake_stops_at_the_memory_limit_and_room_comes_at_half),
 		cmocka_unit_test(raw_bytes_go_straight_to_the_dead_letters),
+		cmocka_unit_test(what_ended_the_process_says_so_also_when_another_run_buries_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,7 @@ static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_delive
 	slot->last = tn_failure_ref(delivery->last);
 	tn_parcel_pin(delivery->parcel);
 	delivery->slot = slot;
+	slot->episode = tn_breaker_started(target);
 	fill_attempt(engine, slot, delivery, target);
 	enter_running(target, slot);
 	target->in_flight++;
@@ -106,7 +107,9 @@ static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_delive
 
 static struct tn_delivery *first_waiting(struct tn_target *target)
 {
-	struct tn_delivery *delivery = TN_OWNER(tn_list_pop(&target->waiting), struct tn_delivery, link);
+	struct tn_link *link = target->breaker.state == TN_BREAKER_HALF_OPEN ? tn_breaker_choose(target) : tn_list_first(&target->waiting);
+	tn_link_leave(link);
+	struct tn_delivery *delivery = TN_OWNER(link, struct tn_delivery, link);
 	delivery->waiting = false;
 	target->waiting_count--;
 	return delivery;
@@ -189,7 +192,7 @@ static void in_time(struct tn_engine *engine, struct tn_slot *slot, const struct
 	delivery->slot = NULL;
 	if (outcome->verdict != TN_HOLD)
 		engine->books.attempts++;
-	tn_target_answered(engine, slot->target, outcome);
+	tn_target_answered(engine, slot->target, slot->episode, outcome);
 	if (delivery->state == TN_STATE_BURYING)
 		tn_bury_sink_answered(engine, delivery, outcome);
 	else
@@ -221,6 +224,7 @@ static void time_out(struct tn_engine *engine, struct tn_slot *slot)
 	tn_list_push(&engine->lingering, &slot->link);
 	tn_list_push(&engine->cancels, &slot->cancel);
 	engine->books.attempts++;
+	tn_breaker_answered(engine, slot->target, slot->episode, &engine->builtin[TN_FAILURE_TIMEOUT]->outcome);
 	tn_delivery_timed_out(engine, slot->delivery);
 }
 

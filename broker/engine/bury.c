@@ -26,7 +26,7 @@ void tn_bury_in_store(struct tn_engine *engine, struct tn_delivery *delivery)
 	tn_journal_want(engine, delivery, TN_WISH_DEAD);
 }
 
-/* One more try at the sink. A sink that rests or is held costs a try, too. */
+/* One more try at the sink. A sink that rests, is held or has its breaker open costs a try, too. */
 static void try_sink(struct tn_engine *engine, struct tn_delivery *delivery)
 {
 	struct tn_target *sink = sink_of(engine, delivery);
@@ -41,6 +41,13 @@ static void try_sink(struct tn_engine *engine, struct tn_delivery *delivery)
 		tn_heap_set(&engine->backoffs, &delivery->timer, tn_time_add(engine->now_ms, engine->config.settle_deadline_ms));
 		tn_delivery_wait(engine, delivery, sink, false);
 	}
+}
+
+void tn_bury_sink_rests(struct tn_engine *engine, struct tn_delivery *delivery)
+{
+	tn_delivery_stop_waiting(engine, delivery);
+	delivery->sink_tries++;
+	tn_heap_set(&engine->backoffs, &delivery->timer, engine->now_ms + TN_SINK_PAUSE_MS);
 }
 
 void tn_bury_due(struct tn_engine *engine, struct tn_delivery *delivery)
@@ -61,8 +68,6 @@ void tn_bury_sink_answered(struct tn_engine *engine, struct tn_delivery *deliver
 	int64_t after_ms = tn_time_min(outcome->retry_after_ms, sink->limits.retry_after_max_ms);
 	if (after_ms > 0 && !TN_PLANT(13))
 		tn_target_pause(engine, sink, tn_time_add(engine->now_ms, after_ms), outcome->code);
-	if (outcome->verdict == TN_MISCONFIGURED && outcome->credential && sink->limits.on_credential_error == TN_CONFIG_HOLD)
-		tn_target_credential_pause(engine, sink, outcome->code);
 	delivery->sink_tries++;
 	if (delivery->sink_tries >= TN_SINK_TRIES)
 		tn_bury_in_store(engine, delivery);

@@ -36,8 +36,6 @@ enum {
 	TN_SINK_TRIES = 3,
 	TN_SINK_PAUSE_MS = 100,        /* between quick tries */
 	TN_HELD_MS = 30000,            /* a HOLD nobody ended is tried again */
-	TN_CREDENTIAL_MIN_MS = 30000,
-	TN_CREDENTIAL_MAX_MS = 300000,
 	TN_COMMIT_MIN_MS = 100,        /* pause before a batch goes again, doubling */
 	TN_COMMIT_MAX_MS = 5000,
 	TN_SCAN_PAUSE_MS = 1000,       /* before a page that failed is asked for again */
@@ -238,9 +236,30 @@ struct tn_slot {
 	struct tn_target *target;
 	int64_t deadline_ms;
 	uint32_t index, generation;
+	uint32_t episode;                  /* of its target's breaker, when it started */
 	uint8_t state;
 };
 enum { TN_SLOTS_A_SLAB = 64 };
+
+/* --- The circuit breaker of a target (breaker.c) --- */
+
+enum { TN_BREAKER_BUCKETS = 10 };
+struct tn_breaker {
+	uint8_t state;                     /* enum tn_breaker_state */
+	uint32_t episode;                  /* grows with each change of state: an attempt from before says nothing about now */
+	uint32_t in_a_row;                 /* CLOSED: failures since the last good answer */
+	uint32_t attempts, failures;       /* CLOSED: over all buckets */
+	uint32_t probes, passed;           /* HALF_OPEN: under way; good answers so far */
+	int64_t until_ms;                  /* OPEN. INT64_MAX: until an operator closes it */
+	int64_t page_by_ms;                /* HALF_OPEN: what is parked may be older than what waits: the first page is awaited so long */
+	int64_t pause_ms;                  /* how long it was open last; 0: closed since */
+	const char *code;                  /* not CLOSED: what opened it */
+	uint64_t opened;
+	int64_t bucket_no;                 /* the newest one's, counted from time 0 */
+	struct {
+		uint32_t attempts, failures;
+	} buckets[TN_BREAKER_BUCKETS];
+};
 
 /* --- Targets (target.c) --- */
 
@@ -257,9 +276,9 @@ struct tn_target {
 	uint64_t pending, backoff, parked, park_rows; /* park_rows: parked, being parked, or loaded from a PARKED row */
 	uint32_t loaded;
 	int64_t paused_until_ms, held_until_ms, removed_until_ms;
-	int64_t credential_ms;             /* length of the last credential pause; 0: none */
 	const char *pause_code;
-	bool held, probing, in_table;
+	bool held, in_table;
+	struct tn_breaker breaker;
 	/* Due scan: rows up to (cursor_due_ms, cursor_key) are in hand. low_*: rows below it that must be read again. */
 	int64_t cursor_due_ms, next_due_ms, low_due_ms, low_at_ms;
 	struct tn_row_key cursor_key;
@@ -446,6 +465,8 @@ bool tn_delivery_in_hand(const struct tn_delivery *delivery);
 bool tn_park_has_room(const struct tn_delivery *delivery);
 /* A delivery that waits (PENDING, BACKOFF or just failed) goes to the store until due_ms; or stays in memory, or dies, as the park cap says. */
 void tn_park_or_hold(struct tn_engine *engine, struct tn_delivery *delivery, int64_t due_ms);
+/* Its PARKED row, from which it was loaded, says all there is to say: nothing is written. The delivery is freed. */
+void tn_park_put_back(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_park_confirmed(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_park_refused(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_park_leave_key(struct tn_engine *engine, struct tn_delivery *delivery); /* its PARKED row is gone or no longer ours */
@@ -458,6 +479,7 @@ void tn_bury(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_con
 void tn_bury_exhausted(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_condition condition); /* or drop, by policy */
 void tn_bury_sink_answered(struct tn_engine *engine, struct tn_delivery *delivery, const struct tn_outcome *outcome);
 void tn_bury_due(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_bury_sink_rests(struct tn_engine *engine, struct tn_delivery *delivery); /* in its line, when it stopped taking any: a try is gone */
 void tn_bury_in_store(struct tn_engine *engine, struct tn_delivery *delivery);
 
 /* arrival.c */
@@ -532,13 +554,25 @@ void tn_target_update(struct tn_engine *engine, struct tn_target *target); /* af
 void tn_target_wake(struct tn_engine *engine, struct tn_target *target);   /* its timer fired */
 void tn_target_arm(struct tn_engine *engine, struct tn_target *target, int64_t due_ms); /* not later than due_ms */
 void tn_target_pause(struct tn_engine *engine, struct tn_target *target, int64_t until_ms, const char *code);
-int64_t tn_target_credential_pause(struct tn_engine *engine, struct tn_target *target, const char *code); /* until when */
 void tn_target_hold(struct tn_engine *engine, struct tn_target *target);
-void tn_target_answered(struct tn_engine *engine, struct tn_target *target, const struct tn_outcome *outcome);
+void tn_target_answered(struct tn_engine *engine, struct tn_target *target, uint32_t episode, const struct tn_outcome *outcome);
 bool tn_target_expired(const struct tn_engine *engine, const struct tn_target *target); /* removed, and its grace is over */
-bool tn_target_waits(const struct tn_engine *engine, const struct tn_target *target);   /* paused or held */
+bool tn_target_waits(const struct tn_engine *engine, const struct tn_target *target);   /* paused, held, or its breaker is open */
 enum tn_status tn_target_new_nobody(struct tn_engine *engine) TN_MUST_CHECK;
 void tn_target_free_all(struct tn_engine *engine);
+
+/* breaker.c */
+void tn_breaker_default(struct tn_breaker_limits *limits); /* what is 0 */
+/* An attempt got its result, or its time was up. episode: the slot's. */
+void tn_breaker_answered(struct tn_engine *engine, struct tn_target *target, uint32_t episode, const struct tn_outcome *outcome);
+uint32_t tn_breaker_started(struct tn_target *target);  /* an attempt: answers the episode */
+void tn_breaker_wake(struct tn_engine *engine, struct tn_target *target); /* is it time for a probe? */
+void tn_breaker_changed(struct tn_engine *engine, struct tn_target *target); /* its settings: a probe at once */
+int64_t tn_breaker_deadline(const struct tn_engine *engine, const struct tn_target *target);
+bool tn_breaker_allows(const struct tn_engine *engine, const struct tn_target *target); /* one more attempt now */
+struct tn_link *tn_breaker_choose(const struct tn_target *target); /* HALF_OPEN: the oldest in line */
+/* True: it is open, and delivery, which would wait in line, is parked instead; it may be freed. */
+bool tn_breaker_keeps(struct tn_engine *engine, struct tn_delivery *delivery);
 
 /* journal.c */
 enum tn_status tn_journal_init(struct tn_engine *engine) TN_MUST_CHECK;
@@ -577,6 +611,7 @@ void tn_moves_fini(struct tn_engine *engine);
 /* scan.c */
 void tn_scan_row_parked(struct tn_engine *engine, struct tn_target *target, int64_t due_ms); /* a PARKED row is in the store */
 bool tn_scan_wanted(const struct tn_engine *engine, const struct tn_target *target);
+bool tn_scan_under_way(const struct tn_engine *engine, const struct tn_target *target);
 void tn_scan_check_low(struct tn_engine *engine, struct tn_target *target);
 bool tn_scan_next(struct tn_engine *engine, struct tn_command *out_command);
 int64_t tn_scan_deadline(const struct tn_engine *engine);

@@ -187,7 +187,7 @@ void tn_delivery_make_pending(struct tn_engine *engine, struct tn_delivery *deli
 		tn_bury_exhausted(engine, delivery, TN_CONDITION_MAX_AGE);
 	} else if (engine->draining) {
 		tn_drain_waiting(engine, delivery);
-	} else {
+	} else if (!tn_breaker_keeps(engine, delivery)) {
 		tn_delivery_wait(engine, delivery, delivery->target, false);
 	}
 }
@@ -303,7 +303,7 @@ void tn_delivery_end(struct tn_engine *engine, struct tn_delivery *delivery, enu
 static bool may_stay_in_memory(const struct tn_engine *engine, const struct tn_delivery *delivery, int64_t next_ms)
 {
 	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
-	if (next_ms - engine->now_ms > engine->config.park_after_ms)
+	if (next_ms - engine->now_ms > engine->config.park_after_ms || delivery->target->breaker.state != TN_BREAKER_CLOSED)
 		return false;
 	if (arrival == NULL)
 		return true;
@@ -367,21 +367,11 @@ static void failed(struct tn_engine *engine, struct tn_delivery *delivery, const
 	wait_until(engine, delivery, schedule.next_ms);
 }
 
-/* An operator must act: the target rests, the delivery waits with it and loses no retry. */
-static void held_for_operator(struct tn_engine *engine, struct tn_delivery *delivery, const struct tn_outcome *outcome)
-{
-	int64_t until_ms = tn_target_credential_pause(engine, delivery->target, outcome->code);
-	if (tn_schedule_too_old(delivery->route->policy, &delivery->tries, until_ms))
-		tn_bury_exhausted(engine, delivery, TN_CONDITION_MAX_AGE);
-	else
-		wait_until(engine, delivery, until_ms);
-}
-
 static void misconfigured(struct tn_engine *engine, struct tn_delivery *delivery, const struct tn_outcome *outcome)
 {
 	const struct tn_target_limits *limits = &delivery->target->limits;
 	if ((outcome->credential ? limits->on_credential_error : limits->on_missing) == TN_CONFIG_HOLD) {
-		held_for_operator(engine, delivery, outcome);
+		wait_until(engine, delivery, engine->now_ms); /* for an operator, behind the breaker; it loses no retry */
 		return;
 	}
 	count_failure(delivery, false);
@@ -397,7 +387,7 @@ static void held(struct tn_engine *engine, struct tn_delivery *delivery)
 		tn_delivery_end(engine, delivery, TN_STATE_RELEASED);
 	else if (engine->draining)
 		tn_drain_waiting(engine, delivery);
-	else
+	else if (!tn_breaker_keeps(engine, delivery))
 		tn_delivery_wait(engine, delivery, delivery->target, true);
 }
 

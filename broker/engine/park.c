@@ -107,6 +107,15 @@ void tn_park_or_hold(struct tn_engine *engine, struct tn_delivery *delivery, int
 	tn_journal_want(engine, delivery, TN_WISH_PARKED);
 }
 
+void tn_park_put_back(struct tn_engine *engine, struct tn_delivery *delivery)
+{
+	struct tn_target *target = delivery->target;
+	tn_delivery_stop_waiting(engine, delivery);
+	tn_delivery_set_state(engine, delivery, TN_STATE_PARKING);
+	tn_delivery_end(engine, delivery, TN_STATE_PARKED);
+	tn_scan_row_parked(engine, target, INT64_MIN); /* its due time in the store may be an older one than in memory */
+}
+
 void tn_park_confirmed(struct tn_engine *engine, struct tn_delivery *delivery)
 {
 	struct tn_target *target = delivery->target;

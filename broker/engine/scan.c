@@ -26,14 +26,14 @@ static void lower(struct tn_engine *engine, struct tn_target *target, int64_t du
 	tn_target_arm(engine, target, tn_time_max(target->low_at_ms, engine->now_ms + 1));
 }
 
-static bool is_scanning(const struct tn_engine *engine, const struct tn_target *target)
+bool tn_scan_under_way(const struct tn_engine *engine, const struct tn_target *target)
 {
 	return engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_DUE && engine->reader.target == target;
 }
 
 void tn_scan_check_low(struct tn_engine *engine, struct tn_target *target)
 {
-	if (target->low_due_ms == INT64_MAX || target->low_at_ms > engine->now_ms || is_scanning(engine, target))
+	if (target->low_due_ms == INT64_MAX || target->low_at_ms > engine->now_ms || tn_scan_under_way(engine, target))
 		return;
 	if (target->low_due_ms <= target->cursor_due_ms) {
 		target->cursor_due_ms = target->low_due_ms == INT64_MIN ? INT64_MIN : target->low_due_ms - 1;
@@ -45,9 +45,9 @@ void tn_scan_check_low(struct tn_engine *engine, struct tn_target *target)
 
 void tn_scan_row_parked(struct tn_engine *engine, struct tn_target *target, int64_t due_ms)
 {
-	if (!TN_PLANT(29) && (is_scanning(engine, target) || due_ms <= target->cursor_due_ms))
+	if (!TN_PLANT(29) && (tn_scan_under_way(engine, target) || due_ms <= target->cursor_due_ms))
 		lower(engine, target, due_ms, engine->now_ms);
-	if (!is_scanning(engine, target))
+	if (!tn_scan_under_way(engine, target))
 		target->next_due_ms = tn_time_min(target->next_due_ms, due_ms);
 	tn_scan_check_low(engine, target);
 	tn_target_arm(engine, target, tn_time_max(due_ms, engine->now_ms + 1));

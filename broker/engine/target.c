@@ -18,7 +18,8 @@ struct tn_target *tn_target_find(const struct tn_engine *engine, uint32_t target
 
 bool tn_target_waits(const struct tn_engine *engine, const struct tn_target *target)
 {
-	return target->held || target->dead_full || target->paused_until_ms > engine->now_ms;
+	return target->held || target->dead_full || target->paused_until_ms > engine->now_ms ||
+	       target->breaker.state == TN_BREAKER_OPEN;
 }
 
 bool tn_target_expired(const struct tn_engine *engine, const struct tn_target *target)
@@ -28,15 +29,14 @@ bool tn_target_expired(const struct tn_engine *engine, const struct tn_target *t
 
 static uint32_t start_limit(const struct tn_target *target)
 {
-	if (target->probing)
-		return 1;
 	return target->limits.max_in_flight < target->hold_limit ? target->limits.max_in_flight : target->hold_limit;
 }
 
 static bool can_start(const struct tn_engine *engine, const struct tn_target *target)
 {
 	return target->waiting_count > 0 && !target->limits.removed && !engine->draining && !tn_target_waits(engine, target) &&
-	       target->in_flight < start_limit(target);
+	       target->in_flight < start_limit(target) &&
+	       (target->breaker.state == TN_BREAKER_CLOSED || tn_breaker_allows(engine, target));
 }
 
 static void update_ring(struct tn_engine *engine, struct tn_target *target)
@@ -95,6 +95,7 @@ static void arm_all(struct tn_engine *engine, struct tn_target *target)
 	due_ms = tn_time_min(due_ms, future(engine, target->paused_until_ms));
 	if (target->held)
 		due_ms = tn_time_min(due_ms, target->held_until_ms);
+	due_ms = tn_time_min(due_ms, tn_breaker_deadline(engine, target));
 	if (target->limits.removed)
 		due_ms = tn_time_min(due_ms, future(engine, target->removed_until_ms));
 	if (target->parked > 0)
@@ -115,6 +116,7 @@ void tn_target_wake(struct tn_engine *engine, struct tn_target *target)
 		target->held = false;
 		target->hold_limit = target->in_flight + 1;
 	}
+	tn_breaker_wake(engine, target);
 	if (tn_target_expired(engine, target))
 		bury_waiting(engine, target);
 	tn_scan_check_low(engine, target);
@@ -135,17 +137,6 @@ void tn_target_pause(struct tn_engine *engine, struct tn_target *target, int64_t
 	tn_target_update(engine, target);
 }
 
-int64_t tn_target_credential_pause(struct tn_engine *engine, struct tn_target *target, const char *code)
-{
-	if (target->credential_ms > 0 && target->paused_until_ms > engine->now_ms)
-		return target->paused_until_ms; /* answered before it was paused */
-	int64_t pause_ms = target->credential_ms == 0 ? TN_CREDENTIAL_MIN_MS : target->credential_ms * 2;
-	target->credential_ms = tn_time_min(pause_ms, TN_CREDENTIAL_MAX_MS);
-	target->probing = true;
-	tn_target_pause(engine, target, engine->now_ms + target->credential_ms, code);
-	return target->paused_until_ms;
-}
-
 void tn_target_hold(struct tn_engine *engine, struct tn_target *target)
 {
 	target->held = true;
@@ -154,19 +145,15 @@ void tn_target_hold(struct tn_engine *engine, struct tn_target *target)
 	tn_target_update(engine, target);
 }
 
-void tn_target_answered(struct tn_engine *engine, struct tn_target *target, const struct tn_outcome *outcome)
+void tn_target_answered(struct tn_engine *engine, struct tn_target *target, uint32_t episode, const struct tn_outcome *outcome)
 {
+	tn_breaker_answered(engine, target, episode, outcome);
 	if (outcome->verdict == TN_HOLD) {
 		tn_target_hold(engine, target);
 		return;
 	}
 	if (target->hold_limit != UINT32_MAX && ++target->hold_limit >= target->limits.max_in_flight)
 		target->hold_limit = UINT32_MAX;
-	bool credential = outcome->verdict == TN_MISCONFIGURED && outcome->credential;
-	if (target->probing && !credential && target->paused_until_ms <= engine->now_ms) {
-		target->probing = false;
-		target->credential_ms = 0;
-	}
 	tn_target_update(engine, target);
 }
 
@@ -264,10 +251,13 @@ static void remove_target(struct tn_engine *engine, struct tn_target *target, in
 static void apply_limits(struct tn_engine *engine, struct tn_target *target, const struct tn_target_limits *limits, int64_t grace_ms)
 {
 	struct tn_str name = target->limits.name;
-	bool removed = target->limits.removed;
+	bool removed = target->limits.removed, changed = target->limits.settings != limits->settings;
 	target->limits = *limits;
 	target->limits.name = name;
 	target->limits.removed = removed && limits->removed;
+	tn_breaker_default(&target->limits.breaker);
+	if (changed)
+		tn_breaker_changed(engine, target);
 	if (target->limits.max_in_flight == 0)
 		target->limits.max_in_flight = 1;
 	target->limits.queue = target->queue = tn_moves_queue_name(engine, limits->queue); /* it was made by make_room */
@@ -384,7 +374,11 @@ bool tn_engine_target_view(const struct tn_engine *engine, uint32_t index, struc
 	*out_view = (struct tn_target_view){.name = target->limits.name, .target_no = target->limits.target_no,
 		.removed = target->limits.removed, .in_flight = target->in_flight, .max_in_flight = target->limits.max_in_flight,
 		.pending = target->pending, .backoff = target->backoff, .parked = target->parked, .delivered = target->delivered,
-		.retried = target->retried, .dead = target->dead, .dropped = target->dropped, .parks = target->parks};
+		.retried = target->retried, .dead = target->dead, .dropped = target->dropped, .parks = target->parks,
+		.breaker = (enum tn_breaker_state)target->breaker.state, .breaker_code = target->breaker.code,
+		.breaker_opened = target->breaker.opened};
+	if (target->breaker.state == TN_BREAKER_OPEN)
+		out_view->breaker_until_ms = target->breaker.until_ms;
 	if (target->paused_until_ms > engine->now_ms) {
 		out_view->paused_until_ms = target->paused_until_ms;
 		out_view->pause_code = target->pause_code;

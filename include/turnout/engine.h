@@ -48,6 +48,16 @@ enum tn_on_park_full { TN_PARK_FULL_PAUSE, TN_PARK_FULL_DEAD_LETTER };
 enum tn_on_config_error { TN_CONFIG_HOLD, TN_CONFIG_DEAD_LETTER };
 enum tn_dead_overflow { TN_DEAD_STOP, TN_DEAD_DROP_OLDEST };
 
+enum tn_breaker_state { TN_BREAKER_CLOSED, TN_BREAKER_HALF_OPEN, TN_BREAKER_OPEN };
+struct tn_breaker_limits {                /* a number that is 0: its default, in brackets */
+	bool on;                          /* false: only an operator opens it, or an answer that needs one */
+	uint32_t in_a_row;                /* opens after so many failures one after the other [10] */
+	uint32_t attempts, percent;       /* or when of so many [20] or more attempts in window_ms so many percent [50] or more failed */
+	int64_t window_ms;                /* [30,000] */
+	int64_t open_ms, open_max_ms;     /* stays open so long [30,000], and a tenth at most more; twice as long each time it opens again, up
+	                                     to [300,000] */
+};
+
 struct tn_target_limits {
 	struct tn_str name;               /* copied */
 	uint32_t target_no;               /* 1 and up; the same name has the same number for ever */
@@ -56,8 +66,11 @@ struct tn_target_limits {
 	int64_t timeout_ms;               /* of one attempt; the engine's deadline */
 	uint32_t park_rows;               /* park cap [100,000] */
 	enum tn_on_park_full on_park_full;
-	enum tn_on_config_error on_credential_error; /* [hold]: the target is tried again every 30 s, doubling to 300 s */
+	enum tn_on_config_error on_credential_error; /* [hold]: the breaker is forced open */
 	enum tn_on_config_error on_missing;          /* [dead_letter] */
+	struct tn_breaker_limits breaker;
+	uint64_t settings;                /* of any meaning: another number says that how it is reached changed, so that an open breaker
+	                                     probes at once */
 	int64_t retry_after_max_ms;       /* [3,600,000]; 0: Retry-After is ignored */
 	uint32_t dead_letter_no;          /* target number of its dead-letter sink, or 0: the store */
 	uint64_t found_parked;            /* PARKED rows of it when the store was opened. Read from the first table only, which
@@ -242,7 +255,7 @@ struct tn_command {
 
 enum tn_note_kind { TN_NOTE_RETRY, TN_NOTE_PARKED, TN_NOTE_DEAD, TN_NOTE_DROPPED, TN_NOTE_TIMEOUT, TN_NOTE_LATE_SUCCESS, TN_NOTE_ORPHAN,
 	TN_NOTE_COMMIT_UNKNOWN, TN_NOTE_COMMIT_REFUSED, TN_NOTE_TARGET_PAUSED, TN_NOTE_PARK_FULL, TN_NOTE_NO_TARGET, TN_NOTE_MEMORY_FULL,
-	TN_NOTE_STALE_ACK, TN_NOTE_DEAD_FULL };
+	TN_NOTE_STALE_ACK, TN_NOTE_DEAD_FULL, TN_NOTE_BREAKER_OPENED, TN_NOTE_BREAKER_HALF_OPEN, TN_NOTE_BREAKER_CLOSED };
 struct tn_note {
 	enum tn_note_kind kind;
 	const char *code;                 /* constant text */
@@ -305,12 +318,16 @@ struct tn_target_view {                   /* one target for status and metrics *
 	uint32_t in_flight, max_in_flight;
 	uint64_t pending, backoff, parked;
 	uint64_t delivered, retried, dead, dropped, parks;
-	int64_t paused_until_ms;          /* Retry-After or credential hold; 0: not paused */
+	int64_t paused_until_ms;          /* Retry-After; 0: not paused */
 	const char *pause_code;
 	struct tn_str queue;              /* of its dead letters; empty: "default" */
 	uint64_t dead_rows, dead_bytes, dead_max_bytes; /* in the store */
 	bool dead_full;                   /* it rests until dead letters have gone: pause_code is DEAD_LETTERS_FULL */
 	uint64_t redriven, redrive_delivered, redrive_failed;
+	enum tn_breaker_state breaker;
+	int64_t breaker_until_ms;         /* OPEN: until then; INT64_MAX: until the operator closes it */
+	const char *breaker_code;         /* not CLOSED: what opened it */
+	uint64_t breaker_opened;          /* how often it did */
 };
 
 /* --- The engine. Loop thread, all of them. --- */
@@ -354,6 +371,9 @@ enum tn_status tn_engine_reload(struct tn_engine *engine, const struct tn_target
 enum tn_status tn_engine_move(struct tn_engine *engine, const struct tn_moves *moves) TN_MUST_CHECK;
 /* How many calls of tn_engine_move have come to their end. False: one is under way. */
 bool tn_engine_moves_ended(const struct tn_engine *engine, uint64_t *out_ended);
+/* By the operator. OPEN: no attempts, what waits is parked, until he closes it; CLOSED: as if nothing had been. TN_NOT_FOUND: no such
+ * target. */
+enum tn_status tn_engine_breaker(struct tn_engine *engine, uint32_t target_no, enum tn_breaker_state state) TN_MUST_CHECK;
 /* No more credit or new work; attempts end or are given up at timeout; backoff parks; DRAINED comes last. Repeating it shortens the
  * timeout only. */
 void tn_engine_drain(struct tn_engine *engine, int64_t timeout_ms);

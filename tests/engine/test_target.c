@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_target.c - limits, fairness, Retry-After, waiting for an operator, reload and removal.
+ * test_target.c - limits, fairness, Retry-After, reload and removal.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -132,47 +132,6 @@ static void retry_after_past_the_age_limit_is_death_now(void **state)
 	desk_close(&desk);
 }
 
-static void a_wrong_credential_costs_no_retry_and_is_probed_alone(void **state)
-{
-	desk_init(&desk);
-	desk.policy.system.max_retries = 0;
-	desk_open(&desk);
-	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
-	desk_obey(&desk);
-	struct tn_outcome refused = {.verdict = TN_MISCONFIGURED, .credential = true, .code = "UNAUTHORIZED", .status = 401};
-	desk_answer_with(&desk, 0, refused);
-	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
-	assert_int_equal(desk_row(&desk, 0)->tries.system, 0);
-	desk_commit(&desk, TN_COMMIT_OK);
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
-	desk_tick(&desk, 14000);
-	assert_int_equal(desk.start_count, 0);
-	desk_close(&desk);
-
-	desk_init(&desk);
-	desk.config.settle_deadline_ms = 600000; /* so that they wait in memory */
-	desk_open(&desk);
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
-	desk.limits[0].max_in_flight = 1;
-	struct tn_target_table table = {.targets = desk.limits, .count = DESK_TARGETS};
-	assert_int_equal(tn_engine_reload(desk.engine, &table), TN_OK);
-	desk_obey(&desk);
-	desk_answer_with(&desk, 0, refused);
-	desk_commit(&desk, TN_COMMIT_OK);
-	desk_tick(&desk, 29999);
-	assert_int_equal(desk.start_count, 0);
-	desk_tick(&desk, 1);
-	assert_int_equal(desk.start_count, 1); /* the probe */
-	desk_answer_with(&desk, 0, refused);
-	desk_tick(&desk, 59999);
-	assert_int_equal(desk.start_count, 0); /* twice as long */
-	desk_tick(&desk, 1);
-	assert_int_equal(desk.start_count, 1);
-	desk_close(&desk);
-}
-
 static void a_missing_resource_is_a_dead_letter(void **state)
 {
 	desk_init(&desk);
@@ -257,7 +216,6 @@ int main(void)
 		cmocka_unit_test(retry_after_quietens_the_whole_target),
 		cmocka_unit_test(retry_after_is_capped_and_may_be_switched_off),
 		cmocka_unit_test(retry_after_past_the_age_limit_is_death_now),
-		cmocka_unit_test(a_wrong_credential_costs_no_retry_and_is_probed_alone),
 		cmocka_unit_test(a_missing_resource_is_a_dead_letter),
 		cmocka_unit_test(a_removed_target_waits_out_its_grace_then_its_deliveries_die),
 		cmocka_unit_test(a_target_that_comes_back_in_time_goes_on),

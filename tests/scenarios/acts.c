@@ -265,6 +265,18 @@ bool scn_do_ready(struct scenario *scenario)
 	return scn_obey(scenario);
 }
 
+bool scn_do_breaker(struct scenario *scenario)
+{
+	static const char *const states[] = {[TN_BREAKER_CLOSED] = "closed", [TN_BREAKER_HALF_OPEN] = "half_open", [TN_BREAKER_OPEN] = "open",
+		NULL};
+	uint32_t target = scn_target(scenario, scenario->words[1]), state;
+	if (target == UINT32_MAX || !scn_choice(scenario, scenario->words[2], states, &state) || state == TN_BREAKER_HALF_OPEN)
+		return scn_fail(scenario, "an operator opens a breaker, or closes it");
+	if (tn_engine_breaker(scenario->engine, target + 1, (enum tn_breaker_state)state) != TN_OK)
+		return scn_fail(scenario, "the engine does not know that target");
+	return scn_obey(scenario);
+}
+
 /* --- Time --- */
 
 bool scn_do_advance(struct scenario *scenario)

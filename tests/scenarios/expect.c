@@ -248,6 +248,10 @@ static bool expect_target(struct scenario *scenario)
 	scn_put_number(&state, "parks", (int64_t)view.parks);
 	scn_put_time(&state, "paused_until", view.paused_until_ms > 0 ? view.paused_until_ms - SCN_ZERO_MS : 0);
 	scn_put_text(&state, "pause_code", view.pause_code != NULL ? view.pause_code : "none");
+	static const char *const breakers[] = {"closed", "half_open", "open"};
+	scn_put_text(&state, "breaker", breakers[view.breaker]);
+	scn_put_text(&state, "breaker_code", view.breaker_code != NULL ? view.breaker_code : "none");
+	scn_put_number(&state, "breaker_opened", (int64_t)view.breaker_opened);
 	scn_put_text(&state, "removed", view.removed ? "yes" : "no");
 	scn_put_text(&state, "open", tn_engine_target_open(scenario->engine, target + 1) ? "yes" : "no");
 	return compare(scenario, &state, 3);

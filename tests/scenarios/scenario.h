@@ -193,6 +193,7 @@ bool scn_do_poison(struct scenario *scenario);
 bool scn_do_result(struct scenario *scenario);
 bool scn_do_answers(struct scenario *scenario);
 bool scn_do_ready(struct scenario *scenario);
+bool scn_do_breaker(struct scenario *scenario);
 bool scn_do_advance(struct scenario *scenario);
 bool scn_do_jump(struct scenario *scenario);
 bool scn_do_store(struct scenario *scenario);

@@ -114,6 +114,14 @@ bool scn_do_target(struct scenario *scenario)
 		{"on_missing", SCN_SET_CHOICE, offsetof(struct tn_target_limits, on_missing), .choices = config_error},
 		{"retry_after_max", SCN_SET_TIME, offsetof(struct tn_target_limits, retry_after_max_ms)},
 		{"dead_letter", SCN_SET_TARGET, offsetof(struct tn_target_limits, dead_letter_no)},
+		{"settings", SCN_SET_NUMBER, offsetof(struct tn_target_limits, settings)},
+		{"breaker", SCN_SET_BOOL, offsetof(struct tn_target_limits, breaker.on)},
+		{"breaker_failures", SCN_SET_COUNT, offsetof(struct tn_target_limits, breaker.in_a_row)},
+		{"breaker_attempts", SCN_SET_COUNT, offsetof(struct tn_target_limits, breaker.attempts)},
+		{"breaker_percent", SCN_SET_COUNT, offsetof(struct tn_target_limits, breaker.percent)},
+		{"breaker_window", SCN_SET_TIME, offsetof(struct tn_target_limits, breaker.window_ms)},
+		{"breaker_open", SCN_SET_TIME, offsetof(struct tn_target_limits, breaker.open_ms)},
+		{"breaker_open_max", SCN_SET_TIME, offsetof(struct tn_target_limits, breaker.open_max_ms)},
 		{0}};
 	struct scn_target *target = find_target(scenario, scenario->words[1]);
 	if (target == NULL)

@@ -286,11 +286,13 @@ void scn_note(void *arg, const struct tn_note *note)
 		[TN_NOTE_DROPPED] = "dropped", [TN_NOTE_TIMEOUT] = "timeout", [TN_NOTE_LATE_SUCCESS] = "late_success",
 		[TN_NOTE_ORPHAN] = "orphan", [TN_NOTE_COMMIT_UNKNOWN] = "commit_unknown", [TN_NOTE_COMMIT_REFUSED] = "commit_refused",
 		[TN_NOTE_TARGET_PAUSED] = "target_paused", [TN_NOTE_PARK_FULL] = "park_full", [TN_NOTE_NO_TARGET] = "no_target",
-		[TN_NOTE_MEMORY_FULL] = "memory_full", [TN_NOTE_STALE_ACK] = "stale_ack"};
+		[TN_NOTE_MEMORY_FULL] = "memory_full", [TN_NOTE_STALE_ACK] = "stale_ack",
+		[TN_NOTE_BREAKER_OPENED] = "breaker_opened", [TN_NOTE_BREAKER_HALF_OPEN] = "breaker_half_open",
+		[TN_NOTE_BREAKER_CLOSED] = "breaker_closed"};
 	struct scenario *scenario = arg;
 	if (scenario->happening_count == SCN_HAPPENINGS)
 		return; /* they may be missed */
-	const char *kind = note->kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[note->kind] : "other";
+	const char *kind = note->kind < sizeof(kinds) / sizeof(kinds[0]) && kinds[note->kind] != NULL ? kinds[note->kind] : "other";
 	struct scn_happening *happening = scn_happen(scenario, "note", kind, NULL);
 	char target[SCN_NAME];
 	snprintf(target, sizeof(target), "%.*s", (int)note->target.len, note->target.bytes);

@@ -77,8 +77,6 @@ static const struct input inputs[] = { /* the first that fits */
 	{"throttled", SIM_RESULT, TN_THROTTLED, TN_THROTTLED}, {"config", SIM_RESULT, TN_MISCONFIGURED, TN_MISCONFIGURED},
 	{"rejected", SIM_RESULT, TN_REJECTED, TN_REJECTED}, {"hold", SIM_RESULT, TN_HOLD, TN_HOLD},
 	{"late success", SIM_RESULT, SIM_LATE | TN_DELIVERED, SIM_LATE | TN_DELIVERED}, {"late failure", SIM_RESULT, SIM_LATE, 255},
-	{"claim: new", SIM_CLAIMED, TN_CLAIM_NOTHING, TN_CLAIM_NOTHING}, {"claim: done", SIM_CLAIMED, TN_CLAIM_DONE, TN_CLAIM_DONE},
-	{"claim: wait", SIM_CLAIMED, TN_CLAIM_ELSEWHERE, TN_CLAIM_ELSEWHERE}, {"claim: error", SIM_CLAIMED, TN_CLAIM_ERROR, 255},
 	{"ready", SIM_READY, 0, 255},
 	{"commit ok", SIM_STORED, TN_COMMIT_OK, TN_COMMIT_OK}, {"refused", SIM_STORED, TN_COMMIT_REFUSED, TN_COMMIT_REFUSED},
 	{"unknown", SIM_STORED, TN_COMMIT_UNKNOWN, TN_COMMIT_UNKNOWN},
@@ -88,6 +86,7 @@ static const struct input inputs[] = { /* the first that fits */
 	{"reload", SIM_RELOAD, TN_OK, TN_OK}, {"reload: no", SIM_RELOAD, 1, 255},
 	{"redrive", SIM_MOVE, 0, 255, is_move_redrive}, {"purge", SIM_MOVE, 0, 255},
 	{"drain", SIM_DRAIN, 0, 255, NULL, NO(DRAINING)}, {"crash", SIM_CRASH, 0, 255},
+	{"operator", SIM_OPERATOR, 0, 255},
 };
 enum { INPUT_COUNT = sizeof(inputs) / sizeof(inputs[0]) };
 _Static_assert((int)INPUT_COUNT <= (int)SIM_INPUT_KINDS, "room for them");

@@ -21,21 +21,12 @@ void sim_draw_targets(struct world *world)
 			.on_credential_error = sim_chance(world, 80) ? TN_CONFIG_HOLD : TN_CONFIG_DEAD_LETTER,
 			.on_missing = sim_chance(world, 20) ? TN_CONFIG_HOLD : TN_CONFIG_DEAD_LETTER,
 			.retry_after_max_ms = sim_chance(world, 80) ? 1000 + sim_upto(world, 60000) : 0};
+		sim_draw_limits(world, &target->limits);
 		if (sim_chance(world, 25))
 			target->limits.dead_letter_no = 1 + sim_upto(world, world->target_count - 1);
 		if (sim_chance(world, 15))
 			target->limits.dead_max_bytes = 1 + sim_upto(world, 4000);
 	}
-}
-
-/* The table names every target that has rows (engine.h). */
-static bool has_rows(const struct world *world, uint32_t target_no)
-{
-	for (uint32_t i = 0; i < world->disk.count; i++) {
-		if (world->disk.rows[i].target_no == target_no)
-			return true;
-	}
-	return false;
 }
 
 void sim_fill_table(struct world *world, struct tn_target_table *table, struct tn_target_limits *limits)
@@ -49,7 +40,12 @@ void sim_fill_table(struct world *world, struct tn_target_table *table, struct t
 		row->found_dead_bytes = sim_dead_bytes(world, i, &row->found_dead_rows);
 		if (world->healing)
 			row->dead_max_bytes = 0;
-		table->count += !row->removed || has_rows(world, i) || sim_chance(world, 50);
+		bool told = !row->removed || row->found_parked + row->found_dead_rows > 0 || sim_chance(world, 50);
+		table->count += told;
+		if (told && world->targets[i].told_settings != row->settings)
+			world->targets[i].breaker.closed_until_ms = 0; /* a probe at once */
+		if (told)
+			world->targets[i].told_settings = row->settings;
 	}
 }
 
@@ -60,6 +56,8 @@ void sim_reload(struct world *world)
 	struct sim_target *target = &world->targets[1 + sim_upto(world, world->target_count - 1)];
 	bool was_removed = target->removed;
 	uint32_t max_in_flight = target->limits.max_in_flight;
+	uint64_t settings = target->limits.settings;
+	target->limits.settings += sim_has(world, FAULT_BREAKER) && sim_chance(world, 50);
 	if (sim_chance(world, 60))
 		target->removed = !target->removed && !world->healing;
 	else
@@ -72,6 +70,7 @@ void sim_reload(struct world *world)
 	} else {
 		target->removed = was_removed;
 		target->limits.max_in_flight = max_in_flight;
+		target->limits.settings = settings;
 	}
 }
 
@@ -128,6 +127,7 @@ void sim_started(struct world *world, const struct tn_command *command)
 		.target_no = command->attempt->target_no, .purpose = command->attempt->purpose, .instance = instance_of(item->origin)};
 	sim_split_id(&item->id, &attempt->event, &attempt->match);
 	world->attempts_used++;
+	sim_limits_started(world, attempt);
 	sim_check_start(world, attempt, item);
 	attempt->mode = world->targets[attempt->target_no].mode;
 	attempt->ready_ms = world->now_ms + sim_upto(world, sim_chance(world, 10) ? 1500 : 100);
@@ -272,8 +272,9 @@ void sim_targets_after_crash(struct world *world)
 		attempt->used = false;
 	}
 	world->attempts_used = world->attempt_end = 0;
+	sim_limits_after_crash(world);
 	for (uint32_t i = 1; i <= world->target_count; i++) {
-		world->targets[i].quiet_until_ms = world->targets[i].operator_until_ms = 0;
+		world->targets[i].quiet_until_ms = 0;
 		world->targets[i].held = false;
 	}
 }

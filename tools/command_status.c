@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "admin_client.h"
@@ -45,6 +46,15 @@ static void print_books(const json_t *books)
 		number(books, "accepted"), number(books, "unmatched"), number(books, "attempts"), number(books, "retried"));
 }
 
+static void print_breaker(const json_t *breaker)
+{
+	if (!breaker || strcmp(string(breaker, "state"), "closed") == 0)
+		return;
+	printf("; breaker %s by %s", string(breaker, "state"), string(breaker, "code"));
+	if (json_object_get(breaker, "until"))
+		printf(" until %s", string(breaker, "until"));
+}
+
 static void print_lists(const json_t *status)
 {
 	size_t i;
@@ -64,6 +74,7 @@ static void print_lists(const json_t *status)
 			printf("; paused until %s by %s", string(each, "paused_until"), string(each, "paused_by"));
 		if (json_is_true(json_object_get(json_object_get(each, "dead_letters"), "full")))
 			printf("; paused by DEAD_LETTERS_FULL until dead letters have gone");
+		print_breaker(json_object_get(each, "breaker"));
 		puts(json_is_true(json_object_get(each, "removed")) ? "; removed" : "");
 	}
 }

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LOCAL_BODY_BYTES = 8 * 1024 * 1024 }; /* imports: a line of export may have 4 MiB */
-
 struct tn_admin {
 	struct tn_bus *bus;
 	struct tn_http_server *tcp, *local;
@@ -77,6 +75,8 @@ static void on_local_request(void *arg, struct tn_http_request *request)
 	struct tn_str path = tn_http_request_path(request);
 	if (tn_str_is(path, "/dlq") || tn_str_starts(path, TN_STR("/dlq/")))
 		tn_dead_letters_request(admin->dead_letters, request);
+	else if (tn_str_is(path, "/breaker"))
+		tn_breakers_request(admin->bus, request);
 	else if (!is_get(request))
 		tn_http_reply_problem(request, 405, 0, "only GET is served here", (struct tn_str){0});
 	else if (tn_str_is(path, "/status"))
@@ -100,7 +100,7 @@ static enum tn_status listen_local(struct tn_admin *admin, struct tn_error *erro
 	struct tn_http_server_options options = {
 		.listen = address,
 		.unix_mode = 0600,
-		.limits = {.connections = 64, .body_bytes = LOCAL_BODY_BYTES},
+		.limits = {.connections = 64},
 		.ops = {.on_request = on_local_request, .on_gone = on_local_gone},
 		.arg = admin,
 	};

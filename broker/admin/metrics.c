@@ -101,6 +101,16 @@ static uint64_t view_paused(const struct tn_target_view *view)
 	return view->paused_until_ms != 0 || view->dead_full;
 }
 
+static uint64_t view_breaker(const struct tn_target_view *view)
+{
+	return view->breaker;
+}
+
+static uint64_t view_breaker_opened(const struct tn_target_view *view)
+{
+	return view->breaker_opened;
+}
+
 static uint64_t view_delivered(const struct tn_target_view *view)
 {
 	return view->delivered;
@@ -147,7 +157,9 @@ static void add_targets(struct tn_buf *out, const struct tn_engine *engine)
 		{"turnout_target_pending", "gauge", "Deliveries waiting for a slot", view_pending},
 		{"turnout_target_backoff", "gauge", "Deliveries waiting in memory for their next try", view_backoff},
 		{"turnout_target_parked", "gauge", "Deliveries waiting in the store", view_parked},
-		{"turnout_target_paused", "gauge", "1 while Retry-After, a credential error or a full dead-letter queue holds the target", view_paused},
+		{"turnout_target_paused", "gauge", "1 while Retry-After or a full dead-letter queue holds the target", view_paused},
+		{"turnout_target_breaker", "gauge", "Circuit breaker: 0 closed, 1 half-open, 2 open", view_breaker},
+		{"turnout_target_breaker_opened_total", "counter", "Times the circuit breaker opened", view_breaker_opened},
 		{"turnout_target_delivered_total", "counter", "Accepted", view_delivered},
 		{"turnout_target_retried_total", "counter", "Failed attempts that will be repeated", view_retried},
 		{"turnout_target_dead_total", "counter", "Dead-lettered", view_dead},

@@ -30,6 +30,21 @@ static json_t *books_json(const struct tn_books *books)
 		number(books->unmatched), "attempts", number(books->attempts), "retried", number(books->retried));
 }
 
+static const char *const breaker_states[] = {"closed", "half_open", "open"};
+
+static json_t *breaker_json(const struct tn_bus *bus, const struct tn_target_view *view)
+{
+	json_t *breaker = json_pack("{s:s s:o}", "state", breaker_states[view->breaker], "opened", number(view->breaker_opened));
+	if (view->breaker != TN_BREAKER_CLOSED)
+		json_object_set_new(breaker, "code", json_string(view->breaker_code ? view->breaker_code : ""));
+	if (view->breaker == TN_BREAKER_OPEN && view->breaker_until_ms != INT64_MAX) {
+		char until[TN_TIME_TEXT_SIZE];
+		tn_clock_format(tn_bus_wall_of(bus, view->breaker_until_ms), until);
+		json_object_set_new(breaker, "until", json_string(until));
+	}
+	return breaker;
+}
+
 static json_t *targets_json(const struct tn_bus *bus)
 {
 	const struct tn_engine *engine = tn_bus_engine(bus);
@@ -44,6 +59,7 @@ static json_t *targets_json(const struct tn_bus *bus)
 			number(view.retried), "dead", number(view.dead), "dropped", number(view.dropped));
 		if (view.removed)
 			json_object_set_new(target, "removed", json_true());
+		json_object_set_new(target, "breaker", breaker_json(bus, &view));
 		if (view.paused_until_ms) {
 			char until[TN_TIME_TEXT_SIZE];
 			tn_clock_format(tn_bus_wall_of(bus, view.paused_until_ms), until);

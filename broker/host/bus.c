@@ -323,6 +323,17 @@ void tn_bus_source_view(const struct tn_bus *bus, size_t index, struct tn_source
 	};
 }
 
+enum tn_status tn_bus_breaker(struct tn_bus *bus, struct tn_str target, enum tn_breaker_state state)
+{
+	struct tn_target_view view;
+	for (uint32_t i = 0; tn_engine_target_view(bus->engine, i, &view); i++)
+		if (tn_str_equal(view.name, target)) {
+			tn_turn_want(bus);
+			return tn_engine_breaker(bus->engine, view.target_no, state);
+		}
+	return TN_NOT_FOUND;
+}
+
 bool tn_bus_has_route(const struct tn_bus *bus, struct tn_str rule, struct tn_str target)
 {
 	return tn_ruleset_find_route(bus->ruleset, rule, target) != NULL;

@@ -40,7 +40,13 @@ static const struct tn_option target_options[] = {
 	{"on_missing", TN_OPTION_CHOICE, TARGET_AT(on_missing), "dead_letter", .choices = config_error_choices, .reloadable = true, .help = "missing resource (404, 410): hold or dead_letter"},
 	{"retry_after_max", TN_OPTION_DURATION, TARGET_AT(retry_after_max_ms), "1h", .max = 86400000, .reloadable = true, .help = "longest Retry-After obeyed; 0s: none"},
 	{"dead_letter", TN_OPTION_TEXT, TARGET_AT(dead_letter), "default", .reloadable = true, .help = "name of a dead-letter queue"},
-	LATER("breaker", "the circuit breaker"),
+	{"breaker.enabled", TN_OPTION_BOOL, TARGET_AT(breaker), "true", .reloadable = true, .help = "leave a failing target alone for a while, then probe it"},
+	{"breaker.failures", TN_OPTION_NUMBER, TARGET_AT(breaker_failures), "10", .min = 1, .max = 1000000, .reloadable = true, .help = "failures in a row that open it"},
+	{"breaker.percent", TN_OPTION_NUMBER, TARGET_AT(breaker_percent), "50", .min = 1, .max = 100, .reloadable = true, .help = "or so many failures of a hundred attempts"},
+	{"breaker.attempts", TN_OPTION_NUMBER, TARGET_AT(breaker_attempts), "20", .min = 1, .max = 1000000, .reloadable = true, .help = "of at least so many attempts"},
+	{"breaker.window", TN_OPTION_DURATION, TARGET_AT(breaker_window_ms), "30s", .min = 100, .max = 3600000, .reloadable = true, .help = "within so long"},
+	{"breaker.open", TN_OPTION_DURATION, TARGET_AT(breaker_open_ms), "30s", .min = 10, .max = 86400000, .reloadable = true, .help = "open so long before the first probe"},
+	{"breaker.open_max", TN_OPTION_DURATION, TARGET_AT(breaker_open_max_ms), "5m", .min = 10, .max = 86400000, .reloadable = true, .help = "doubling up to this each time a probe fails"},
 	LATER("ordering", "ordering"),
 	LATER("rate", "a rate"),
 	LATER("burst", "a rate"),
@@ -216,6 +222,11 @@ static enum tn_status read_target(const struct tn_doc *doc, const struct tn_doc_
 			target.connector->check_target, &config->arena, &target.options, error);
 	if (status != TN_OK)
 		return status;
+	if (target.breaker_open_max_ms < target.breaker_open_ms) {
+		const struct tn_doc_node *breaker = tn_doc_get(item, "breaker");
+		tn_doc_error(doc, breaker ? breaker : item, error, "breaker.open_max must not be less than breaker.open");
+		return TN_INVALID;
+	}
 	if (!tn_config_dead_letter(config, target.dead_letter)) {
 		tn_doc_error(doc, tn_doc_get(item, "dead_letter"), error, "there is no dead-letter queue '%.*s' under dead_letters",
 			TN_STR_ARG(target.dead_letter));

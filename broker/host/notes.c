@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { KINDS = TN_NOTE_DEAD_FULL + 1, LINES_A_WINDOW = 5, WINDOW_MS = 1000 };
+enum { KINDS = TN_NOTE_BREAKER_CLOSED + 1, LINES_A_WINDOW = 5, WINDOW_MS = 1000 };
 
 struct kind {
 	int64_t window_start_ms;
@@ -43,6 +43,9 @@ static const struct {
 	[TN_NOTE_MEMORY_FULL] = {TN_LOG_WARN, "memory limit reached; sources wait"},
 	[TN_NOTE_STALE_ACK] = {TN_LOG_DEBUG, "answer for a stream that ended was dropped"},
 	[TN_NOTE_DEAD_FULL] = {TN_LOG_ERROR, "target rests: it has all the dead letters it may have; redrive or purge some"},
+	[TN_NOTE_BREAKER_OPENED] = {TN_LOG_WARN, "breaker of target opened; no attempts until it is probed"},
+	[TN_NOTE_BREAKER_HALF_OPEN] = {TN_LOG_INFO, "breaker of target half-open; probing"},
+	[TN_NOTE_BREAKER_CLOSED] = {TN_LOG_INFO, "breaker of target closed"},
 };
 
 struct notes *tn_notes_new(struct tn_bus *bus)

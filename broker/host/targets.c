@@ -321,6 +321,28 @@ static uint32_t sink_number(struct table *table, struct tn_str dead_letter)
 	return queue && queue->target.bytes ? tn_targets_number(table->bus, queue->target) : 0;
 }
 
+/* Another text, another number: how the target is reached may have changed. */
+static uint64_t settings_of(const struct tn_target_config *target)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+	for (size_t i = 0; i < target->fingerprint.len; i++)
+		hash = (hash ^ (uint8_t)target->fingerprint.bytes[i]) * 0x100000001b3u;
+	return hash;
+}
+
+static struct tn_breaker_limits breaker_of(const struct tn_target_config *target)
+{
+	return (struct tn_breaker_limits){
+		.on = target->breaker,
+		.in_a_row = (uint32_t)target->breaker_failures,
+		.attempts = (uint32_t)target->breaker_attempts,
+		.percent = (uint32_t)target->breaker_percent,
+		.window_ms = target->breaker_window_ms,
+		.open_ms = target->breaker_open_ms,
+		.open_max_ms = target->breaker_open_max_ms,
+	};
+}
+
 static void add_configured(struct table *table, const struct tn_target_config *target)
 {
 	const struct tn_dead_letter_config *queue = tn_config_store_queue(table->config, target);
@@ -334,6 +356,8 @@ static void add_configured(struct table *table, const struct tn_target_config *t
 		.on_credential_error = (enum tn_on_config_error)target->on_credential_error,
 		.on_missing = (enum tn_on_config_error)target->on_missing,
 		.retry_after_max_ms = target->retry_after_max_ms,
+		.breaker = breaker_of(target),
+		.settings = settings_of(target),
 		.dead_letter_no = sink_number(table, target->dead_letter),
 		.queue = tn_str_is(queue->name, "default") ? (struct tn_str){0} : queue->name,
 		.dead_max_bytes = queue->max_bytes,

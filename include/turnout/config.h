@@ -36,6 +36,9 @@ struct tn_target_config {
 	struct tn_str fingerprint;
 	uint64_t max_in_flight, park_rows;
 	int64_t timeout_ms, retry_after_max_ms;
+	bool breaker;
+	uint64_t breaker_failures, breaker_attempts, breaker_percent;
+	int64_t breaker_window_ms, breaker_open_ms, breaker_open_max_ms;
 	uint32_t on_park_full, on_credential_error, on_missing; /* enum tn_on_park_full, tn_on_config_error */
 	struct tn_str dead_letter;        /* name of a dead-letter queue */
 	struct tn_policy policy;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * offline.c - redrive and purge with no bus running.
+ * offline.c - redrive, purge and import with no bus running.
  *
  * Called by a tool. Takes the store's lock by opening it, so that it is the only author of batches; reads a page, moves it, reads the
  * next. A batch only says what is to become of records that are still dead, so doing one twice, or stopping anywhere, is fine.
@@ -9,78 +9,52 @@
 
 #include <sys/stat.h>
 
-enum { BATCH_ROWS = 256, UNKNOWN_TRIES = 10 };
+enum { UNKNOWN_TRIES = 10 };
 
 struct run {
 	const struct tn_dlq_offline *offline;
 	struct tn_store *store;
 	struct tn_dlq_tally *tally;
 	struct tn_batch batch;
-	struct tn_op ops[BATCH_ROWS];
+	struct tn_op ops[TN_DLQ_PAGE_ITEMS];
+	struct tn_dlq_page page;
 };
 
-static bool may_move(struct run *run, const struct tn_row *row)
-{
-	const struct tn_dlq_offline *offline = run->offline;
-	uint32_t limit = offline->max_redrives > 0 ? offline->max_redrives : TN_DLQ_MAX_REDRIVES;
-	if (offline->action == TN_DLQ_PURGE)
-		return true;
-	if (offline->has_route && !offline->has_route(offline->arg, row->rule, row->target)) {
-		run->tally->no_target++;
-		return false;
-	}
-	if (row->redrives >= limit && !offline->force) {
-		run->tally->too_often++;
-		return false;
-	}
-	return true;
-}
-
-static bool on_record(void *arg, const struct tn_row *row, const struct tn_event *event)
-{
-	struct run *run = arg;
-	run->tally->selected++;
-	if (may_move(run, row))
-		run->ops[run->batch.count++] = (struct tn_op){
-			.kind = run->offline->action == TN_DLQ_PURGE ? TN_PURGE_ROW : TN_REDRIVE_ROW,
-			.key = row->key,
-		};
-	return run->batch.count < BATCH_ROWS;
-}
-
 /* An unknown commit is answered by the same batch again. */
-static enum tn_status commit(struct run *run, struct tn_error *error)
+static enum tn_status commit(struct tn_store *store, const struct tn_batch *batch, struct tn_error *error)
 {
 	enum tn_commit commit = TN_COMMIT_UNKNOWN;
-	run->batch.number++;
 	for (unsigned i = 0; i < UNKNOWN_TRIES && commit == TN_COMMIT_UNKNOWN; i++)
-		commit = tn_store_apply(run->store, &run->batch);
-	if (commit == TN_COMMIT_OK) {
-		run->tally->done += run->batch.count;
-		run->batch.count = 0;
+		commit = tn_store_apply(store, batch);
+	if (commit == TN_COMMIT_OK)
 		return TN_OK;
-	}
 	struct tn_store_facts facts;
-	tn_store_facts(run->store, &facts);
+	tn_store_facts(store, &facts);
 	tn_error_set(error, "the store could not be changed: %s", facts.failure);
 	return commit == TN_COMMIT_REFUSED ? TN_FULL : TN_IO;
 }
 
 static enum tn_status move_page(struct run *run, struct tn_error *error)
 {
-	if (run->batch.count == 0)
-		return TN_OK;
-	if (run->offline->dry_run) {
-		run->tally->done += run->batch.count;
-		run->batch.count = 0;
-		return TN_OK;
+	enum tn_status status = TN_OK;
+	if (run->page.count > 0 && !run->offline->dry_run) {
+		for (uint32_t i = 0; i < run->page.count; i++)
+			run->ops[i] = (struct tn_op){
+				.kind = run->offline->terms.action == TN_DLQ_PURGE ? TN_PURGE_ROW : TN_REDRIVE_ROW,
+				.key = run->page.items[i].key,
+			};
+		run->batch.number++;
+		run->batch.count = run->page.count;
+		status = commit(run->store, &run->batch, error);
 	}
-	return commit(run, error);
+	if (status == TN_OK)
+		tn_dlq_tally_add(run->tally, &run->page.tally);
+	return status;
 }
 
 static enum tn_status move_all(struct run *run, struct tn_error *error)
 {
-	struct tn_dlq_cursor cursor = {0};
+	struct tn_dlq_cursor cursor = run->offline->from;
 	struct tn_store_facts facts;
 	enum tn_status status = TN_OK;
 	tn_store_facts(run->store, &facts);
@@ -88,11 +62,28 @@ static enum tn_status move_all(struct run *run, struct tn_error *error)
 	run->batch.next_seq = facts.next_seq;
 	run->batch.now_ms = facts.engine_ms > run->offline->wall_now_ms ? facts.engine_ms : run->offline->wall_now_ms;
 	while (status == TN_OK && !cursor.done) {
-		status = tn_dlq_read(run->store, &run->offline->selection, &tn_dlq_limits_default, &cursor, on_record, run, error);
+		status = tn_dlq_page_read(run->store, &run->offline->terms, TN_DLQ_PAGE_ITEMS, &cursor, &run->page, error);
 		if (status == TN_OK)
 			status = move_page(run, error);
 	}
 	return status;
+}
+
+enum tn_status tn_dlq_insert_offline(struct tn_store *store, struct tn_row *rows, struct tn_event *const *events, uint32_t count,
+	struct tn_error *error)
+{
+	struct tn_store_facts facts;
+	struct tn_op ops[2 * TN_DLQ_IMPORT_LINES] = {0};
+	if (count > TN_DLQ_IMPORT_LINES)
+		return TN_TOO_LARGE;
+	tn_store_facts(store, &facts);
+	struct tn_batch batch = {.number = facts.batches + 1, .next_seq = facts.next_seq, .now_ms = facts.engine_ms, .ops = ops};
+	for (uint32_t i = 0; i < count; i++) {
+		rows[i].key = (struct tn_row_key){.event_seq = batch.next_seq++};
+		ops[batch.count++] = (struct tn_op){.kind = TN_PUT_EVENT, .key = rows[i].key, .event = events[i]};
+		ops[batch.count++] = (struct tn_op){.kind = TN_PUT_ROW, .key = rows[i].key, .row = &rows[i]};
+	}
+	return commit(store, &batch, error);
 }
 
 static void on_completed(void *arg, uint64_t batch, enum tn_commit commit)

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { LOCAL_BODY_BYTES = 8 * 1024 * 1024 }; /* imports: a line of export may have 4 MiB */
+
 struct tn_admin {
 	struct tn_bus *bus;
 	struct tn_http_server *tcp, *local;
@@ -100,7 +102,7 @@ static enum tn_status listen_local(struct tn_admin *admin, struct tn_error *erro
 	struct tn_http_server_options options = {
 		.listen = address,
 		.unix_mode = 0600,
-		.limits = {.connections = 64},
+		.limits = {.connections = 64, .body_bytes = LOCAL_BODY_BYTES},
 		.ops = {.on_request = on_local_request, .on_gone = on_local_gone},
 		.arg = admin,
 	};

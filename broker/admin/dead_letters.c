@@ -1,39 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dead_letters.c - dead letters of a running bus: listed, shown, and sent again.
+ * dead_letters.c - dead letters of a running bus: listed, shown, counted, exported, imported.
  *
- * Called by admin.c for /dlq and what is below it. Listing reads bounded pages of the store. A redrive is a task of its own: page by page
- * it asks the engine to move records, waits until that move is durable, and goes on; one at a time, ended when its client leaves. Bus
- * thread.
+ * Called by admin.c for /dlq and what is below it; redrives and purges are in redrive.c. Each answer is bounded: a page, and where to go on.
+ * Bus thread.
  */
 #include "admin_parts.h"
 
-#include "turnout/dlq.h"
+#include "turnout/letter_query.h"
 
-#include <event2/event.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { LIST_DEFAULT = 100, LIST_MAX = 1000, PAGES_A_LIST = 16, POLL_MS = 5, MOVE_MAX = 256 };
+enum { PAGES_AN_ANSWER = 16, EXPORT_BYTES = 4 * 1024 * 1024, SAMPLE = 5 };
 
-struct redrive {
-	struct tn_http_request *request;
-	struct tn_dlq_selection selection;
-	struct tn_dlq_cursor cursor, page; /* page: before the page at hand */
-	struct tn_row_key *ids;
-	json_t *body;                     /* the selection's strings live in it */
-	bool force;
-	struct tn_move_item items[MOVE_MAX];
-	uint32_t count;                   /* items of the page at hand, until the engine took them */
-	uint64_t moved, refused, no_target, too_often;
+struct insertion {                        /* an import under way */
+	struct dead_letters *dead_letters;
+	struct tn_http_request *request;  /* NULL: its client left */
+	struct tn_arena arena;
+	struct tn_row rows[TN_DLQ_IMPORT_LINES];
+	struct tn_event *events[TN_DLQ_IMPORT_LINES];
+	uint32_t count;
 };
 
 struct dead_letters {
 	struct tn_bus *bus;
-	struct redrive *redrive;          /* NULL: none under way */
-	struct event *step;
+	struct redrives *redrives;
+	struct insertion *insertion;      /* NULL: none */
 	char dest[512];                   /* of the target described last */
 };
 
@@ -80,6 +76,13 @@ static bool add_line(void *arg, const struct tn_row *row, const struct tn_event 
 	return --listing->left > 0;
 }
 
+static bool add_export(void *arg, const struct tn_row *row, const struct tn_event *event)
+{
+	struct listing *listing = arg;
+	tn_dlq_export_line(&listing->view, row, event, listing->out);
+	return --listing->left > 0 && listing->out->len < EXPORT_BYTES;
+}
+
 static bool add_record(void *arg, const struct tn_row *row, const struct tn_event *event)
 {
 	struct listing *listing = arg;
@@ -88,60 +91,110 @@ static bool add_record(void *arg, const struct tn_row *row, const struct tn_even
 	return false;
 }
 
+static void add_sample(void *arg, const struct tn_row *row, const struct tn_event *event)
+{
+	struct listing *listing = arg;
+	if (listing->left > 0)
+		add_line(arg, row, event);
+}
+
 static void reply_json(struct tn_http_request *request, struct tn_str body)
 {
 	struct tn_header header = {TN_STR("Content-Type"), TN_STR("application/json"), TN_STRING};
 	tn_http_reply(request, 200, &header, 1, body);
 }
 
-static void reply_store_error(struct tn_http_request *request, const struct tn_error *error)
+static void reply_problem(struct tn_http_request *request, int status, const char *detail)
 {
-	tn_http_reply_problem(request, 500, 0, error->message, (struct tn_str){0});
+	tn_http_reply_problem(request, status, 0, detail, (struct tn_str){0});
 }
 
-/* The value of one query parameter; names and codes need no percent-decoding. bytes NULL: not there. */
-static struct tn_str query_value(struct tn_http_request *request, const char *name)
+static void add_next(struct tn_buf *body, const struct tn_dlq_cursor *cursor)
 {
-	struct tn_str target = tn_http_request_target(request);
-	size_t mark = tn_str_find(target, '?');
-	struct tn_str rest = mark == SIZE_MAX ? (struct tn_str){0} : tn_str_tail(target, mark + 1);
-	while (rest.len) {
-		size_t end = tn_str_find(rest, '&');
-		struct tn_str pair = end == SIZE_MAX ? rest : tn_str_make(rest.bytes, end);
-		rest = end == SIZE_MAX ? (struct tn_str){0} : tn_str_tail(rest, end + 1);
-		size_t equals = tn_str_find(pair, '=');
-		if (equals != SIZE_MAX && tn_str_is(tn_str_make(pair.bytes, equals), name))
-			return tn_str_tail(pair, equals + 1);
-	}
-	return (struct tn_str){0};
+	char id[TN_DLQ_ID_SIZE];
+	if (cursor->done)
+		tn_buf_add_text(body, "\"next\":null}");
+	else
+		tn_buf_addf(body, "\"next\":\"%s\"}", tn_dlq_id_format(cursor->after, id));
 }
 
-static void list(struct dead_letters *dead_letters, struct tn_http_request *request)
+/* Page after page, up to what one answer may read. */
+static enum tn_status read_some(struct dead_letters *dead_letters, const struct tn_letter_query *query, struct tn_dlq_cursor *cursor,
+	tn_dlq_visit *visit, struct listing *listing, struct tn_error *error)
 {
-	struct tn_dlq_selection selection = {.all = true, .rule = query_value(request, "rule"), .target = query_value(request, "target"),
-		.code = query_value(request, "error")};
-	struct tn_dlq_cursor cursor = {0};
+	enum tn_status status = TN_OK;
+	for (int page = 0; page < PAGES_AN_ANSWER && status == TN_OK && !cursor->done && listing->left > 0 && listing->out->len < EXPORT_BYTES;
+		page++)
+		status = tn_dlq_read(tn_bus_store(dead_letters->bus), &query->terms.selection, &tn_dlq_limits_default, cursor, visit, listing,
+			error);
+	return status;
+}
+
+static void list(struct dead_letters *dead_letters, struct tn_http_request *request, const struct tn_letter_query *query)
+{
+	struct tn_dlq_cursor cursor = {.after = query->after};
 	struct tn_buf body = {0};
 	struct tn_error error = {0};
-	struct tn_str after = query_value(request, "after"), limit = query_value(request, "limit");
-	struct listing listing = {.view = make_view(dead_letters), .out = &body, .left = LIST_DEFAULT, .first = true};
-	char id[TN_DLQ_ID_SIZE];
-	if ((after.bytes && !tn_dlq_id_parse(after, &cursor.after)) ||
-		(limit.bytes && (!tn_str_to_u64(limit, LIST_MAX, &listing.left) || listing.left == 0))) {
-		tn_http_reply_problem(request, 400, 0, "after must be the id of a dead letter, limit a number from 1 to 1000", (struct tn_str){0});
-		return;
-	}
+	struct listing listing = {.view = make_view(dead_letters), .out = &body, .left = query->limit, .first = true};
 	tn_buf_add_text(&body, "{\"dead_letters\":[");
-	enum tn_status status = TN_OK;
-	for (int page = 0; page < PAGES_A_LIST && status == TN_OK && !cursor.done && listing.left > 0; page++)
-		status = tn_dlq_read(tn_bus_store(dead_letters->bus), &selection, &tn_dlq_limits_default, &cursor, add_line, &listing, &error);
-	if (status != TN_OK) {
-		reply_store_error(request, &error);
+	if (read_some(dead_letters, query, &cursor, add_line, &listing, &error) != TN_OK) {
+		reply_problem(request, 500, error.message);
 	} else {
-		if (cursor.done)
-			tn_buf_add_text(&body, "],\"next\":null}");
-		else
-			tn_buf_addf(&body, "],\"next\":\"%s\"}", tn_dlq_id_format(cursor.after, id));
+		tn_buf_add_text(&body, "],");
+		add_next(&body, &cursor);
+		reply_json(request, tn_buf_str(&body));
+	}
+	tn_buf_fini(&body);
+}
+
+/* Lines of events; the last line says where to go on. */
+static void export(struct dead_letters *dead_letters, struct tn_http_request *request, const struct tn_letter_query *query)
+{
+	struct tn_dlq_cursor cursor = {.after = query->after};
+	struct tn_buf body = {0};
+	struct tn_error error = {0};
+	struct listing listing = {.view = make_view(dead_letters), .out = &body, .left = query->limit, .first = true};
+	if (read_some(dead_letters, query, &cursor, add_export, &listing, &error) != TN_OK) {
+		reply_problem(request, 500, error.message);
+	} else {
+		tn_buf_add_byte(&body, '{');
+		add_next(&body, &cursor);
+		reply_json(request, tn_buf_str(&body));
+	}
+	tn_buf_fini(&body);
+}
+
+static bool has_route(void *arg, struct tn_str rule, struct tn_str target)
+{
+	const struct listing *listing = arg;
+	const struct dead_letters *dead_letters = listing->view.arg;
+	return tn_bus_has_route(dead_letters->bus, rule, target);
+}
+
+/* What a redrive or purge would move, and the first of it. */
+static void count(struct dead_letters *dead_letters, struct tn_http_request *request, struct tn_letter_query *query)
+{
+	struct tn_dlq_cursor cursor = {.after = query->after};
+	struct tn_dlq_tally tally = {0};
+	struct tn_buf body = {0};
+	struct tn_error error = {0};
+	struct listing listing = {.view = make_view(dead_letters), .out = &body, .left = SAMPLE, .first = true};
+	enum tn_status status = TN_OK;
+	query->terms.has_route = has_route;
+	query->terms.chosen = add_sample;
+	query->terms.arg = &listing;
+	tn_buf_add_text(&body, "{\"sample\":[");
+	for (int i = 0; i < PAGES_AN_ANSWER && status == TN_OK && !cursor.done; i++) {
+		struct tn_dlq_page read;
+		status = tn_dlq_page_read(tn_bus_store(dead_letters->bus), &query->terms, TN_DLQ_PAGE_ITEMS, &cursor, &read, &error);
+		tn_dlq_tally_add(&tally, &read.tally);
+	}
+	if (status != TN_OK) {
+		reply_problem(request, 500, error.message);
+	} else {
+		tn_buf_addf(&body, "],\"selected\":%" PRIu64 ",\"would_move\":%" PRIu64 ",\"no_target\":%" PRIu64 ",\"too_often\":%" PRIu64 ",",
+			tally.selected, tally.done, tally.no_target, tally.too_often);
+		add_next(&body, &cursor);
 		reply_json(request, tn_buf_str(&body));
 	}
 	tn_buf_fini(&body);
@@ -160,205 +213,143 @@ static void show(struct dead_letters *dead_letters, struct tn_http_request *requ
 		status = tn_dlq_each(tn_bus_store(dead_letters->bus), &selection, add_record, &listing, &error);
 	}
 	if (status != TN_OK)
-		reply_store_error(request, &error);
+		reply_problem(request, 500, error.message);
 	else if (listing.first)
-		tn_http_reply_problem(request, 404, 0, named ? "there is no such dead letter" : "not the id of a dead letter", (struct tn_str){0});
+		reply_problem(request, 404, named ? "there is no such dead letter" : "not the id of a dead letter");
 	else
 		reply_json(request, tn_buf_str(&body));
 	tn_buf_fini(&body);
 }
 
-/* --- Redriving --- */
+/* --- Import: lines of events, all or none of a request's --- */
 
-static void free_redrive(struct redrive *redrive)
+static void free_insertion(struct insertion *insertion)
 {
-	if (!redrive)
+	if (!insertion)
 		return;
-	json_decref(redrive->body);
-	free(redrive->ids);
-	free(redrive);
+	for (uint32_t i = 0; i < insertion->count; i++)
+		tn_event_unref(insertion->events[i]);
+	tn_arena_fini(&insertion->arena);
+	free(insertion);
 }
 
-static void end_redrive(struct dead_letters *dead_letters)
+static void on_inserted(void *arg, uint32_t moved)
 {
-	tn_bus_moves_forget(dead_letters->bus, dead_letters);
-	free_redrive(dead_letters->redrive);
-	dead_letters->redrive = NULL;
-	event_del(dead_letters->step);
+	struct insertion *insertion = arg;
+	char body[64];
+	int len = snprintf(body, sizeof body, "{\"imported\":%u}", moved);
+	insertion->dead_letters->insertion = NULL;
+	if (insertion->request && moved == 0)
+		reply_problem(insertion->request, 507, "the store is full: none of these were imported");
+	else if (insertion->request)
+		reply_json(insertion->request, tn_str_make(body, (size_t)len));
+	free_insertion(insertion);
 }
 
-static void reply_tally(struct redrive *redrive)
+static enum tn_status read_line(struct insertion *insertion, struct tn_str line, struct tn_error *error)
 {
-	char body[160];
-	int len = snprintf(body, sizeof body, "{\"moved\":%" PRIu64 ",\"no_target\":%" PRIu64 ",\"too_often\":%" PRIu64 "}", redrive->moved,
-		redrive->no_target, redrive->too_often);
-	reply_json(redrive->request, tn_str_make(body, (size_t)len));
-}
-
-static bool take_record(void *arg, const struct tn_row *row, const struct tn_event *event)
-{
-	struct dead_letters *dead_letters = arg;
-	struct redrive *redrive = dead_letters->redrive;
-	if (!tn_bus_has_route(dead_letters->bus, row->rule, row->target))
-		redrive->no_target++;
-	else if (row->redrives >= TN_DLQ_MAX_REDRIVES && !redrive->force)
-		redrive->too_often++;
-	else
-		redrive->items[redrive->count++] = (struct tn_move_item){
-			.key = row->key, .target_no = row->target_no, .bytes = tn_dead_letter_bytes(event)};
-	return redrive->count < MOVE_MAX;
-}
-
-static void wait_a_moment(struct dead_letters *dead_letters);
-
-static void on_moved(void *arg, uint32_t moved)
-{
-	struct dead_letters *dead_letters = arg;
-	struct redrive *redrive = dead_letters->redrive;
-	redrive->moved += moved;
-	redrive->refused += redrive->count - moved;
-	redrive->count = 0;
-	wait_a_moment(dead_letters);
-}
-
-/* False: there is nothing more to do. */
-static bool redrive_page(struct dead_letters *dead_letters, uint64_t as_of, struct tn_error *error)
-{
-	struct redrive *redrive = dead_letters->redrive;
-	if (redrive->cursor.done)
-		return false;
-	if (tn_dlq_read(tn_bus_store(dead_letters->bus), &redrive->selection, &tn_dlq_limits_default, &redrive->cursor, take_record,
-		    dead_letters, error) != TN_OK)
-		return false;
-	if (redrive->count == 0) {
-		wait_a_moment(dead_letters);
-		return true;
+	struct tn_bus *bus = insertion->dead_letters->bus;
+	struct tn_row *row = &insertion->rows[insertion->count];
+	if (insertion->count == TN_DLQ_IMPORT_LINES) {
+		tn_error_set(error, "more than %d lines", TN_DLQ_IMPORT_LINES);
+		return TN_TOO_LARGE;
 	}
-	struct tn_moves moves = {.move = TN_MOVE_REDRIVE, .as_of = as_of, .items = redrive->items, .count = redrive->count};
-	switch (tn_bus_move(dead_letters->bus, &moves, on_moved, dead_letters)) {
-	case TN_OK:
-		return true;
-	case TN_FULL:
-		redrive->cursor = redrive->page;
-		break;
-	default: /* a target went with a reload between reading and moving */
-		redrive->no_target += redrive->count;
-		break;
+	enum tn_status status =
+		tn_dlq_import_line(line, tn_bus_wall_of(bus, 0), &insertion->arena, row, &insertion->events[insertion->count], error);
+	if (status != TN_OK)
+		return status;
+	insertion->count++;
+	return tn_store_number(tn_bus_store(bus), row->target, &row->target_no, error);
+}
+
+static enum tn_status read_lines(struct insertion *insertion, struct tn_str text, struct tn_error *error)
+{
+	enum tn_status status = TN_OK;
+	for (uint32_t number = 1; text.len > 0 && status == TN_OK; number++) {
+		size_t end = tn_str_find(text, '\n');
+		struct tn_str line = end == SIZE_MAX ? text : tn_str_make(text.bytes, end);
+		text = end == SIZE_MAX ? (struct tn_str){0} : tn_str_tail(text, end + 1);
+		struct tn_error wrong = {0};
+		status = read_line(insertion, line, &wrong);
+		if (status != TN_OK)
+			tn_error_set(error, "line %u: %s", number, wrong.message);
 	}
-	redrive->count = 0;
-	wait_a_moment(dead_letters);
-	return true;
+	return status;
 }
 
-static void wait_a_moment(struct dead_letters *dead_letters)
+static enum tn_status insert(struct insertion *insertion)
 {
-	event_add(dead_letters->step, &(struct timeval){.tv_usec = POLL_MS * 1000});
+	struct tn_move_item items[TN_DLQ_IMPORT_LINES];
+	for (uint32_t i = 0; i < insertion->count; i++)
+		items[i] = (struct tn_move_item){.target_no = insertion->rows[i].target_no, .bytes = tn_dead_letter_bytes(insertion->events[i]),
+			.row = &insertion->rows[i], .event = insertion->events[i]};
+	struct tn_moves moves = {.move = TN_MOVE_INSERT, .items = items, .count = insertion->count};
+	return tn_bus_move(insertion->dead_letters->bus, &moves, on_inserted, insertion);
 }
 
-static void on_step(evutil_socket_t fd, short what, void *arg)
+static void import(struct dead_letters *dead_letters, struct tn_http_request *request)
 {
-	struct dead_letters *dead_letters = arg;
 	struct tn_error error = {0};
-	uint64_t as_of;
-	if (!tn_bus_moves_ended(dead_letters->bus, &as_of)) {
-		wait_a_moment(dead_letters);
+	if (dead_letters->insertion) {
+		tn_http_reply_problem(request, 503, 1, "another import is under way", (struct tn_str){0});
 		return;
 	}
-	if (tn_bus_phase(dead_letters->bus) >= TN_BUS_DRAINING) {
-		tn_http_reply_problem(dead_letters->redrive->request, 503, 5, "the bus is shutting down; what was moved stays moved",
-			(struct tn_str){0});
-		end_redrive(dead_letters);
+	struct insertion *insertion = calloc(1, sizeof *insertion);
+	if (!insertion)
+		abort();
+	insertion->dead_letters = dead_letters;
+	insertion->request = request;
+	enum tn_status status = read_lines(insertion, tn_http_request_body(request), &error);
+	if (status == TN_OK && (status = insert(insertion)) == TN_OK) {
+		dead_letters->insertion = insertion;
 		return;
 	}
-	dead_letters->redrive->page = dead_letters->redrive->cursor;
-	if (redrive_page(dead_letters, as_of, &error))
-		return;
-	if (error.message[0])
-		reply_store_error(dead_letters->redrive->request, &error);
+	if (status == TN_FULL)
+		tn_http_reply_problem(request, 503, 1, "dead letters are being moved; come again", (struct tn_str){0});
 	else
-		reply_tally(dead_letters->redrive);
-	end_redrive(dead_letters);
+		reply_problem(request, status == TN_CLOSED ? 503 : 400, error.message[0] ? error.message : "the bus is shutting down, or no line came");
+	free_insertion(insertion);
 }
 
-static struct tn_str member(const json_t *body, const char *name)
-{
-	const json_t *value = json_object_get(body, name);
-	return json_is_string(value) ? tn_str_make(json_string_value(value), json_string_length(value)) : (struct tn_str){0};
-}
-
-static bool read_ids(struct redrive *redrive, const json_t *ids)
-{
-	size_t i;
-	const json_t *each;
-	redrive->ids = calloc(json_array_size(ids) + 1, sizeof *redrive->ids);
-	if (!redrive->ids)
-		abort();
-	json_array_foreach(ids, i, each)
-		if (!tn_dlq_id_parse(tn_str_from(json_is_string(each) ? json_string_value(each) : ""), &redrive->ids[i]))
-			return false;
-	redrive->selection.ids = redrive->ids;
-	redrive->selection.id_count = tn_dlq_unique(redrive->ids, (uint32_t)json_array_size(ids));
-	return true;
-}
-
-/* NULL: the request does not say which ones. */
-static struct redrive *read_redrive(struct tn_http_request *request)
-{
-	struct tn_str text = tn_http_request_body(request);
-	struct redrive *redrive = calloc(1, sizeof *redrive);
-	if (!redrive)
-		abort();
-	redrive->request = request;
-	redrive->body = json_loadb(text.bytes ? text.bytes : "", text.len, JSON_REJECT_DUPLICATES, NULL);
-	redrive->force = json_is_true(json_object_get(redrive->body, "force"));
-	redrive->selection.all = json_is_true(json_object_get(redrive->body, "all"));
-	redrive->selection.rule = member(redrive->body, "rule");
-	redrive->selection.target = member(redrive->body, "target");
-	redrive->selection.code = member(redrive->body, "error");
-	const json_t *ids = json_object_get(redrive->body, "ids");
-	if (redrive->selection.all ? ids == NULL : json_array_size(ids) > 0 && read_ids(redrive, ids))
-		return redrive;
-	free_redrive(redrive);
-	return NULL;
-}
-
-static void start_redrive(struct dead_letters *dead_letters, struct tn_http_request *request)
-{
-	if (!tn_str_is(tn_http_request_method(request), "POST")) {
-		tn_http_reply_problem(request, 405, 0, "a redrive is asked for with POST", (struct tn_str){0});
-		return;
-	}
-	if (dead_letters->redrive) {
-		tn_http_reply_problem(request, 409, 1, "a redrive is under way; wait until it has ended", (struct tn_str){0});
-		return;
-	}
-	struct redrive *redrive = read_redrive(request);
-	if (!redrive) {
-		tn_http_reply_problem(request, 400, 0, "the body must be {\"ids\": [...]} with ids of dead letters, or {\"all\": true}",
-			(struct tn_str){0});
-		return;
-	}
-	dead_letters->redrive = redrive;
-	event_add(dead_letters->step, &(struct timeval){0});
-}
+/* --- Requests --- */
 
 void tn_dead_letters_gone(struct dead_letters *dead_letters, struct tn_http_request *request)
 {
-	if (dead_letters->redrive && dead_letters->redrive->request == request)
-		end_redrive(dead_letters);
+	if (dead_letters->insertion && dead_letters->insertion->request == request)
+		dead_letters->insertion->request = NULL;
+}
+
+static void query(struct dead_letters *dead_letters, struct tn_http_request *request, struct tn_str path)
+{
+	struct tn_letter_query *query;
+	struct tn_error error = {0};
+	if (tn_letter_query_new(tn_http_request_body(request), tn_bus_wall_of(dead_letters->bus, 0), &query, &error) != TN_OK) {
+		reply_problem(request, 400, error.message);
+		return;
+	}
+	if (tn_str_is(path, "/dlq/list"))
+		list(dead_letters, request, query);
+	else if (tn_str_is(path, "/dlq/export"))
+		export(dead_letters, request, query);
+	else
+		count(dead_letters, request, query);
+	tn_letter_query_free(query);
 }
 
 void tn_dead_letters_request(struct dead_letters *dead_letters, struct tn_http_request *request)
 {
-	struct tn_str path = tn_http_request_path(request);
-	if (tn_str_is(path, "/dlq/redrive"))
-		start_redrive(dead_letters, request);
-	else if (!tn_str_is(tn_http_request_method(request), "GET"))
-		tn_http_reply_problem(request, 405, 0, "only GET is served here", (struct tn_str){0});
-	else if (tn_str_is(path, "/dlq"))
-		list(dead_letters, request);
-	else
+	struct tn_str path = tn_http_request_path(request), method = tn_http_request_method(request);
+	bool post = tn_str_is(method, "POST");
+	if (tn_str_is(path, "/dlq/tasks") || tn_str_starts(path, TN_STR("/dlq/tasks/")))
+		tn_redrives_request(dead_letters->redrives, request, path);
+	else if (post && (tn_str_is(path, "/dlq/list") || tn_str_is(path, "/dlq/export") || tn_str_is(path, "/dlq/count")))
+		query(dead_letters, request, path);
+	else if (post && tn_str_is(path, "/dlq/import"))
+		import(dead_letters, request);
+	else if (tn_str_starts(path, TN_STR("/dlq/")) && tn_str_is(method, "GET"))
 		show(dead_letters, request, tn_str_tail(path, strlen("/dlq/")));
+	else
+		reply_problem(request, 405, "see include/turnout/admin.h");
 }
 
 /* --- Life --- */
@@ -369,9 +360,7 @@ struct dead_letters *tn_dead_letters_new(struct tn_bus *bus)
 	if (!dead_letters)
 		abort();
 	dead_letters->bus = bus;
-	dead_letters->step = evtimer_new(tn_bus_base(bus), on_step, dead_letters);
-	if (!dead_letters->step)
-		abort();
+	dead_letters->redrives = tn_redrives_new(bus);
 	return dead_letters;
 }
 
@@ -379,7 +368,10 @@ void tn_dead_letters_free(struct dead_letters *dead_letters)
 {
 	if (!dead_letters)
 		return;
-	free_redrive(dead_letters->redrive);
-	event_free(dead_letters->step);
+	tn_redrives_free(dead_letters->redrives);
+	if (dead_letters->insertion) { /* its rows may be on their way to the store: they live as long as the process */
+		dead_letters->insertion->request = NULL;
+		tn_bus_moves_forget(dead_letters->bus, dead_letters->insertion);
+	}
 	free(dead_letters);
 }

@@ -66,7 +66,9 @@ void tn_arrival_go(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 	engine->books.accepted += arrival->offered;
 	engine->books.unmatched += arrival->offered - arrival->count;
 	if (arrival->mark_count > 0)
-		engine->books.unclaimed -= arrival->unsettled;
+		engine->books.unclaimed -= arrival->delivery_count;
+	engine->books.deduplicated += arrival->duplicates;
+	engine->books.skipped += arrival->delivery_count - arrival->unsettled;
 	book_deliveries(engine, arrival);
 	if (arrival->unsettled == 0) {
 		tn_arrival_answer(engine, arrival, TN_REPLY_ACK);
@@ -87,7 +89,7 @@ void tn_arrival_start(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 		if (delivery->state != TN_STATE_PENDING)
 			continue;
 		if (delivery->dirty || delivery->tries.not_before_ms > engine->now_ms)
-			tn_delivery_back_off(engine, delivery, delivery->tries.not_before_ms);
+			tn_delivery_back_off(engine, delivery, tn_time_max(delivery->tries.not_before_ms, engine->now_ms + 1));
 		else
 			tn_delivery_make_pending(engine, delivery);
 	}

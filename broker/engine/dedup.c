@@ -108,20 +108,6 @@ static void resolve(struct tn_engine *engine, struct tn_arrival_in_hand *arrival
 	tn_list_push(&engine->claims.resolved, &arrival->claim);
 }
 
-/* The event of a leader is not done after all: its first follower leads from now on. */
-static void hand_on(struct tn_engine *engine, struct tn_mark *mark)
-{
-	tn_map_remove(&engine->claims.by_key, &mark->node);
-	struct tn_link *link = tn_list_pop(&mark->followers);
-	if (link != NULL) {
-		struct tn_mark *next = TN_OWNER(link, struct tn_mark, link);
-		tn_list_append(&next->followers, &mark->followers);
-		lead(engine, next);
-		want(engine, arrival_of(next));
-	}
-	let_go(engine, mark);
-}
-
 /* --- Copies --- */
 
 static void let_go_event(struct tn_engine *engine, struct tn_parcel *parcel)
@@ -134,9 +120,6 @@ static void skip(struct tn_engine *engine, struct tn_mark *mark)
 {
 	struct tn_parcel *parcel = mark->parcel;
 	struct tn_arrival_in_hand *arrival = parcel->arrival;
-	engine->books.deduplicated++;
-	engine->books.skipped += parcel->count;
-	engine->books.unclaimed -= parcel->count;
 	arrival->duplicates++;
 	arrival->unsettled -= parcel->count;
 	let_go_event(engine, parcel);
@@ -151,6 +134,34 @@ static void skip_followers(struct tn_engine *engine, struct tn_mark *mark)
 		resolve(engine, arrival_of(follower));
 		skip(engine, follower);
 	}
+}
+
+/* A copy in the same arrival cannot wait for it, and is settled with it in any case. */
+static void skip_twins(struct tn_engine *engine, struct tn_mark *mark)
+{
+	for (struct tn_link *link = tn_list_first(&mark->followers), *next; link != NULL; link = next) {
+		struct tn_mark *follower = TN_OWNER(link, struct tn_mark, link);
+		next = tn_list_next(&mark->followers, link);
+		if (arrival_of(follower) != arrival_of(mark))
+			continue;
+		resolve(engine, arrival_of(follower));
+		skip(engine, follower);
+	}
+}
+
+/* The event of a leader is not done after all: its first follower leads from now on. */
+static void hand_on(struct tn_engine *engine, struct tn_mark *mark)
+{
+	tn_map_remove(&engine->claims.by_key, &mark->node);
+	struct tn_link *link = tn_list_pop(&mark->followers);
+	if (link != NULL) {
+		struct tn_mark *next = TN_OWNER(link, struct tn_mark, link);
+		tn_list_append(&next->followers, &mark->followers);
+		lead(engine, next);
+		skip_twins(engine, next);
+		want(engine, arrival_of(next));
+	}
+	let_go(engine, mark);
 }
 
 /* The key belongs to another payload: a sender that waits is told so, everybody else's event is a new one, without a key. */
@@ -215,7 +226,7 @@ void tn_dedup_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arrival
 	bool busy = false;
 	arrival->state = TN_ARRIVAL_CLAIMING;
 	engine->claims.times_room++;
-	engine->books.unclaimed += arrival->unsettled;
+	engine->books.unclaimed += arrival->delivery_count;
 	for (uint32_t i = 0; i < arrival->mark_count; i++)
 		busy = enter(engine, &arrival->marks[i]) || busy;
 	if (arrival->conflict)
@@ -236,7 +247,7 @@ void tn_dedup_forget(struct tn_engine *engine, struct tn_arrival_in_hand *arriva
 		if (mark->parcel->mark != NULL) /* else it is gone already */
 			hand_on(engine, mark);
 	}
-	engine->books.unclaimed -= arrival->unsettled;
+	engine->books.unclaimed -= arrival->delivery_count;
 	arrival->unsettled = 0;
 	for (uint32_t i = 0; i < arrival->count; i++)
 		let_go_event(engine, &arrival->parcels[i]);

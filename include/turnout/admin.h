@@ -3,18 +3,23 @@
  * admin.h - the bus as operators and monitors see it, over HTTP.
  *
  * On the TCP listener (admin.listen): /healthz, /readyz, /metrics; nothing that shows payloads or changes state. On the Unix socket
- * beside the store (0600): those, and /status, /dlq, /dlq/ID, /dlq/redrive, /breaker, which `turnout
- * status`, `dlq` and `target` use. Bus thread.
+ * beside the store (0600): those, /status, /breaker, and /dlq with what is below it, which `turnout status`, `target` and `dlq` use. Bus thread.
  *
  *   GET  /healthz             200 while the process serves
  *   GET  /readyz              200 when sources are open; 503 while starting or draining
  *   GET  /metrics             Prometheus text format
  *   GET  /status              the books, sources, targets, store, as one JSON object
- *   GET  /dlq?after=ID&limit=N&rule=R&target=T&error=CODE   {"dead_letters": [...], "next": ID or null}, oldest first
  *   GET  /dlq/ID              one dead-letter record
- *   POST /dlq/redrive         {"ids": [...]} or {"all": true, "rule": R, "target": T, "error": CODE}, and "force": true; answers, once
- *                             everything moved is durable, {"moved": N, "no_target": N, "too_often": N}
  *   POST /breaker             {"target": NAME, "state": "open" or "closed"}; 204, or 404 for no such target
+ *
+ * The bodies of these are what letter_query.h says; the first three answer a page and, with "next", where to go on ("after"):
+ *   POST /dlq/list            {"dead_letters": [...], "next": ID or null}, oldest first
+ *   POST /dlq/export          lines of CloudEvents (dlq.h); the last line is {"next": ID or null}
+ *   POST /dlq/count           what an action would move: {"sample": [up to 5], "selected", "would_move", "no_target", "too_often", "next"}
+ *   POST /dlq/tasks           starts a redrive or purge; needs "ids" or "all": true. Answers the task; 409: one runs on that queue
+ *   GET  /dlq/tasks           {"tasks": [...]}: state, what was looked at, moved, left and why, and what first attempts brought
+ *   POST /dlq/tasks/resume, /dlq/tasks/cancel   {"queue": Q} or {}: the only task that is not done
+ *   POST /dlq/import          lines of export, at most 100, all or none: {"imported": N}
  */
 #ifndef TURNOUT_ADMIN_H
 #define TURNOUT_ADMIN_H

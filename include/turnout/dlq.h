@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "turnout/arena.h"
 #include "turnout/error.h"
 #include "turnout/status.h"
 #include "turnout/store.h"
@@ -90,27 +91,51 @@ enum tn_status tn_dlq_read(struct tn_store *store, const struct tn_dlq_selection
 enum tn_status tn_dlq_each(struct tn_store *store, const struct tn_dlq_selection *selection, tn_dlq_visit *visit, void *arg,
 	struct tn_error *error) TN_MUST_CHECK;
 
-/* --- With no bus running --- */
+/* --- What is done to them --- */
 
 enum tn_dlq_action { TN_DLQ_REDRIVE, TN_DLQ_PURGE };
-#define TN_DLQ_MAX_REDRIVES 10
+enum { TN_DLQ_MAX_REDRIVES = 10, TN_DLQ_PAGE_ITEMS = 256 };
+
+struct tn_dlq_terms {
+	enum tn_dlq_action action;
+	struct tn_dlq_selection selection;
+	bool force;                       /* redrive also what was redriven max_redrives times */
+	uint32_t max_redrives;            /* 0: TN_DLQ_MAX_REDRIVES */
+	/* Is there still such a rule and target? False: the record stays, counted as no_target. NULL: not asked. Redrive only. */
+	bool (*has_route)(void *arg, struct tn_str rule, struct tn_str target);
+	/* Called for each record that is to be moved; may be NULL. */
+	void (*chosen)(void *arg, const struct tn_row *row, const struct tn_event *event);
+	void *arg;
+};
+struct tn_dlq_tally {
+	uint64_t selected, done;          /* done: moved, or, of a dry run, to be moved */
+	uint64_t no_target, too_often;    /* selected, and left where they are */
+};
+struct tn_dlq_item {
+	struct tn_row_key key;
+	uint32_t target_no;
+	uint64_t bytes;                   /* tn_store_row_bytes of its event */
+};
+struct tn_dlq_page {                      /* what is to be moved next, and what was passed over on the way to it */
+	struct tn_dlq_item items[TN_DLQ_PAGE_ITEMS];
+	uint32_t count;
+	struct tn_dlq_tally tally;        /* done: count. Add it up once they are moved */
+};
+void tn_dlq_tally_add(struct tn_dlq_tally *tally, const struct tn_dlq_tally *more);
+/* Any thread. One page of the store from cursor on, at most `most` items (up to TN_DLQ_PAGE_ITEMS); it may hold none although there are
+ * more to come. */
+enum tn_status tn_dlq_page_read(struct tn_store *store, const struct tn_dlq_terms *terms, uint32_t most, struct tn_dlq_cursor *cursor,
+	struct tn_dlq_page *out_page, struct tn_error *error) TN_MUST_CHECK;
+
+/* --- With no bus running --- */
 
 struct tn_dlq_offline {
 	const char *store_path;
 	uint64_t store_max_size_bytes;
-	enum tn_dlq_action action;
-	struct tn_dlq_selection selection;
+	struct tn_dlq_terms terms;
 	bool dry_run;                     /* count only */
-	bool force;                       /* redrive also what was redriven max_redrives times */
-	uint32_t max_redrives;            /* 0: TN_DLQ_MAX_REDRIVES */
 	int64_t wall_now_ms;
-	/* Is there still such a rule and target? False: the record stays, counted as no_target. NULL: not asked. Redrive only. */
-	bool (*has_route)(void *arg, struct tn_str rule, struct tn_str target);
-	void *arg;
-};
-struct tn_dlq_tally {
-	uint64_t selected, done;          /* done: moved; dry_run: would be */
-	uint64_t no_target, too_often;    /* selected, and left where they are */
+	struct tn_dlq_cursor from;        /* {0}: the start */
 };
 
 /* Opens the store (TN_BUSY: a bus has it; the error names its admin socket), moves what is selected in batches of 256, closes it. Whatever
@@ -118,5 +143,27 @@ struct tn_dlq_tally {
  * there is no store. TN_FULL: it has no room for the move. TN_IO. */
 enum tn_status tn_dlq_apply_offline(const struct tn_dlq_offline *offline, struct tn_dlq_tally *out_tally, struct tn_error *error)
 	TN_MUST_CHECK;
+/* Puts dead letters into a closed store, all or none, under new keys (which are filled in). */
+enum tn_status tn_dlq_insert_offline(struct tn_store *store, struct tn_row *rows, struct tn_event *const *events, uint32_t count,
+	struct tn_error *error) TN_MUST_CHECK;
+
+/* --- Tasks that are kept: a redrive goes on after a crash. --- */
+
+/* One text a queue ("": all queues), in a file beside the store, replaced whole; text {NULL, 0} forgets it. A power cut may lose the
+ * newest: what was kept before goes on a little further back, where everything has moved already. */
+enum tn_status tn_dlq_keep(const char *store_path, struct tn_str queue, struct tn_str text, struct tn_error *error) TN_MUST_CHECK;
+/* Appends it. TN_NOT_FOUND. */
+enum tn_status tn_dlq_kept(const char *store_path, struct tn_str queue, struct tn_buf *out, struct tn_error *error) TN_MUST_CHECK;
+
+/* --- Away and back: one structured CloudEvent a line --- */
+
+enum { TN_DLQ_LINE_MAX = 4 * 1024 * 1024, TN_DLQ_IMPORT_LINES = 100 };
+/* Appends the record as the data of a CloudEvent of type "turnout.deadletter" on one line, with a newline. It is complete: the event is
+ * byte for byte what it was. */
+void tn_dlq_export_line(const struct tn_dlq_view *view, const struct tn_row *row, const struct tn_event *event, struct tn_buf *out);
+/* The inverse: a DEAD row without key and target number, its strings in arena. wall_offset_ms as in the view. Returns owned the event.
+ * TN_INVALID says what is wrong. */
+enum tn_status tn_dlq_import_line(struct tn_str line, int64_t wall_offset_ms, struct tn_arena *arena, struct tn_row *out_row,
+	struct tn_event **out_event, struct tn_error *error) TN_MUST_CHECK;
 
 #endif

@@ -60,8 +60,7 @@ static struct tn_dlq_offline offline_all(struct fixture *fixture, enum tn_dlq_ac
 	return (struct tn_dlq_offline){
 		.store_path = fixture->path,
 		.store_max_size_bytes = fixture->max_size_bytes,
-		.action = action,
-		.selection = {.all = true},
+		.terms = {.action = action, .selection = {.all = true}},
 		.wall_now_ms = 8000,
 	};
 }
@@ -118,7 +117,7 @@ static void a_purge_takes_what_is_selected_and_no_more(void **state)
 	struct fixture *fixture = *state;
 	struct tn_row_key ids[] = {{5, 0}, {6, 0}, {100000, 0}};
 	struct tn_dlq_offline offline = offline_all(fixture, TN_DLQ_PURGE);
-	offline.selection = (struct tn_dlq_selection){.ids = ids, .id_count = 3};
+	offline.terms.selection = (struct tn_dlq_selection){.ids = ids, .id_count = 3};
 	assert_int_equal(run(&offline).done, 2);
 	fixture_open(fixture);
 	assert_int_equal(count_rows(fixture, TN_ROW_DEAD), LETTERS - 2);
@@ -143,7 +142,7 @@ static void a_record_whose_target_is_gone_stays(void **state)
 {
 	struct fixture *fixture = *state;
 	struct tn_dlq_offline offline = offline_all(fixture, TN_DLQ_REDRIVE);
-	offline.has_route = knows_only_other;
+	offline.terms.has_route = knows_only_other;
 	struct tn_dlq_tally tally = run(&offline);
 	assert_int_equal(tally.selected, LETTERS);
 	assert_int_equal(tally.no_target, LETTERS);
@@ -161,11 +160,11 @@ static void a_record_redriven_ten_times_needs_force(void **state)
 	fixture_close(fixture);
 	struct tn_row_key ids[] = {{1, 0}, {2, 0}};
 	struct tn_dlq_offline offline = offline_all(fixture, TN_DLQ_REDRIVE);
-	offline.selection = (struct tn_dlq_selection){.ids = ids, .id_count = 2};
+	offline.terms.selection = (struct tn_dlq_selection){.ids = ids, .id_count = 2};
 	struct tn_dlq_tally tally = run(&offline);
 	assert_int_equal(tally.too_often, 1);
 	assert_int_equal(tally.done, 1);
-	offline.force = true;
+	offline.terms.force = true;
 	assert_int_equal(run(&offline).done, 1);
 }
 

@@ -441,6 +441,24 @@ static void a_batch_waits_for_the_copies_in_it_and_starts_what_is_new(void **sta
 	desk_close(&desk);
 }
 
+static void a_batch_with_two_copies_takes_over_once(void **state)
+{
+	open_desk(true);
+	offer_first(TN_ACK_JOURNALED);
+	static const struct desk_key batch[] = {{1, 7, 1}, {1, 7, 1}};
+	assert_int_equal(desk_offer_keys(&desk, TN_ACK_JOURNALED, batch, 2), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.claims[0].key_count, 1);
+	desk_claimed(&desk, 0, &nothing, 1);
+	desk_tick(&desk, 200);
+	assert_int_equal(desk_ops(&desk, TN_PUT_ROW), 1);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_JOURNALED);
+	assert_int_equal(desk_books(&desk)->deduplicated, 1);
+	desk_close(&desk);
+}
+
 static void a_drain_gives_back_what_waits_and_keeps_what_settled(void **state)
 {
 	open_desk(false);
@@ -525,6 +543,7 @@ int main(void)
 		cmocka_unit_test(a_batch_may_be_partly_copies),
 		cmocka_unit_test(a_batch_with_one_conflict_is_not_taken_at_all),
 		cmocka_unit_test(a_batch_waits_for_the_copies_in_it_and_starts_what_is_new),
+		cmocka_unit_test(a_batch_with_two_copies_takes_over_once),
 		cmocka_unit_test(a_drain_gives_back_what_waits_and_keeps_what_settled),
 		cmocka_unit_test(a_durable_copy_that_waits_when_the_bus_drains_is_told_to_come_again),
 		cmocka_unit_test(a_failing_allocation_refuses_an_offer_with_a_key),

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dead letters as operators need them: queues with retention and caps, selection, redrive as a task, export and import."""
+import http.server
 import json
+import threading
+import time
 
-from harness import check, equal, event, wait_until
+from harness import check, equal, event, note, request, wait_until
 
 ONE_TRY = {"profile": "fast", "max_retries": 0}
 
@@ -100,3 +103,346 @@ def test_drop_oldest_keeps_the_newest(place):
     equal(bus.metrics()["turnout_dead_letters_dropped_total"], 60 - len(numbers))
     check("oldest dead letters dropped" in bus.process.output(), "it is said")
     bus.check_books()
+
+
+# --- Selection: the same answers from a running and from a stopped bus ---
+
+def mixed(place):
+    """Dead letters of two rules, three codes, two queues and one that is no event; the sinks, too."""
+    refuses = broken(place, "refuses", 422)
+    fails = broken(place, "fails", 503)
+    bus = bus_of(place, {"a": {"url": refuses.url()}, "b": {"url": fails.url(), "dead_letter": "urgent"}},
+                 [{"name": "urgent", "kind": "store"}]).start()
+    post_letters(bus, "a", 1)
+    time.sleep(0.01)
+    post_letters(bus, "a", 3, first=1)
+    post_letters(bus, "b", 3)
+    return bus
+
+
+def both_ways(place, bus, question):
+    """question() of the running bus, then of its store; both must say the same."""
+    running = question()
+    equal(bus.stop(), 0)
+    equal(question(), running, "the same when it is stopped")
+    bus.start()
+    return running
+
+
+def ids_of(place, bus, *words):
+    return sorted(record["event"]["id"] for record in listed(place, bus, *words))
+
+
+def test_each_selection_answers_the_same_running_and_stopped(place):
+    bus = mixed(place)
+    second = listed(place, bus)[1]["dead_at"]
+    cases = [
+        ((), ["a-0", "a-1", "a-2", "a-3", "b-0", "b-1", "b-2"]),
+        (("--rule", "a"), ["a-0", "a-1", "a-2", "a-3"]),
+        (("--target", "b"), ["b-0", "b-1", "b-2"]),
+        (("--error", "HTTP_503"), ["b-0", "b-1", "b-2"]),
+        (("--class", "permanent"), ["a-0", "a-1", "a-2", "a-3"]),
+        (("--class", "retry"), ["b-0", "b-1", "b-2"]),
+        (("--class", "poison"), []),
+        (("--queue", "urgent"), ["b-0", "b-1", "b-2"]),
+        (("--queue", "default"), ["a-0", "a-1", "a-2", "a-3"]),
+        (("--since", second), ["a-1", "a-2", "a-3", "b-0", "b-1", "b-2"]),
+        (("--until", second), ["a-0"]),
+        (("--since", "2h"), ["a-0", "a-1", "a-2", "a-3", "b-0", "b-1", "b-2"]),
+        (("--until", "2h"), []),
+        (("--pattern", '{"data":{"number":[{"numeric":[">",1]}]}}'), ["a-2", "a-3", "b-2"]),
+        (("--pattern", '{"detail-type":["a"],"detail":{"number":[3]}}'), ["a-3"]),
+        (("--rule", "a", "--pattern", '{"data":{"number":[2]}}', "--queue", "default"), ["a-2"]),
+        (("--rule", "nobody"), []),
+        (("--limit", "2"), ["a-0", "a-1"]),
+    ]
+    answers = both_ways(place, bus, lambda: [ids_of(place, bus, *words) for words, _ in cases])
+    for (words, expected), answer in zip(cases, answers):
+        equal(answer, expected, words)
+
+
+def test_a_dry_run_counts_and_shows_five_and_moves_nothing(place):
+    bus = mixed(place)
+
+    def ask(*words):
+        code, out, errors = dlq(place, bus, "redrive", "--all", "--dry-run", "--json", *words)
+        equal(code, 0, errors)
+        answer = json.loads(out)
+        return {**answer, "sample": [record["event"]["id"] for record in answer["sample"]]}
+    answer = both_ways(place, bus, ask)
+    equal((answer["selected"], answer["would_move"], answer["no_target"]), (7, 7, 0))
+    equal(answer["sample"], ["a-0", "a-1", "a-2", "a-3", "b-0"])
+    code, out, _ = dlq(place, bus, "redrive", "--all", "--dry-run", "--target", "b")
+    check(code == 0 and "3 dead letters would be redriven" in out and "b-2" in out, out)
+    equal(len(listed(place, bus)), 7, "nothing moved")
+
+
+def test_bad_selections_are_refused_with_what_is_wrong(place):
+    bus = mixed(place)
+
+    def ask():
+        answers = []
+        for words, says in [(("--pattern", '{"a":'), "pattern"), (("--pattern", '{"data":{"n":[{"odd":1}]}}'), "pattern"),
+                            (("--class", "odd"), "class must be"), (("--since", "yesterday"), "--since takes"), (("--rule", "a b"), "one name")]:
+            code, out, errors = dlq(place, bus, "list", *words)
+            equal((code, out), (2, ""), words)
+            check(says in errors, words, errors)
+            answers.append(errors)
+        return answers
+    both_ways(place, bus, ask)
+
+
+def test_purge_needs_yes_and_takes_only_what_was_meant(place):
+    bus = mixed(place)
+    code, _, errors = dlq(place, bus, "purge", "--all", "--target", "a")
+    check(code == 2 and "--yes" in errors, errors)
+    equal(len(listed(place, bus)), 7)
+    code, out, errors = dlq(place, bus, "purge", "--all", "--target", "a", "--yes")
+    equal(code, 0, errors)
+    check("4 dead letters purged" in out, out)
+    equal(ids_of(place, bus), ["b-0", "b-1", "b-2"])
+    bus.check_books()
+    equal(bus.stop(), 0)
+    code, out, errors = dlq(place, bus, "purge", listed(place, bus)[0]["id"], "--yes")
+    equal((code, out), (0, "1 dead letter purged\n"), errors)
+    equal(ids_of(place, bus), ["b-1", "b-2"])
+
+
+# --- Redrives as tasks ---
+
+def many(place, count, target=None, **config):
+    """A bus with so many dead letters of one target, and its sink, well again."""
+    sick = broken(place, "sick")
+    bus = bus_of(place, {"a": {"url": sick.url(), **(target or {})}}, **config).start()
+    sender = place.start("sender", [bus.process.child.args[0], "send", bus.url(), "--count", str(count), "-c", "16", "--id-prefix", "e",
+                                    "--type", "a"])
+    equal(sender.wait(), 0)
+    wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == count, 60, "the dead letters")
+    sick.process.stop()
+    return bus, sick.port
+
+
+def tasks(place, bus):
+    code, out, errors = dlq(place, bus, "status", "--json")
+    equal(code, 0, errors)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_a_rate_is_kept(place):
+    bus, port = many(place, 300)
+    place.sink(name="well", port=port)
+    moved = {}
+    for rate in (20, 100):
+        code, _, errors = dlq(place, bus, "redrive", "--all", "--rate", str(rate), "--detach")
+        equal(code, 0, errors)
+        begin = time.monotonic()
+        before = wait_until(lambda: tasks(place, bus)[0]["moved"], what="the first one")
+        time.sleep(1.5)
+        task = tasks(place, bus)[0]
+        moved[rate] = (task["moved"] - before) / (time.monotonic() - begin)
+        equal(dlq(place, bus, "cancel")[0], 0)
+    check(2 < moved[100] / moved[20] < 10, f"five times the rate, roughly: {moved}")
+    check(moved[20] < 40, moved)
+
+
+def test_a_cancelled_redrive_leaves_each_in_one_place_and_can_be_resumed(place):
+    bus, port = many(place, 400)
+    well = place.sink(name="well", port=port)
+    equal(dlq(place, bus, "redrive", "--all", "--rate", "100", "--detach")[0], 0)
+    wait_until(lambda: tasks(place, bus)[0]["moved"] >= 50, what="some of it")
+    code, _, errors = dlq(place, bus, "redrive", "--all")
+    check(code == 1 and "under way" in errors, "one task a queue", errors)
+    code, out, _ = dlq(place, bus, "cancel")
+    check(code == 0 and "cancelled" in out, out)
+    wait_until(bus.settled, what="what was moved")
+    left = listed(place, bus)
+    equal(len(left) + len(well.ids()), 400, "each in one place")
+    check(0 < len(left) < 400, len(left))
+    bus.check_books()
+    code, out, errors = dlq(place, bus, "redrive", "--resume", "--json")
+    equal(code, 0, errors)
+    equal(json.loads(out)["moved"], 400)
+    wait_until(lambda: len(well.ids()) == 400, 20, "the rest")
+    equal(len(well.lines()), 400, "none twice")
+
+
+def test_a_redrive_goes_on_after_the_bus_was_killed(place):
+    count = 4000
+    bus, port = many(place, count)
+    well = place.sink("--delay", "20ms", name="well", port=port)
+    equal(dlq(place, bus, "redrive", "--all", "--rate", "max", "--detach")[0], 0)
+    kills = 0
+    while kills < 3 and len(well.lines()) < count * (kills + 1) / 5:
+        wait_until(lambda: len(well.lines()) >= count * (kills + 1) / 5, 60, "some of it")
+        bus.kill()
+        kills += 1
+        bus.start()
+        state = tasks(place, bus)
+        if not state:
+            break
+        equal(state[0]["state"], "interrupted")
+        code, _, errors = dlq(place, bus, "redrive", "--resume", "--detach")
+        equal(code, 0, errors)
+    wait_until(lambda: not [task for task in tasks(place, bus) if task["state"] == "running"], 60, "its end")
+    wait_until(bus.settled, 60, "all deliveries")
+    lines = well.lines()
+    note(f"redrive of {count} with {kills} kills: {len(listed(place, bus))} left, {len(lines) - len(well.ids())} duplicates")
+    equal(listed(place, bus), [], "none is left")
+    equal(len(well.ids()), count, "each was delivered")
+    check(kills >= 2, "it was killed in the middle of it")
+    check(len(lines) - len(well.ids()) <= kills * (64 + 512), "only what was in flight or not yet settled came twice", len(lines))
+    bus.check_books()
+
+
+def test_a_killed_command_leaves_the_task_to_the_bus(place):
+    bus, port = many(place, 200)
+    well = place.sink(name="well", port=port)
+    command = place.start("redrive", [bus.process.child.args[0], "dlq", "redrive", "-c", bus.path("turnout.yaml"), "--all", "--rate", "100"])
+    wait_until(lambda: well.lines(), what="its beginning")
+    command.kill()
+    wait_until(lambda: len(well.ids()) == 200, 20, "the rest")
+
+
+def test_an_interrupted_redrive_is_finished_by_a_stopped_bus_too(place):
+    bus, port = many(place, 300)
+    well = place.sink(name="well", port=port)
+    equal(dlq(place, bus, "redrive", "--all", "--rate", "50", "--detach")[0], 0)
+    wait_until(lambda: tasks(place, bus)[0]["moved"] >= 20, what="some of it")
+    equal(bus.stop(), 0)
+    equal([task["state"] for task in tasks(place, bus)], ["interrupted"])
+    code, out, errors = dlq(place, bus, "redrive", "--resume", "--json")
+    equal(code, 0, errors)
+    equal(tasks(place, bus), [])
+    bus.start()
+    wait_until(lambda: len(well.ids()) == 300, 20, "all of them")
+    equal(len(well.lines()), 300, "none twice")
+
+
+def test_a_redrive_to_a_target_that_is_gone_leaves_the_record(place):
+    sick = broken(place)
+    bus = bus_of(place, {"a": {"url": sick.url()}, "b": {"url": sick.url()}}).start()
+    post_letters(bus, "a", 3)
+    post_letters(bus, "b", 2)
+    bus.config["targets"] = bus.config["targets"][1:]
+    bus.write_config()
+    bus.write_rules([{"name": "b", "pattern": {"type": ["b"]}, "targets": ["b"]}])
+    bus.reload()
+    wait_until(lambda: bus.metrics()["turnout_reloads_total"] >= 1, what="the reload")
+
+    def ask():
+        code, out, _ = dlq(place, bus, "redrive", "--all", "--target", "a", "--json")
+        answer = json.loads(out)
+        return code, answer["state"], answer["selected"], answer["moved"], answer["no_target"]
+    equal(both_ways(place, bus, ask), (1, "done", 3, 0, 3))
+    code, out, _ = dlq(place, bus, "redrive", "--all", "--target", "a")
+    check("NO_TARGET" in out, out)
+    equal(ids_of(place, bus), ["a-0", "a-1", "a-2", "b-0", "b-1"])
+
+
+def test_a_redrive_stops_itself_when_most_of_it_fails(place):
+    bus, port = many(place, 1500)
+    place.sink("--fail", 1, "--status", 500, name="still-sick", port=port)
+    code, _, errors = dlq(place, bus, "redrive", "--all", "--rate", "max")
+    equal(code, 3, errors)
+    check("first attempts" in errors and "resume" in errors, errors)
+    task = tasks(place, bus)[0]
+    equal(task["state"], "stopped")
+    check(100 <= task["moved"] < 1500, task["moved"])
+    wait_until(bus.settled, 20, "what was moved to die again")
+    equal(len(listed(place, bus)), 1500, "all are dead letters again")
+    bus.check_books()
+
+
+def test_what_was_redriven_ten_times_needs_force(place):
+    sick = broken(place)
+    bus = bus_of(place, {"a": {"url": sick.url()}}).start()
+    post_letters(bus, "a", 1)
+    for turn in range(10):
+        dead = bus.metrics()["turnout_deliveries_dead_total"]
+        equal(dlq(place, bus, "redrive", "--all")[0], 0, turn)
+        wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] > dead, what="it to die again")
+    code, out, _ = dlq(place, bus, "redrive", "--all")
+    check(code == 1 and "--force" in out, out)
+    equal(dlq(place, bus, "redrive", "--all", "--force")[0], 0)
+
+
+def test_other_destinations_are_refused_by_name(place):
+    bus = mixed(place)
+    for to in ("rule", "bus"):
+        code, _, errors = dlq(place, bus, "redrive", "--all", "--to", to)
+        check(code == 2 and "not in this version" in errors, errors)
+
+
+# --- Export and import ---
+
+class Exact:
+    """A target that keeps bodies as they came, by event id."""
+
+    def __init__(self):
+        received = self.received = {}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                received[self.headers["ce-id"]] = {"body": body, "key": self.headers["Idempotency-Key"].strip('"'), "ext": self.headers["ce-ext"]}
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def url(self):
+        return f"http://127.0.0.1:{self.server.server_port}/"
+
+
+def test_an_export_comes_back_whole_in_another_bus(place):
+    sick = broken(place)
+    bus = bus_of(place, {"a": {"url": sick.url()}}).start()
+    pretty = b'{\n  "number": 1.00,\r\n  "big": 12345678901234567890\n}\n'
+    binary = bytes(range(256))
+    for number, (type, body) in enumerate([("application/json", pretty), ("application/octet-stream", binary), ("text/plain", b"line\nline")]):
+        equal(request(bus.port, headers={"ce-specversion": "1.0", "ce-id": str(number), "ce-type": "a", "ce-source": "/s", "ce-ext": "kept",
+                                         "Content-Type": type}, body=body).status, 202)
+    wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == 3, what="the dead letters")
+    before = listed(place, bus)
+    code, exported, errors = dlq(place, bus, "export")
+    equal((code, len(exported.splitlines())), (0, 3), errors)
+    for line in exported.splitlines():
+        letter = json.loads(line)
+        equal((letter["specversion"], letter["type"], letter["data"]["rule"]["name"]), ("1.0", "turnout.deadletter", "a"))
+    equal(bus.stop(), 0)
+    equal([json.loads(line)["id"] for line in dlq(place, bus, "export")[1].splitlines()], [json.loads(line)["id"] for line in exported.splitlines()],
+          "a stopped bus exports the same")
+
+    well = Exact()
+    other = bus_of(place, {"a": {"url": well.url()}}, name="other").start()
+    code, out, errors = dlq(place, other, "import", input=exported)
+    equal((code, out), (0, "3 dead letters imported\n"), errors)
+    after = listed(place, other)
+    for name in ("delivery_id", "error", "attempts", "queue"):
+        equal([record[name] for record in after], [record[name] for record in before], name)
+    equal(dlq(place, other, "redrive", "--all")[0], 0)
+    wait_until(lambda: len(well.received) == 3, what="their deliveries")
+    equal({letter["key"] for letter in well.received.values()}, {record["delivery_id"] for record in before}, "with the keys they had")
+    equal({id: letter["body"] for id, letter in well.received.items()}, {"0": pretty, "1": binary, "2": b"line\nline"}, "byte for byte")
+    equal({letter["ext"] for letter in well.received.values()}, {"kept"})
+    other.check_books()
+    equal(other.stop(), 0)
+    code, out, errors = dlq(place, other, "import", input=exported)
+    equal((code, out), (0, "3 dead letters imported\n"), errors)
+    equal([record["delivery_id"] for record in listed(place, other)], [record["delivery_id"] for record in before])
+
+
+def test_a_bad_line_is_named_and_its_batch_is_left_out(place):
+    bus = mixed(place)
+    exported = dlq(place, bus, "export")[1]
+    with open(place.path("letters"), "w") as file:
+        file.write(exported + '{"specversion":"1.0","data":{"dlqversion":"1"}}\n')
+
+    def ask():
+        code, out, errors = dlq(place, bus, "import", place.path("letters"))
+        check(f"{place.path('letters')}:8: rule.name is missing" in errors, errors)
+        return code, out, len(listed(place, bus))
+    equal(both_ways(place, bus, ask), (2, "0 dead letters imported\n", 7))

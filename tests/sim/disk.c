@@ -216,8 +216,10 @@ static void apply(struct world *world)
 			purge(world, op->key);
 			break;
 		case TN_PUT_SEEN:
+			sim_put_seen(world, &op->seen);
+			break;
 		case TN_DROP_SEEN:
-			sim_fail(world, "a key was kept that nobody asked for");
+			sim_drop_seen(world, &op->seen.key);
 			break;
 		}
 	}
@@ -242,7 +244,7 @@ static void confirm_rows(struct world *world)
 static bool asks_for_room(const struct tn_batch *batch)
 {
 	for (uint32_t i = 0; i < batch->count; i++) {
-		if (batch->ops[i].kind == TN_PUT_EVENT || batch->ops[i].kind == TN_PUT_ROW)
+		if (batch->ops[i].kind == TN_PUT_EVENT || batch->ops[i].kind == TN_PUT_ROW || batch->ops[i].kind == TN_PUT_SEEN)
 			return true;
 	}
 	return false;
@@ -293,6 +295,8 @@ static void complete(struct world *world)
 		sim_fail(world, "what a STORE pointed to changed before its completion");
 	if (disk->fate == TN_COMMIT_OK)
 		confirm_rows(world);
+	if (disk->fate == TN_COMMIT_REFUSED)
+		sim_seen_refused(world, disk->batch);
 	disk->last_unknown = disk->fate == TN_COMMIT_UNKNOWN;
 	disk->batch = NULL;
 	sim_say(world, SIM_STORED, disk->fate, (int64_t)number, disk->lost);

@@ -5,7 +5,8 @@
  *   promise 1   an acked event is, for every match: delivered, in a row, dead, or dropped by its policy; checked at the ACK, whenever
  *               a row goes, and at the end
  *   promise 2   the books close after every turn, and agree with what was offered and answered
- *   promise 3   without a fault that may repeat something, nothing reached its target twice
+ *   promise 3   without a fault that may repeat something, nothing reached its target twice; with keys that last, not even what
+ *               came more than once
  *   promise 4   an attempt that follows n failures finds these n in the store; never more attempts than the policy's
  * and (limits.c) breakers keep attempts away and count none.
  * And: no ack before its batch was OK, nothing starts after its end, Retry-After and backoff are waited out, limits and park caps hold.
@@ -93,6 +94,9 @@ uint64_t sim_hash_batch(const struct tn_batch *batch)
 		hash = sim_mix(sim_mix(sim_mix(hash, op->kind), op->key.event_seq), op->key.route_no);
 		if (op->kind == TN_PUT_EVENT)
 			hash = mix_text(hash, tn_event_data(op->event));
+		if (op->kind == TN_PUT_SEEN || op->kind == TN_DROP_SEEN)
+			hash = sim_mix(sim_mix(mix_text(hash, (struct tn_str){(const char *)op->seen.key.bytes, 16}), op->seen.fingerprint),
+				(uint64_t)op->seen.expires_ms);
 		if (op->kind != TN_PUT_ROW)
 			continue;
 		hash = mix_tries(sim_mix(hash, op->row->state), &op->row->tries);
@@ -113,9 +117,10 @@ void sim_check_turn(struct world *world)
 		sim_fail(world, "the books have %" PRIu64 " delivered, the targets said so %" PRIu64 " times", books->delivered,
 			world->run_delivered);
 	sim_limits_check_turn(world);
-	if (books->matched + books->joined != world->run_matched)
-		sim_fail(world, "the books have %" PRIu64 " matched and %" PRIu64 " joined, offered were %" PRIu64, books->matched,
-			books->joined, world->run_matched);
+	uint64_t matched = books->matched + books->joined + books->skipped + books->unclaimed;
+	if (matched > world->run_matched || (matched < world->run_matched && !world->run_forgot))
+		sim_fail(world, "the books have %" PRIu64 " matched, joined, copies or unclaimed, offered were %" PRIu64, matched,
+			world->run_matched);
 	if (books->memory_bytes > world->config.memory_bytes + 65536)
 		sim_fail(world, "%" PRIu64 " bytes in hand, allowed were %zu", books->memory_bytes, world->config.memory_bytes);
 }
@@ -300,13 +305,43 @@ static bool has_row(struct world *world, const struct tn_id *id, bool confirmed)
 	return false;
 }
 
+static bool is_refusal(const struct tn_settlement *settlement)
+{
+	return settlement->answer == TN_ANSWER_UNAVAILABLE || settlement->answer == TN_ANSWER_BUSY ||
+	       settlement->answer == TN_ANSWER_CONFLICT;
+}
+
+/* None of its events is lost by that: a sender that waits has them. */
+static void check_refusal(struct world *world, const struct sim_instance *instance, const struct tn_settlement *settlement)
+{
+	const struct sim_source *source = &world->sources[instance->source];
+	bool copies = false, conflicts = false;
+	for (uint32_t i = 0; i < instance->count; i++) {
+		copies = copies || world->events[instance->events[i]].offers > 1;
+		conflicts = conflicts || world->events[instance->events[i]].shares_key;
+	}
+	if (!source->answers)
+		sim_fail(world, "answer %d to a source that keeps a copy", (int)settlement->answer);
+	if (settlement->answer == TN_ANSWER_UNAVAILABLE && !instance->journaled && !(source->dedups && source->dedup.hold))
+		sim_fail(world, "UNAVAILABLE to a sender that waits for delivery");
+	if (settlement->answer == TN_ANSWER_BUSY && (instance->journaled || !copies))
+		sim_fail(world, "BUSY, and there is no copy");
+	if (settlement->answer == TN_ANSWER_CONFLICT && !conflicts)
+		sim_fail(world, "CONFLICT, and no key is shared");
+}
+
+static void check_copy(struct world *world, const struct sim_instance *instance, const struct sim_event *event)
+{
+	if (!world->sources[instance->source].dedups || (event->match_count > 0 && event->offers < 2))
+		sim_fail(world, "DUPLICATE, and there was none before");
+}
+
 void sim_check_ack(struct world *world, uint32_t instance_no, const struct tn_settlement *settlement)
 {
 	const struct sim_instance *instance = &world->instances[instance_no];
 	uint32_t matches = 0;
-	if (settlement != NULL && settlement->answer == TN_ANSWER_UNAVAILABLE) {
-		if (!instance->journaled)
-			sim_fail(world, "UNAVAILABLE to a source that keeps a copy");
+	if (settlement != NULL && is_refusal(settlement)) {
+		check_refusal(world, instance, settlement);
 		return;
 	}
 	for (uint32_t i = 0; i < instance->count; i++) {
@@ -322,10 +357,25 @@ void sim_check_ack(struct world *world, uint32_t instance_no, const struct tn_se
 	if (settlement == NULL) /* on a cumulative stream: the ack was that of a later one */
 		return;
 	uint32_t counted = settlement->delivered + settlement->parked + settlement->dead + settlement->dropped;
-	if (settlement->answer == TN_ANSWER_SETTLED && counted != matches)
+	bool dedups = world->sources[instance->source].dedups;
+	if (settlement->answer == TN_ANSWER_SETTLED && (counted > matches || (counted < matches && !dedups)))
 		sim_fail(world, "an answer counts %u deliveries, there were %u", counted, matches);
-	if ((settlement->answer == TN_ANSWER_JOURNALED) != (instance->journaled && matches > 0))
+	if (settlement->answer == TN_ANSWER_DUPLICATE) {
+		for (uint32_t i = 0; i < instance->count; i++)
+			check_copy(world, instance, &world->events[instance->events[i]]);
+	} else if ((settlement->answer == TN_ANSWER_JOURNALED) != (instance->journaled && matches > 0)) {
 		sim_fail(world, "answer %d to position %u", (int)settlement->answer, instance_no);
+	}
+}
+
+void sim_check_seen(struct world *world, uint32_t number)
+{
+	const struct sim_event *event = &world->events[number];
+	for (uint32_t i = 0; i < event->match_count; i++) {
+		struct tn_id id = sim_id(number, i);
+		if (!is_done(&event->entries[i]) && !has_row(world, &id, false))
+			sim_fail(world, "the key of event %u is kept, and match %u is neither done nor in the store", number, i);
+	}
 }
 
 void sim_check_row_gone(struct world *world, const struct sim_row *row)
@@ -387,6 +437,14 @@ static void check_rows_at_end(struct world *world)
 	}
 }
 
+/* Or as if it had: its copies are known as such for as long as a seed lasts. */
+static bool comes_once(const struct world *world, const struct sim_event *event)
+{
+	const struct sim_source *source = &world->sources[event->source];
+	bool known = source->dedups && source->dedup.window_ms == SIM_WINDOW_LONG_MS && !event->shares_key && !event->poison;
+	return event->offers == 1 || known;
+}
+
 void sim_check_end(struct world *world)
 {
 	const struct tn_books *books = tn_engine_books(world->engine);
@@ -400,7 +458,7 @@ void sim_check_end(struct world *world)
 			struct tn_id id = sim_id(i, j);
 			if (entry->acked && !is_done(entry) && !has_row(world, &id, true))
 				sim_fail(world, "event %u match %u was acked and is nowhere", i, j);
-			if (entry->effects > 1 && event->offers == 1 && world->duplicating_faults == 0)
+			if (entry->effects > 1 && world->duplicating_faults == 0 && comes_once(world, event))
 				sim_fail(world, "event %u match %u was delivered %u times, and nothing had failed", i, j, entry->effects);
 		}
 	}

@@ -56,6 +56,8 @@ static void carry_out(struct world *world, const struct tn_command *command)
 		sim_moved(world, command);
 		break;
 	case TN_CLAIM:
+		sim_claimed(world, command);
+		break;
 	case TN_EXTEND:
 		sim_extended(world, command);
 		break;

@@ -61,6 +61,7 @@ void sim_start_engine(struct world *world)
 	struct tn_alloc alloc = {resize, world};
 	world->run++;
 	world->run_delivered = world->run_matched = 0;
+	world->run_forgot = false;
 	world->met_states = 0;
 	world->full = false;
 	world->draining = world->drained = world->sources_open = world->alloc_fails = false;
@@ -90,6 +91,7 @@ void sim_crash(struct world *world)
 	world->ticked = false;
 	world->duplicating_faults += !world->drained;
 	sim_disk_after_crash(world);
+	sim_claims_after_crash(world);
 	stop_engine(world);
 	sim_targets_after_crash(world);
 	sim_sources_after_crash(world);
@@ -136,7 +138,7 @@ static void drain(struct world *world)
 {
 	int64_t timeout_ms = sim_upto(world, 8000);
 	sim_say(world, SIM_DRAIN, 0, timeout_ms, 0);
-	world->draining = true;
+	world->draining = world->run_forgot = true;
 	world->drain_until_ms = world->now_ms + timeout_ms;
 	tn_engine_drain(world->engine, timeout_ms);
 }
@@ -144,7 +146,7 @@ static void drain(struct world *world)
 /* True: a rare fault was done. */
 static bool rare_step(struct world *world)
 {
-	switch (sim_upto(world, 7)) {
+	switch (sim_upto(world, 9)) {
 	case 0:
 		return sim_has(world, FAULT_STREAM_LOST) && world->sources_open ? (sim_end_stream(world, true), true) : false;
 	case 1:
@@ -153,10 +155,12 @@ static bool rare_step(struct world *world)
 		return sim_has(world, FAULT_RELOAD) ? (sim_reload(world), true) : false;
 	case 3:
 		return sim_has(world, FAULT_DRAIN) && !world->draining && sim_chance(world, 40) ? (drain(world), true) : false;
-	case 5:
-		return sim_has(world, FAULT_BREAKER) && sim_operate(world);
 	case 4:
 		return sim_has(world, FAULT_CRASH) && sim_chance(world, 30) ? (sim_crash(world), true) : false;
+	case 5:
+		return sim_has(world, FAULT_EVICTION) && sim_evict(world);
+	case 6:
+		return sim_has(world, FAULT_BREAKER) && sim_operate(world);
 	default:
 		return sim_has(world, FAULT_MOVES) && sim_move(world);
 	}
@@ -171,8 +175,10 @@ static bool common_step(struct world *world)
 		return sim_answer(world);
 	if (drawn < 78)
 		return sim_disk_step(world);
-	if (drawn < 82)
+	if (drawn < 81)
 		return sim_ready(world);
+	if (drawn < 82)
+		return sim_claim_step(world);
 	if (drawn < 87)
 		return rare_step(world);
 	return false;
@@ -226,7 +232,7 @@ static bool is_settled(const struct world *world)
 static bool heal_step(struct world *world)
 {
 	world->inputs++;
-	if (sim_answer(world) || sim_disk_step(world) || sim_ready(world) || (!world->draining && sim_offer(world)))
+	if (sim_answer(world) || sim_disk_step(world) || sim_ready(world) || sim_claim_step(world) || (!world->draining && sim_offer(world)))
 		return true;
 	int64_t next_ms = next_time(world);
 	if (next_ms == INT64_MAX)

@@ -17,6 +17,7 @@ static void draw_source(struct world *world, struct sim_source *source)
 	source->cumulative = source->kind == SIM_LOG && sim_chance(world, 60);
 	if (source->kind == SIM_LEASE)
 		source->lease_ms = 3000 + sim_upto(world, 30000);
+	sim_draw_dedup(world, source);
 }
 
 void sim_draw_sources(struct world *world)
@@ -35,7 +36,7 @@ static void open_stream(struct world *world, uint32_t number)
 {
 	struct sim_source *source = &world->sources[number];
 	source->epoch++;
-	struct tn_stream_terms terms = {.lease_ms = source->lease_ms, .cumulative = source->cumulative};
+	struct tn_stream_terms terms = {.lease_ms = source->lease_ms, .cumulative = source->cumulative, .answers = source->answers};
 	if (tn_engine_open_stream(world->engine, stream_of(world, number), &terms) != TN_OK) {
 		source->epoch--;
 		return;
@@ -74,6 +75,7 @@ void sim_end_stream(struct world *world, bool lost)
 	int64_t grace_ms = sim_upto(world, 3000);
 	sim_say(world, SIM_STREAM, lost ? TN_STREAM_LOST : TN_STREAM_REVOKED, number, grace_ms);
 	world->duplicating_faults++;
+	world->run_forgot = world->run_forgot || source->dedups;
 	source->open = false;
 	source->ending = true;
 	source->credit = 0;
@@ -145,13 +147,20 @@ static uint32_t new_event(struct world *world, uint32_t source)
 	event->poison = sim_chance(world, 3);
 	event->event = make_event(world, number, event->poison);
 	draw_matches(world, event);
+	sim_draw_key(world, number);
 	return number;
+}
+
+static uint32_t new_or_copy(struct world *world, uint32_t source)
+{
+	uint32_t copy = sim_draw_copy(world, source);
+	return copy != EVENTS_MAX ? copy : new_event(world, source);
 }
 
 static uint32_t next_of_log(struct world *world, struct sim_source *source, uint32_t number)
 {
 	if (source->next_offset == source->log_count) {
-		uint32_t event = new_event(world, number);
+		uint32_t event = source->log_count < EVENTS_MAX ? new_or_copy(world, number) : EVENTS_MAX;
 		if (event == EVENTS_MAX)
 			return EVENTS_MAX;
 		source->log[source->log_count++] = (uint16_t)event;
@@ -166,7 +175,7 @@ static uint32_t next_of_queue(struct world *world, struct sim_source *source, ui
 		if (!source->log_acked[i] && source->lent_until_ms[i] <= world->now_ms)
 			return i;
 	}
-	uint32_t event = new_event(world, number);
+	uint32_t event = source->log_count < EVENTS_MAX ? new_or_copy(world, number) : EVENTS_MAX;
 	if (event == EVENTS_MAX)
 		return EVENTS_MAX;
 	source->log[source->log_count] = (uint16_t)event;
@@ -187,7 +196,7 @@ static uint32_t next_event(struct world *world, uint32_t number, bool first)
 		if (world->events[again].source == number && !world->events[again].acked)
 			return again;
 	}
-	return new_event(world, number);
+	return first || source->dedups ? new_or_copy(world, number) : new_event(world, number);
 }
 
 /* --- Offers --- */
@@ -212,6 +221,7 @@ static bool draft_offer(struct world *world, struct draft *draft, uint32_t index
 	}
 	int len = snprintf(draft->origins[index], sizeof(draft->origins[index]), "%u.%u", number, instance);
 	offer->origin = (struct tn_str){draft->origins[index], (size_t)len};
+	sim_fill_key(world, number, offer);
 	return true;
 }
 
@@ -231,6 +241,7 @@ static void admitted(struct world *world, uint32_t number, struct sim_instance *
 {
 	struct sim_source *source = &world->sources[number];
 	instance->open = true;
+	instance->counted = accepted;
 	world->instance_count++;
 	source->credit--;
 	source->unanswered++;
@@ -258,14 +269,15 @@ bool sim_offer(struct world *world)
 	if (!fill_draft(world, &draft, instance, number, instance_no))
 		return false;
 	struct tn_arrival arrival = {.position = stream_of(world, number), .offers = draft.offers, .count = instance->count,
-		.ack_when = instance->journaled ? TN_ACK_JOURNALED : TN_ACK_SETTLED};
+		.ack_when = instance->journaled ? TN_ACK_JOURNALED : TN_ACK_SETTLED, .dedup = source->dedup};
 	arrival.position.high = source->next_offset;
 	arrival.position.low = instance_no;
-	uint64_t before = tn_engine_books(world->engine)->accepted; /* unchanged: the store refuses, UNAVAILABLE follows */
+	const struct tn_books *books = tn_engine_books(world->engine);
+	uint64_t before = books->accepted + books->unclaimed; /* unchanged: UNAVAILABLE, BUSY or CONFLICT follows */
 	enum tn_status status = tn_engine_offer(world->engine, &arrival);
 	sim_say(world, SIM_OFFER, status, instance_no, instance->events[0]);
 	if (status == TN_OK)
-		admitted(world, number, instance, tn_engine_books(world->engine)->accepted > before);
+		admitted(world, number, instance, books->accepted + books->unclaimed > before);
 	else if (status == TN_FULL)
 		world->full = true;
 	else if (status == TN_CLOSED && !world->draining)
@@ -335,8 +347,19 @@ void sim_acked(struct world *world, const struct tn_command *command)
 	if (instance == NULL)
 		return;
 	sim_check_ack(world, (uint32_t)command->position.low, command->settlement);
-	if (command->settlement->answer == TN_ANSWER_UNAVAILABLE)
+	switch (command->settlement->answer) {
+	case TN_ANSWER_UNAVAILABLE:
+		world->run_forgot = world->run_forgot || world->sources[instance->source].dedup.hold;
 		return;
+	case TN_ANSWER_CONFLICT:
+		for (uint32_t i = 0; i < instance->count && instance->counted; i++)
+			world->run_matched -= world->events[instance->events[i]].match_count;
+		return;
+	case TN_ANSWER_BUSY:
+		return;
+	default:
+		break;
+	}
 	forget_by_source(world, instance);
 	if (world->sources[instance->source].cumulative)
 		ack_those_before(world, instance);

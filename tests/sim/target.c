@@ -29,6 +29,16 @@ void sim_draw_targets(struct world *world)
 	}
 }
 
+/* The table names every target that has rows (engine.h). */
+static bool has_rows(const struct world *world, uint32_t target_no)
+{
+	for (uint32_t i = 0; i < world->disk.count; i++) {
+		if (world->disk.rows[i].target_no == target_no)
+			return true;
+	}
+	return false;
+}
+
 void sim_fill_table(struct world *world, struct tn_target_table *table, struct tn_target_limits *limits)
 {
 	*table = (struct tn_target_table){.targets = limits, .removal_grace_ms = 5000};
@@ -40,7 +50,7 @@ void sim_fill_table(struct world *world, struct tn_target_table *table, struct t
 		row->found_dead_bytes = sim_dead_bytes(world, i, &row->found_dead_rows);
 		if (world->healing)
 			row->dead_max_bytes = 0;
-		bool told = !row->removed || row->found_parked + row->found_dead_rows > 0 || sim_chance(world, 50);
+		bool told = !row->removed || has_rows(world, i) || sim_chance(world, 50);
 		table->count += told;
 		if (told && world->targets[i].told_settings != row->settings)
 			world->targets[i].breaker.closed_until_ms = 0; /* a probe at once */

@@ -17,7 +17,7 @@ uint64_t sim_mix(uint64_t hash, uint64_t value)
 static void print_step(uint64_t number, const struct sim_trace *step)
 {
 	static const char *const facts[] = {"tick", "offer", "result", "ready", "stored", "applied", "read", "page", "stream",
-		"reload", "move", "drain", "crash", "row", "command", "operator"};
+		"reload", "move", "drain", "crash", "row", "command", "claimed", "operator"};
 	static const char *const commands[] = {"START", "CANCEL", "ACK", "EXTEND", "RELEASE", "CREDIT", "STREAM_DONE", "STORE",
 		"SCAN", "ROOM", "DRAINED", "CLAIM"};
 	printf("%6" PRIu64 "  %10" PRId64 " ms  %-8s", number, step->now_ms, facts[step->fact]);

@@ -9,6 +9,7 @@
  *   obey.c    carries out the engine's commands
  *   source.c  sources, arrivals, streams    target.c  attempts and their results    disk.c  the scripted store
  *   rules.c   routes and rulesets           ledger.c  what must hold                trace.c what happened
+ *   copies.c  events that come twice, keys
  *   limits.c  what a target may take: a model of its breaker, and the operator who plays with it
  *   fault.c   the kinds by name             tally.c   what all seeds reached        shrink.c a smaller world that fails alike
  */
@@ -23,7 +24,7 @@ enum {
 	SOURCES_MAX = 4, TARGETS_MAX = 9, RULES_MAX = 8, ROUTES_MAX = 24,
 	EVENTS_MAX = 512, MATCHES_MAX = 8, INSTANCES_MAX = 4096,
 	ROWS_MAX = 4096, ATTEMPTS_MAX = 1024, OPS_MAX = 4096, TRACE_KEPT = 50,
-	CODE_SIZE = 24,
+	CODE_SIZE = 24, SEEN_MAX = EVENTS_MAX, CLAIMS_MAX = 64, SIM_WINDOW_LONG_MS = 1000000000,
 };
 
 /* --- Faults: at least three kinds are drawn for each seed --- */
@@ -53,6 +54,9 @@ enum {
 	FAULT(MOVES, "moves")                                                                                                      \
 	FAULT(MEMORY, "memory")                                                                                                    \
 	FAULT(CLOCK_JUMP, "clock-jump")                                                                                            \
+	FAULT(COPIES, "copies")                                                                                                    \
+	FAULT(CLAIMS, "claims")                                                                                                    \
+	FAULT(EVICTION, "eviction")                                                                                                \
 	FAULT(BREAKER, "breaker-races")
 
 #define SIM_FAULT_ENUM(kind, name) FAULT_##kind,
@@ -89,6 +93,8 @@ struct sim_event {
 	struct tn_event *event;
 	bool poison, acked;
 	uint32_t source, match_count, offers;
+	uint32_t key;                   /* number of the event that first had it */
+	bool shares_key;                /* with another payload */
 	uint16_t routes[MATCHES_MAX];
 	struct sim_entry entries[MATCHES_MAX];
 };
@@ -105,6 +111,8 @@ struct sim_source {
 	uint32_t unanswered;
 	bool cumulative;                /* LOG: an ack is for all before it */
 	int64_t lease_ms;               /* LEASE */
+	bool answers, dedups;           /* its sender waits for a verdict; its events have keys */
+	struct tn_dedup_terms dedup;
 	uint32_t next_offset, committed; /* LOG, LEASE: events of this source by offset */
 	uint32_t log_count;
 	uint16_t log[EVENTS_MAX];
@@ -115,7 +123,7 @@ struct sim_instance {                   /* one arrival offered: one position */
 	uint32_t source, epoch, offset, run;
 	uint32_t count;
 	uint16_t events[3];
-	bool open, journaled;
+	bool open, journaled, counted;  /* counted: in run_matched */
 	int64_t offered_ms, lent_until_ms;
 };
 
@@ -196,6 +204,26 @@ struct sim_disk {
 	struct sim_row page[256];
 };
 
+/* --- Keys of events that may be copies --- */
+
+struct sim_seen {
+	struct tn_id key;
+	uint64_t fingerprint;
+	int64_t expires_ms;
+};
+struct sim_claim {                      /* asked, and not answered at once */
+	uint64_t token;
+	struct tn_id keys[3];
+	struct tn_claim_answer answers[3];
+	uint32_t count;
+	bool read;
+};
+struct sim_keys {
+	struct sim_seen seen[SEEN_MAX];
+	struct sim_claim claims[CLAIMS_MAX];
+	uint32_t count, claim_count;
+};
+
 /* --- The world --- */
 
 enum sim_limit { SIM_INPUTS, SIM_SOURCES, SIM_TARGETS, SIM_RULES, SIM_LIMITS };
@@ -209,7 +237,7 @@ struct sim_options {
 };
 enum { SIM_LATE = 0x80 };               /* in the detail of a RESULT: it was cancelled before */
 enum sim_fact { SIM_TICK, SIM_OFFER, SIM_RESULT, SIM_READY, SIM_STORED, SIM_APPLIED, SIM_READ, SIM_PAGE, SIM_STREAM, SIM_RELOAD,
-	SIM_MOVE, SIM_DRAIN, SIM_CRASH, SIM_ROW, SIM_COMMAND, SIM_OPERATOR };
+	SIM_MOVE, SIM_DRAIN, SIM_CRASH, SIM_ROW, SIM_COMMAND, SIM_CLAIMED, SIM_OPERATOR };
 struct sim_trace {
 	uint8_t fact, detail;
 	int64_t now_ms, a, b;
@@ -257,9 +285,11 @@ struct world {
 	struct sim_attempt attempts[ATTEMPTS_MAX];
 	uint32_t attempt_end, attempts_used, running;
 	struct sim_disk disk;
+	struct sim_keys keys;
 	bool draining, sources_open, recovering;
 	int64_t drain_until_ms;
 	uint64_t run_delivered, run_matched;
+	bool run_forgot;                /* offered deliveries were forgotten before they were matched: a stream ended, a conflict */
 
 	uint64_t hash;
 	struct sim_trace kept[TRACE_KEPT];
@@ -349,6 +379,19 @@ uint64_t sim_parked_rows(const struct world *world, uint32_t target_no);
 uint64_t sim_dead_bytes(const struct world *world, uint32_t target_no, uint64_t *out_rows); /* of what the engine knows of */
 void sim_disk_fini(struct world *world);
 
+/* copies.c */
+void sim_draw_dedup(struct world *world, struct sim_source *source);
+uint32_t sim_draw_copy(struct world *world, uint32_t source);
+void sim_draw_key(struct world *world, uint32_t number);
+void sim_fill_key(const struct world *world, uint32_t number, struct tn_offer *offer);
+void sim_put_seen(struct world *world, const struct tn_seen *put);
+void sim_drop_seen(struct world *world, const struct tn_id *key);
+void sim_seen_refused(struct world *world, const struct tn_batch *batch);
+bool sim_evict(struct world *world);
+void sim_claimed(struct world *world, const struct tn_command *command);
+bool sim_claim_step(struct world *world);
+void sim_claims_after_crash(struct world *world);
+
 /* ledger.c: each says what is wrong and fails the run. */
 void sim_fail(struct world *world, const char *format, ...) TN_PRINTF(2, 3);
 void sim_check_turn(struct world *world);
@@ -357,6 +400,7 @@ void sim_check_ack(struct world *world, uint32_t instance, const struct tn_settl
 void sim_check_result(struct world *world, const struct sim_attempt *attempt, const struct tn_outcome *outcome);
 void sim_check_row_gone(struct world *world, const struct sim_row *row);
 void sim_check_row_put(struct world *world, const struct sim_row *old, const struct sim_row *row);
+void sim_check_seen(struct world *world, uint32_t event); /* its key is kept */
 void sim_check_end(struct world *world);
 void sim_noted(void *arg, const struct tn_note *note);
 struct tn_id sim_id(uint32_t event, uint32_t match);

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * redrive.c - redrives and purges as tasks of the bus: started, paced, watched, stopped, and taken up again after a crash.
+ *
+ * Called by dead_letters.c for /dlq/tasks. A task goes through the store by key, a bounded page a step, asks the engine to move what is
+ * selected, and counts what was confirmed. Nothing that dies after the task began is selected, so a record that dies again is not moved
+ * twice by one task. What a task must remember is kept beside the store after each page (twice a second at most), so that it can go on
+ * from there; what was moved since is not DEAD any more, or died after the task began.
+ *
+ *   RUNNING --> DONE                                     every record was looked at
+ *      |-----> CANCELLED                                 by an operator
+ *      |-----> STOPPED                                   of the last 100 first attempts of what it moved, more than half failed
+ *      '-----> INTERRUPTED                               the bus stopped, or was killed; found at start
+ *
+ * CANCELLED, STOPPED and INTERRUPTED ones can be resumed. To judge, first attempts are counted at the targets it moved to; and at most
+ * OUTSTANDING of what it moved to one target wait for theirs, so that a target that is down is not given everything. Bus thread.
+ */
+#include "admin_parts.h"
+
+#include "turnout/letter_query.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+enum { TASKS_MAX = 16, OUTSTANDING = 1000, JUDGED = 100, IDLE_MS = 5, WAIT_MS = 50, REFUSED_MS = 1000, KEEP_MS = 500, PAGE_ITEMS = 256 };
+
+enum state { RUNNING, DONE, CANCELLED, STOPPED, INTERRUPTED };
+static const char *const state_names[] = {"running", "done", "cancelled", "stopped", "interrupted"};
+
+struct watched {                          /* a target it moved to, since the bus started */
+	uint32_t target_no;
+	uint64_t moved, delivered, failed; /* the latter two: as the engine had them when it began */
+};
+
+struct task {
+	struct redrives *redrives;
+	char queue[65];                   /* "": all */
+	json_t *request;                  /* as it was asked for */
+	struct tn_letter_query *query;
+	struct event *timer;
+	enum state state;
+	bool moving;                      /* a page is on its way */
+	char why[200];                    /* what it waits for, or why it ended */
+	int64_t started_wall_ms, cutoff_ms, paced_ms, kept_ms; /* engine time, but for the first */
+	double budget;                    /* records it may move now */
+	struct tn_dlq_cursor cursor, before; /* before: the page at hand */
+	struct tn_dlq_page page;
+	struct tn_dlq_tally tally;
+	uint64_t total;                   /* rows to look at, as of its start */
+	struct watched *watched;
+	uint32_t watched_count;
+	uint64_t judged_delivered, judged_failed; /* up to the last judgement */
+};
+
+struct redrives {
+	struct tn_bus *bus;
+	struct task *tasks[TASKS_MAX];
+};
+
+/* Engine time is monotonic. */
+static int64_t now_ms(const struct task *task)
+{
+	return tn_bus_engine_ms(task->redrives->bus);
+}
+
+static bool has_route(void *arg, struct tn_str rule, struct tn_str target)
+{
+	return tn_bus_has_route(arg, rule, target);
+}
+
+/* --- As JSON: for operators, and to be kept --- */
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static void count_results(const struct task *task, uint64_t *out_delivered, uint64_t *out_failed);
+
+static json_t *task_json(const struct task *task)
+{
+	char started[TN_TIME_TEXT_SIZE];
+	uint64_t delivered, failed;
+	bool purge = task->query->terms.action == TN_DLQ_PURGE;
+	count_results(task, &delivered, &failed);
+	return json_pack("{s:s s:s s:s s:s s:s s:O s:o s:o s:o s:o s:o s:o s:o s:o}", "queue", task->queue[0] ? task->queue : "*", "action",
+		purge ? "purge" : "redrive", "state", state_names[task->state], "why", task->why, "started_at",
+		tn_clock_format(task->started_wall_ms, started), "request", task->request, "looked_at", number(task->cursor.rows_read), "total",
+		number(task->total), "selected", number(task->tally.selected), purge ? "purged" : "moved", number(task->tally.done), "no_target",
+		number(task->tally.no_target), "too_often", number(task->tally.too_often), "first_delivered", number(delivered), "first_failed",
+		number(failed));
+}
+
+static void add_json(struct tn_buf *out, json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	if (!text)
+		abort();
+	tn_buf_add_text(out, text);
+	free(text);
+}
+
+static void keep(struct task *task)
+{
+	char id[TN_DLQ_ID_SIZE];
+	struct tn_buf text = {0};
+	struct tn_error error = {0};
+	struct tn_str queue = tn_str_from(task->queue);
+	const char *path = tn_bus_config(task->redrives->bus)->store_path.bytes;
+	task->kept_ms = now_ms(task);
+	if (task->state != DONE)
+		add_json(&text, json_pack("{s:i s:O s:s s:s s:o s:o s:s s:o s:o s:o s:o s:o s:o s:o}", "version", 1, "request", task->request,
+			"state", state_names[task->state], "why", task->why, "started_ms", json_integer(task->started_wall_ms), "cutoff_ms",
+			json_integer(task->cutoff_ms), "after", tn_dlq_id_format(task->cursor.after, id), "ids_done",
+			number(task->cursor.ids_done), "looked_at", number(task->cursor.rows_read), "total", number(task->total), "selected",
+			number(task->tally.selected), "moved", number(task->tally.done), "no_target", number(task->tally.no_target),
+			"too_often", number(task->tally.too_often)));
+	if (tn_dlq_keep(path, queue, text.len > 0 ? tn_buf_str(&text) : (struct tn_str){0}, &error) != TN_OK)
+		tn_log_warn(tn_bus_log(task->redrives->bus), "redrive could not be kept; after a crash it starts anew", "error=%s", error.message);
+	tn_buf_fini(&text);
+}
+
+/* --- What became of what it moved --- */
+
+static bool find_view(const struct task *task, uint32_t target_no, struct tn_target_view *out_view)
+{
+	const struct tn_engine *engine = tn_bus_engine(task->redrives->bus);
+	for (uint32_t i = 0; i < tn_engine_target_count(engine); i++)
+		if (tn_engine_target_view(engine, i, out_view) && out_view->target_no == target_no)
+			return true;
+	return false;
+}
+
+static void count_results(const struct task *task, uint64_t *out_delivered, uint64_t *out_failed)
+{
+	struct tn_target_view view;
+	*out_delivered = *out_failed = 0;
+	for (uint32_t i = 0; i < task->watched_count; i++)
+		if (find_view(task, task->watched[i].target_no, &view)) {
+			*out_delivered += view.redrive_delivered - task->watched[i].delivered;
+			*out_failed += view.redrive_failed - task->watched[i].failed;
+		}
+}
+
+static struct watched *watch(struct task *task, uint32_t target_no)
+{
+	struct tn_target_view view;
+	for (uint32_t i = 0; i < task->watched_count; i++)
+		if (task->watched[i].target_no == target_no)
+			return &task->watched[i];
+	task->watched = realloc(task->watched, (task->watched_count + 1) * sizeof *task->watched);
+	if (!task->watched)
+		abort();
+	struct watched *watched = &task->watched[task->watched_count++];
+	*watched = (struct watched){.target_no = target_no};
+	if (find_view(task, target_no, &view)) {
+		watched->delivered = view.redrive_delivered;
+		watched->failed = view.redrive_failed;
+	}
+	return watched;
+}
+
+/* The name of a target that has enough of what was moved to try; bytes NULL: there is none. */
+static struct tn_str find_busy(const struct task *task)
+{
+	struct tn_target_view view;
+	for (uint32_t i = 0; i < task->watched_count; i++) {
+		const struct watched *watched = &task->watched[i];
+		if (!find_view(task, watched->target_no, &view))
+			continue;
+		uint64_t tried = view.redrive_delivered + view.redrive_failed - watched->delivered - watched->failed;
+		if (watched->moved > tried && watched->moved - tried >= OUTSTANDING)
+			return view.name;
+	}
+	return (struct tn_str){0};
+}
+
+/* --- The end --- */
+
+static void finish(struct task *task, enum state state, const char *why)
+{
+	static const char *const said[] = {[DONE] = "redrive done", [CANCELLED] = "redrive cancelled", [STOPPED] = "redrive stopped itself",
+		[INTERRUPTED] = "redrive interrupted"};
+	task->state = state;
+	snprintf(task->why, sizeof task->why, "%s", why);
+	event_del(task->timer);
+	keep(task);
+	tn_log_info(tn_bus_log(task->redrives->bus), said[state], "queue=%s action=%s selected=%" PRIu64 " moved=%" PRIu64 " why=\"%s\"",
+		task->queue[0] ? task->queue : "*", task->query->terms.action == TN_DLQ_PURGE ? "purge" : "redrive", task->tally.selected,
+		task->tally.done, why);
+}
+
+/* True: it stopped itself. */
+static bool judge(struct task *task)
+{
+	uint64_t delivered, failed;
+	char why[200];
+	count_results(task, &delivered, &failed);
+	uint64_t new_delivered = delivered - task->judged_delivered, new_failed = failed - task->judged_failed;
+	if (new_delivered + new_failed < JUDGED)
+		return false;
+	task->judged_delivered = delivered;
+	task->judged_failed = failed;
+	if (new_failed <= new_delivered)
+		return false;
+	snprintf(why, sizeof why, "the first attempts of %" PRIu64 " of the last %" PRIu64 " redriven dead letters failed; mend the target, then "
+		"resume", new_failed, new_delivered + new_failed);
+	finish(task, STOPPED, why);
+	return true;
+}
+
+/* --- Steps --- */
+
+static void step_in(struct task *task, int64_t wait_ms)
+{
+	event_add(task->timer, &(struct timeval){.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000});
+}
+
+static void on_moved(void *arg, uint32_t moved)
+{
+	struct task *task = arg;
+	task->moving = false;
+	if (moved == 0)
+		task->cursor = task->before;
+	else
+		tn_dlq_tally_add(&task->tally, &task->page.tally);
+	if (task->state != RUNNING) { /* it ended meanwhile, and this was still on its way */
+		keep(task);
+		return;
+	}
+	snprintf(task->why, sizeof task->why, "%s", moved == 0 ? "the store is full" : "");
+	if (moved == 0) {
+		step_in(task, REFUSED_MS);
+		return;
+	}
+	for (uint32_t i = 0; i < task->page.count && task->query->terms.action == TN_DLQ_REDRIVE; i++)
+		watch(task, task->page.items[i].target_no)->moved++;
+	if (now_ms(task) - task->kept_ms >= KEEP_MS)
+		keep(task);
+	step_in(task, IDLE_MS);
+}
+
+/* How many records may be moved now. */
+static uint32_t take_budget(struct task *task)
+{
+	int64_t at_ms = now_ms(task);
+	uint32_t rate = task->query->rate;
+	if (rate == 0 || task->query->terms.action == TN_DLQ_PURGE)
+		return PAGE_ITEMS;
+	task->budget += (double)(at_ms - task->paced_ms) * rate / 1000;
+	task->paced_ms = at_ms;
+	if (task->budget > 1 + rate / 5.0) /* what was not used does not pile up */
+		task->budget = 1 + rate / 5.0;
+	return task->budget >= 1 ? (uint32_t)task->budget : 0;
+}
+
+/* How long until the next step; 0: on_moved says. */
+static int64_t move_page(struct task *task, uint64_t as_of)
+{
+	static const enum tn_move moves[] = {[TN_DLQ_REDRIVE] = TN_MOVE_REDRIVE, [TN_DLQ_PURGE] = TN_MOVE_PURGE};
+	struct tn_move_item items[PAGE_ITEMS];
+	for (uint32_t i = 0; i < task->page.count; i++)
+		items[i] = (struct tn_move_item){
+			.key = task->page.items[i].key, .target_no = task->page.items[i].target_no, .bytes = task->page.items[i].bytes};
+	struct tn_moves request = {.move = moves[task->query->terms.action], .as_of = as_of, .items = items, .count = task->page.count};
+	switch (tn_bus_move(task->redrives->bus, &request, on_moved, task)) {
+	case TN_OK:
+		task->budget -= task->page.count;
+		task->moving = true;
+		return 0;
+	case TN_NOT_FOUND: /* a target went with a reload that its rule has not heard of yet */
+		task->cursor = task->before;
+		return WAIT_MS;
+	default:
+		task->cursor = task->before;
+		return IDLE_MS;
+	}
+}
+
+static int64_t read_and_move(struct task *task, uint32_t most, uint64_t as_of)
+{
+	struct tn_error error = {0};
+	task->before = task->cursor;
+	if (tn_dlq_page_read(tn_bus_store(task->redrives->bus), &task->query->terms, most, &task->cursor, &task->page, &error) != TN_OK) {
+		snprintf(task->why, sizeof task->why, "%.150s", error.message);
+		task->cursor = task->before;
+		return REFUSED_MS;
+	}
+	if (task->page.count > 0)
+		return move_page(task, as_of);
+	tn_dlq_tally_add(&task->tally, &task->page.tally);
+	return 1;
+}
+
+static void on_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct task *task = arg;
+	struct tn_bus *bus = task->redrives->bus;
+	uint64_t as_of;
+	if (tn_bus_phase(bus) >= TN_BUS_DRAINING) {
+		finish(task, INTERRUPTED, "the bus was stopped");
+		return;
+	}
+	if (!tn_bus_moves_ended(bus, &as_of)) {
+		step_in(task, IDLE_MS);
+		return;
+	}
+	if (judge(task))
+		return;
+	if (task->cursor.done) {
+		finish(task, DONE, "");
+		return;
+	}
+	struct tn_str busy = find_busy(task);
+	uint32_t most = busy.bytes ? 0 : take_budget(task);
+	if (busy.bytes)
+		snprintf(task->why, sizeof task->why, "waits: %d of those moved to target %.*s are not tried yet", OUTSTANDING, TN_STR_ARG(busy));
+	int64_t wait_ms = most == 0 ? (busy.bytes ? WAIT_MS : IDLE_MS) : read_and_move(task, most, as_of);
+	if (wait_ms > 0)
+		step_in(task, wait_ms);
+}
+
+/* --- Starting --- */
+
+static void free_task(struct task *task)
+{
+	if (!task)
+		return;
+	tn_bus_moves_forget(task->redrives->bus, task);
+	event_free(task->timer);
+	tn_letter_query_free(task->query);
+	json_decref(task->request);
+	free(task->watched);
+	free(task);
+}
+
+/* Returns owned; NULL with the error. */
+static struct task *make_task(struct redrives *redrives, json_t *request, struct tn_error *error)
+{
+	struct tn_bus *bus = redrives->bus;
+	struct tn_letter_query *query;
+	struct tn_buf text = {0};
+	add_json(&text, json_incref(request));
+	enum tn_status status = tn_letter_query_new(tn_buf_str(&text), tn_bus_wall_of(bus, 0), &query, error);
+	tn_buf_fini(&text);
+	if (status != TN_OK)
+		return NULL;
+	struct task *task = calloc(1, sizeof *task);
+	if (!task || !(task->timer = evtimer_new(tn_bus_base(bus), on_step, task)))
+		abort();
+	task->redrives = redrives;
+	task->request = json_incref(request);
+	task->query = query;
+	task->paced_ms = now_ms(task);
+	query->terms.has_route = has_route;
+	query->terms.arg = bus;
+	snprintf(task->queue, sizeof task->queue, "%.*s", TN_STR_ARG(query->queue));
+	return task;
+}
+
+static bool same_queue(const struct task *task, const char *queue)
+{
+	return strcmp(task->queue, queue) == 0;
+}
+
+/* A task that runs and may meet this queue's dead letters. */
+static const struct task *find_rival(const struct redrives *redrives, const char *queue)
+{
+	for (size_t i = 0; i < TASKS_MAX; i++) {
+		const struct task *task = redrives->tasks[i];
+		if (task && task->state == RUNNING && (same_queue(task, queue) || !queue[0] || !task->queue[0]))
+			return task;
+	}
+	return NULL;
+}
+
+static struct task **find_place(struct redrives *redrives, const char *queue)
+{
+	struct task **place = NULL;
+	for (size_t i = 0; i < TASKS_MAX; i++) {
+		struct task *task = redrives->tasks[i];
+		if (task && same_queue(task, queue))
+			return &redrives->tasks[i];
+		if (!place && (!task || task->state == DONE))
+			place = &redrives->tasks[i];
+	}
+	return place;
+}
+
+static void bound_by_cutoff(struct task *task)
+{
+	struct tn_dlq_selection *selection = &task->query->terms.selection;
+	if (selection->dead_before_ms == 0 || selection->dead_before_ms > task->cutoff_ms)
+		selection->dead_before_ms = task->cutoff_ms;
+}
+
+static void reply_task(struct tn_http_request *request, const struct task *task)
+{
+	struct tn_buf body = {0};
+	struct tn_header header = {TN_STR("Content-Type"), TN_STR("application/json"), TN_STRING};
+	add_json(&body, task_json(task));
+	tn_http_reply(request, 200, &header, 1, tn_buf_str(&body));
+	tn_buf_fini(&body);
+}
+
+static void refuse(struct tn_http_request *request, int status, const char *detail)
+{
+	tn_http_reply_problem(request, status, 0, detail, (struct tn_str){0});
+}
+
+static void start(struct redrives *redrives, struct task *task, struct tn_http_request *request)
+{
+	struct tn_store_facts facts;
+	struct task **place = find_place(redrives, task->queue);
+	if (find_rival(redrives, task->queue) || !place) {
+		free_task(task);
+		refuse(request, 409, "a redrive or purge of that queue is under way; see `turnout dlq status`");
+		return;
+	}
+	tn_store_facts(tn_bus_store(redrives->bus), &facts);
+	task->total = task->query->named ? task->query->terms.selection.id_count : facts.rows[TN_ROW_DEAD];
+	task->started_wall_ms = tn_bus_wall_of(redrives->bus, tn_bus_engine_ms(redrives->bus));
+	task->cutoff_ms = tn_bus_engine_ms(redrives->bus) + 1;
+	bound_by_cutoff(task);
+	free_task(*place);
+	*place = task;
+	keep(task);
+	step_in(task, 0);
+	reply_task(request, task);
+}
+
+static void start_requested(struct redrives *redrives, struct tn_http_request *request)
+{
+	struct tn_str text = tn_http_request_body(request);
+	struct tn_error error = {0};
+	json_t *body = json_loadb(text.bytes ? text.bytes : "", text.len, JSON_REJECT_DUPLICATES, NULL);
+	bool says_which = json_object_get(body, "ids") || json_is_true(json_object_get(body, "all"));
+	struct task *task = says_which ? make_task(redrives, body, &error) : NULL;
+	if (task)
+		start(redrives, task, request);
+	else
+		refuse(request, 400, says_which ? error.message : "the body must be {\"ids\": [...]} with ids of dead letters, or {\"all\": true}");
+	json_decref(body);
+}
+
+/* --- Resuming --- */
+
+static uint64_t count_of(const json_t *kept, const char *name)
+{
+	json_int_t value = json_integer_value(json_object_get(kept, name));
+	return value > 0 ? (uint64_t)value : 0;
+}
+
+/* NULL: nothing was kept for that queue, or nobody can read it. */
+static struct task *read_kept(struct redrives *redrives, struct tn_str queue)
+{
+	struct tn_buf text = {0};
+	struct tn_error error = {0};
+	struct task *task = NULL;
+	json_t *kept = NULL;
+	if (tn_dlq_kept(tn_bus_config(redrives->bus)->store_path.bytes, queue, &text, &error) == TN_OK)
+		kept = json_loadb(text.bytes, text.len, JSON_REJECT_DUPLICATES, NULL);
+	const char *after = json_string_value(json_object_get(kept, "after"));
+	json_t *request = json_object_get(kept, "request");
+	struct tn_dlq_cursor cursor = {.ids_done = (uint32_t)count_of(kept, "ids_done"), .rows_read = count_of(kept, "looked_at")};
+	if (after && request && count_of(kept, "version") == 1 && tn_dlq_id_parse(tn_str_from(after), &cursor.after))
+		task = make_task(redrives, request, &error);
+	if (task) {
+		task->cursor = cursor;
+		task->state = INTERRUPTED;
+		task->started_wall_ms = (int64_t)count_of(kept, "started_ms");
+		task->cutoff_ms = (int64_t)count_of(kept, "cutoff_ms");
+		task->total = count_of(kept, "total");
+		task->tally = (struct tn_dlq_tally){.selected = count_of(kept, "selected"), .done = count_of(kept, "moved"),
+			.no_target = count_of(kept, "no_target"), .too_often = count_of(kept, "too_often")};
+		snprintf(task->why, sizeof task->why, "the bus was stopped");
+		bound_by_cutoff(task);
+	}
+	json_decref(kept);
+	tn_buf_fini(&text);
+	return task;
+}
+
+/* Tasks another run of the bus left behind: of each queue, and of all. */
+static void find_kept(struct redrives *redrives)
+{
+	const struct tn_config *config = tn_bus_config(redrives->bus);
+	for (size_t i = 0; i <= config->dead_letter_count; i++) {
+		struct tn_str queue = i < config->dead_letter_count ? config->dead_letters[i].name : TN_STR("");
+		struct task *task = read_kept(redrives, queue);
+		struct task **place = task ? find_place(redrives, task->queue) : NULL;
+		if (place && !*place)
+			*place = task;
+		else
+			free_task(task);
+	}
+}
+
+static struct task *find_named(struct redrives *redrives, struct tn_http_request *request)
+{
+	struct tn_str text = tn_http_request_body(request);
+	json_t *body = json_loadb(text.bytes ? text.bytes : "", text.len, JSON_REJECT_DUPLICATES, NULL);
+	const char *queue = json_string_value(json_object_get(body, "queue"));
+	struct task *found = NULL;
+	unsigned count = 0;
+	for (size_t i = 0; i < TASKS_MAX; i++) {
+		struct task *task = redrives->tasks[i];
+		if (!task || task->state == DONE || (queue && !same_queue(task, queue)))
+			continue;
+		found = task;
+		count++;
+	}
+	json_decref(body);
+	if (count == 1)
+		return found;
+	refuse(request, count == 0 ? 404 : 409, count == 0 ? "there is no such task" : "there are several tasks; say which queue");
+	return NULL;
+}
+
+static void resume(struct redrives *redrives, struct tn_http_request *request)
+{
+	struct task *task = find_named(redrives, request);
+	if (!task)
+		return;
+	if (find_rival(redrives, task->queue) || task->moving) {
+		refuse(request, 409, "a redrive or purge of that queue is under way; see `turnout dlq status`");
+		return;
+	}
+	task->state = RUNNING;
+	task->why[0] = '\0';
+	count_results(task, &task->judged_delivered, &task->judged_failed);
+	task->budget = 0;
+	task->paced_ms = now_ms(task);
+	keep(task);
+	step_in(task, 0);
+	reply_task(request, task);
+}
+
+static void cancel(struct redrives *redrives, struct tn_http_request *request)
+{
+	struct task *task = find_named(redrives, request);
+	if (!task)
+		return;
+	if (task->state == RUNNING)
+		finish(task, CANCELLED, "by an operator");
+	reply_task(request, task);
+}
+
+static void list(struct redrives *redrives, struct tn_http_request *request)
+{
+	struct tn_header header = {TN_STR("Content-Type"), TN_STR("application/json"), TN_STRING};
+	struct tn_buf body = {0};
+	json_t *tasks = json_array();
+	for (size_t i = 0; i < TASKS_MAX; i++)
+		if (redrives->tasks[i])
+			json_array_append_new(tasks, task_json(redrives->tasks[i]));
+	add_json(&body, json_pack("{s:o}", "tasks", tasks));
+	tn_http_reply(request, 200, &header, 1, tn_buf_str(&body));
+	tn_buf_fini(&body);
+}
+
+void tn_redrives_request(struct redrives *redrives, struct tn_http_request *request, struct tn_str path)
+{
+	bool post = tn_str_is(tn_http_request_method(request), "POST");
+	if (tn_str_is(path, "/dlq/tasks") && !post)
+		list(redrives, request);
+	else if (!post)
+		refuse(request, 405, "this is asked for with POST");
+	else if (tn_bus_phase(redrives->bus) >= TN_BUS_DRAINING)
+		refuse(request, 503, "the bus is shutting down");
+	else if (tn_str_is(path, "/dlq/tasks"))
+		start_requested(redrives, request);
+	else if (tn_str_is(path, "/dlq/tasks/resume"))
+		resume(redrives, request);
+	else if (tn_str_is(path, "/dlq/tasks/cancel"))
+		cancel(redrives, request);
+	else
+		refuse(request, 404, "there is no such path");
+}
+
+struct redrives *tn_redrives_new(struct tn_bus *bus)
+{
+	struct redrives *redrives = calloc(1, sizeof *redrives);
+	if (!redrives)
+		abort();
+	redrives->bus = bus;
+	find_kept(redrives);
+	return redrives;
+}
+
+void tn_redrives_free(struct redrives *redrives)
+{
+	if (!redrives)
+		return;
+	for (size_t i = 0; i < TASKS_MAX; i++) {
+		if (redrives->tasks[i] && redrives->tasks[i]->state == RUNNING)
+			finish(redrives->tasks[i], INTERRUPTED, "the bus was stopped");
+		free_task(redrives->tasks[i]);
+	}
+	free(redrives);
+}

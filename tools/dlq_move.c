@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * dlq_move.c - `turnout dlq redrive`, `purge`, `status` and `cancel`.
+ *
+ * With a bus running it is the bus's task: started here, watched here, and gone on with when this process ends. With none running it is
+ * done here, under the store's lock.
+ */
+#include "dlq.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin_client.h"
+#include "command.h"
+#include "turnout/clock.h"
+
+enum { WATCH_MS = 100, PLAIN_MS = 5000, BAR = 30, SAMPLE = 5 };
+
+/* --- What is said of a task, or of what was done without one --- */
+
+static bool is_purge(const json_t *task)
+{
+	return strcmp(dlq_string(task, "action"), "purge") == 0;
+}
+
+static uint64_t done_of(const json_t *task)
+{
+	return dlq_count(task, is_purge(task) ? "purged" : "moved");
+}
+
+static void print_left(const json_t *task)
+{
+	uint64_t no_target = dlq_count(task, "no_target"), too_often = dlq_count(task, "too_often");
+	if (no_target)
+		printf("%" PRIu64 " stay: NO_TARGET, their rule or target is gone\n", no_target);
+	if (too_often)
+		printf("%" PRIu64 " stay: redriven %d times already (--force overrides)\n", too_often, TN_DLQ_MAX_REDRIVES);
+}
+
+static int print_end(struct dlq *dlq, const json_t *task)
+{
+	const char *state = dlq_string(task, "state");
+	uint64_t done = done_of(task);
+	const char *what = is_purge(task) ? "purged" : dlq->running ? "will be delivered again" : "will be delivered again when the bus starts";
+	if (dlq->json) {
+		dlq_print_json(task);
+	} else {
+		printf("%" PRIu64 " dead letter%s %s\n", done, done == 1 ? "" : "s", what);
+		print_left(task);
+	}
+	if (strcmp(state, "done") == 0)
+		return done ? TN_EXIT_GOOD : TN_EXIT_FINDINGS;
+	fprintf(stderr, "turnout dlq: %s: %s\n", state, dlq_string(task, "why"));
+	return strcmp(state, "stopped") == 0 ? DLQ_EXIT_STOPPED : TN_EXIT_FINDINGS;
+}
+
+static void print_task(const json_t *task)
+{
+	printf("%s of queue %s, started %s: %s%s%s\n", dlq_string(task, "action"), dlq_string(task, "queue"), dlq_string(task, "started_at"),
+		dlq_string(task, "state"), dlq_string(task, "why")[0] ? ", " : "", dlq_string(task, "why"));
+	printf("  looked at %" PRIu64 " of %" PRIu64 ", selected %" PRIu64 ", %s %" PRIu64 "; first attempts: %" PRIu64 " delivered, %" PRIu64
+	       " failed\n",
+		dlq_count(task, "looked_at"), dlq_count(task, "total"), dlq_count(task, "selected"), is_purge(task) ? "purged" : "moved",
+		done_of(task), dlq_count(task, "first_delivered"), dlq_count(task, "first_failed"));
+}
+
+/* --- Watching --- */
+
+static unsigned percent(const json_t *task)
+{
+	uint64_t total = dlq_count(task, "total"), looked = dlq_count(task, "looked_at");
+	return total == 0 || looked >= total ? 100 : (unsigned)(looked * 100 / total);
+}
+
+static void draw(const json_t *task, bool terminal)
+{
+	char bar[BAR + 1];
+	unsigned part = percent(task);
+	for (unsigned i = 0; i < BAR; i++)
+		bar[i] = i < part * BAR / 100 ? '#' : '.';
+	bar[BAR] = '\0';
+	if (terminal)
+		fprintf(stderr, "\r[%s] %3u%%  %" PRIu64 " moved, %" PRIu64 " delivered, %" PRIu64 " failed  %.60s\033[K", bar, part, done_of(task),
+			dlq_count(task, "first_delivered"), dlq_count(task, "first_failed"), dlq_string(task, "why"));
+	else
+		fprintf(stderr, "%u%%: %" PRIu64 " moved, %" PRIu64 " delivered, %" PRIu64 " failed%s%s\n", part, done_of(task),
+			dlq_count(task, "first_delivered"), dlq_count(task, "first_failed"), dlq_string(task, "why")[0] ? "; " : "",
+			dlq_string(task, "why"));
+}
+
+static json_t *find_task(const json_t *tasks, const char *queue)
+{
+	size_t i;
+	json_t *task;
+	json_array_foreach(json_object_get(tasks, "tasks"), i, task)
+		if (strcmp(dlq_string(task, "queue"), queue) == 0)
+			return json_incref(task);
+	return NULL;
+}
+
+/* Until it has ended. Takes task. */
+static int watch(struct dlq *dlq, json_t *task)
+{
+	bool terminal = isatty(STDERR_FILENO);
+	char queue[80];
+	snprintf(queue, sizeof queue, "%s", dlq_string(task, "queue"));
+	for (int64_t shown_ms = 0; strcmp(dlq_string(task, "state"), "running") == 0; shown_ms += WATCH_MS) {
+		if (!dlq->json && (terminal || (shown_ms > 0 && shown_ms % PLAIN_MS == 0)))
+			draw(task, terminal);
+		nanosleep(&(struct timespec){.tv_nsec = WATCH_MS * 1000000}, NULL);
+		json_decref(task);
+		json_t *tasks = NULL;
+		int status = dlq_call_json(dlq, "/dlq/tasks", NULL, &tasks);
+		if (status != TN_EXIT_GOOD) {
+			fprintf(stderr, "turnout dlq: the task is kept; `turnout dlq redrive --resume` goes on with it\n");
+			return status;
+		}
+		task = find_task(tasks, queue);
+		json_decref(tasks);
+		if (!task)
+			return dlq_complain("the bus has forgotten the task");
+	}
+	if (terminal && !dlq->json) {
+		draw(task, terminal);
+		fputc('\n', stderr);
+	}
+	int status = print_end(dlq, task);
+	json_decref(task);
+	return status;
+}
+
+static int start_running(struct dlq *dlq, const char *path, const json_t *request)
+{
+	json_t *task = NULL;
+	int status = dlq_call_json(dlq, path, request, &task);
+	if (status != TN_EXIT_GOOD)
+		return status;
+	if (!dlq->detach)
+		return watch(dlq, task);
+	if (dlq->json)
+		dlq_print_json(task);
+	else
+		printf("started; `turnout dlq status` shows it\n");
+	json_decref(task);
+	return TN_EXIT_GOOD;
+}
+
+/* --- Dry runs --- */
+
+static int print_dry(struct dlq *dlq, const json_t *request, const json_t *sample, const struct tn_dlq_tally *tally)
+{
+	size_t i;
+	const json_t *record;
+	if (dlq->json) {
+		json_t *answer = json_pack("{s:I s:I s:I s:I s:O}", "selected", (json_int_t)tally->selected, "would_move", (json_int_t)tally->done,
+			"no_target", (json_int_t)tally->no_target, "too_often", (json_int_t)tally->too_often, "sample", sample);
+		dlq_print_json(answer);
+		json_decref(answer);
+		return tally->done ? TN_EXIT_GOOD : TN_EXIT_FINDINGS;
+	}
+	printf("%" PRIu64 " dead letter%s would be %s%s\n", tally->done, tally->done == 1 ? "" : "s", is_purge(request) ? "purged" : "redriven",
+		json_array_size(sample) ? ", the first of them:" : "");
+	json_array_foreach(sample, i, record)
+		dlq_print_line(dlq, record);
+	json_t *left = json_pack("{s:I s:I}", "no_target", (json_int_t)tally->no_target, "too_often", (json_int_t)tally->too_often);
+	print_left(left);
+	json_decref(left);
+	return tally->done ? TN_EXIT_GOOD : TN_EXIT_FINDINGS;
+}
+
+static int count_running(struct dlq *dlq, json_t *request, json_t *sample, struct tn_dlq_tally *tally)
+{
+	for (bool more = true; more;) {
+		json_t *page = NULL;
+		int status = dlq_call_json(dlq, "/dlq/count", request, &page);
+		if (status != TN_EXIT_GOOD)
+			return status;
+		tn_dlq_tally_add(tally, &(struct tn_dlq_tally){.selected = dlq_count(page, "selected"), .done = dlq_count(page, "would_move"),
+			.no_target = dlq_count(page, "no_target"), .too_often = dlq_count(page, "too_often")});
+		for (size_t i = 0; i < json_array_size(json_object_get(page, "sample")) && json_array_size(sample) < SAMPLE; i++)
+			json_array_append(sample, json_array_get(json_object_get(page, "sample"), i));
+		const char *next = json_string_value(json_object_get(page, "next"));
+		more = next != NULL;
+		if (more)
+			json_object_set_new(request, "after", json_string(next));
+		json_decref(page);
+	}
+	return TN_EXIT_GOOD;
+}
+
+/* --- Stopped --- */
+
+struct stopped {
+	struct dlq *dlq;
+	json_t *sample;
+};
+
+static bool has_route(void *arg, struct tn_str rule, struct tn_str target)
+{
+	const struct stopped *stopped = arg;
+	return tn_ruleset_find_route(stopped->dlq->ruleset, rule, target) != NULL;
+}
+
+static void add_sample(void *arg, const struct tn_row *row, const struct tn_event *event)
+{
+	struct stopped *stopped = arg;
+	struct tn_dlq_view view = dlq_view(stopped->dlq);
+	struct tn_buf line = {0};
+	if (json_array_size(stopped->sample) >= SAMPLE)
+		return;
+	tn_dlq_line_json(&view, row, event, &line);
+	json_array_append_new(stopped->sample, json_loadb(line.bytes, line.len, JSON_ALLOW_NUL, NULL));
+	tn_buf_fini(&line);
+}
+
+/* kept: what an interrupted task left, or NULL. */
+static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *kept, json_t *sample, struct tn_dlq_tally *tally)
+{
+	struct tn_error error = {0};
+	struct stopped stopped = {dlq, sample};
+	struct tn_letter_query *query = dlq_query(request);
+	if (!query)
+		return TN_EXIT_UNUSABLE;
+	if (tn_config_load_rules(dlq->config, NULL, NULL, 1, &dlq->ruleset, &error) != TN_OK) {
+		tn_letter_query_free(query);
+		return dlq_complain_error(&error);
+	}
+	struct tn_dlq_offline offline = {
+		.store_path = dlq->config->store_path.bytes,
+		.store_max_size_bytes = dlq->config->store_max_bytes,
+		.terms = query->terms,
+		.dry_run = dlq->dry_run,
+		.wall_now_ms = tn_clock_wall_ms(&tn_clock_system),
+	};
+	offline.terms.has_route = has_route;
+	offline.terms.chosen = dlq->dry_run ? add_sample : NULL;
+	offline.terms.arg = &stopped;
+	if (kept) {
+		int64_t cutoff_ms = json_integer_value(json_object_get(kept, "cutoff_ms"));
+		offline.from.ids_done = (uint32_t)dlq_count(kept, "ids_done");
+		if (!tn_dlq_id_parse(tn_str_from(dlq_string(kept, "after")), &offline.from.after))
+			offline.from = (struct tn_dlq_cursor){0};
+		if (offline.terms.selection.dead_before_ms == 0 || offline.terms.selection.dead_before_ms > cutoff_ms)
+			offline.terms.selection.dead_before_ms = cutoff_ms;
+	}
+	enum tn_status status = tn_dlq_apply_offline(&offline, tally, &error);
+	for (unsigned i = 0; status == TN_BUSY && tn_admin_client_wait(&i);)
+		status = tn_dlq_apply_offline(&offline, tally, &error);
+	tn_ruleset_unref(dlq->ruleset);
+	tn_letter_query_free(query);
+	return status == TN_OK ? TN_EXIT_GOOD : dlq_complain_error(&error);
+}
+
+static int move_stopped(struct dlq *dlq, const json_t *request, const json_t *kept)
+{
+	struct tn_dlq_tally tally = {0};
+	int status = apply_stopped(dlq, request, kept, NULL, &tally);
+	if (status != TN_EXIT_GOOD)
+		return status;
+	json_t *task = json_pack("{s:s s:s s:s s:I s:I s:I s:I}", "action", is_purge(request) ? "purge" : "redrive", "state", "done", "why", "",
+		"selected", (json_int_t)tally.selected, is_purge(request) ? "purged" : "moved", (json_int_t)tally.done, "no_target",
+		(json_int_t)tally.no_target, "too_often", (json_int_t)tally.too_often);
+	status = print_end(dlq, task);
+	json_decref(task);
+	return status;
+}
+
+/* Returns owned; NULL: there is none, or none that can be read. */
+static json_t *read_kept(struct dlq *dlq, struct tn_str queue)
+{
+	struct tn_buf text = {0};
+	struct tn_error error = {0};
+	json_t *kept = NULL;
+	if (tn_dlq_kept(dlq->config->store_path.bytes, queue, &text, &error) == TN_OK)
+		kept = json_loadb(text.bytes, text.len, JSON_REJECT_DUPLICATES, NULL);
+	tn_buf_fini(&text);
+	return kept;
+}
+
+/* The kept task of --queue, or the only one. */
+static json_t *find_kept(struct dlq *dlq, struct tn_str *out_queue)
+{
+	json_t *found = NULL;
+	for (size_t i = 0; i <= dlq->config->dead_letter_count; i++) {
+		struct tn_str queue = i < dlq->config->dead_letter_count ? dlq->config->dead_letters[i].name : TN_STR("");
+		if (dlq->queue && !tn_str_is(queue, dlq->queue))
+			continue;
+		json_t *kept = read_kept(dlq, queue);
+		if (kept && found) {
+			json_decref(kept);
+			json_decref(found);
+			dlq_complain("there are several tasks; say which --queue");
+			return NULL;
+		}
+		if (kept) {
+			found = kept;
+			*out_queue = queue;
+		}
+	}
+	if (!found)
+		dlq_complain("there is no such task");
+	return found;
+}
+
+static int resume_stopped(struct dlq *dlq)
+{
+	struct tn_str queue = {0};
+	struct tn_error error = {0};
+	json_t *kept = find_kept(dlq, &queue);
+	if (!kept)
+		return TN_EXIT_FINDINGS;
+	int status = move_stopped(dlq, json_object_get(kept, "request"), kept);
+	if (status != TN_EXIT_UNUSABLE && tn_dlq_keep(dlq->config->store_path.bytes, queue, (struct tn_str){0}, &error) != TN_OK)
+		status = dlq_complain_error(&error);
+	json_decref(kept);
+	return status;
+}
+
+/* --- The words --- */
+
+static int dry_run(struct dlq *dlq, json_t *request)
+{
+	struct tn_dlq_tally tally = {0};
+	json_t *sample = json_array();
+	int status = dlq->running ? count_running(dlq, request, sample, &tally) : apply_stopped(dlq, request, NULL, sample, &tally);
+	if (status == TN_EXIT_GOOD)
+		status = print_dry(dlq, request, sample, &tally);
+	json_decref(sample);
+	return status;
+}
+
+static int act(struct dlq *dlq, const char *action, int argc, char **argv)
+{
+	json_t *request = dlq_request(dlq, argc, argv);
+	if (!request)
+		return TN_EXIT_UNUSABLE;
+	int status;
+	json_object_set_new(request, "action", json_string(action));
+	if (dlq->dry_run)
+		status = dry_run(dlq, request);
+	else
+		status = dlq->running ? start_running(dlq, "/dlq/tasks", request) : move_stopped(dlq, request, NULL);
+	json_decref(request);
+	return status;
+}
+
+static int resume(struct dlq *dlq, int argc)
+{
+	if (argc > 0 || dlq->all || dlq->dry_run || dlq->rate)
+		return dlq_complain("--resume goes on with what was started, as it was; it takes no ids, --all, --dry-run or --rate");
+	if (!dlq->running)
+		return resume_stopped(dlq);
+	json_t *request = json_object();
+	if (dlq->queue)
+		json_object_set_new(request, "queue", json_string(dlq->queue));
+	int status = start_running(dlq, "/dlq/tasks/resume", request);
+	json_decref(request);
+	return status;
+}
+
+int dlq_redrive(struct dlq *dlq, int argc, char **argv)
+{
+	if (dlq->to && strcmp(dlq->to, "target") != 0)
+		return dlq_complain(strcmp(dlq->to, "rule") == 0 || strcmp(dlq->to, "bus") == 0
+				? "--to rule and --to bus are not in this version; what is redriven goes to its own target"
+				: "--to takes target");
+	if (dlq->resume)
+		return resume(dlq, argc);
+	if ((argc == 0) != dlq->all)
+		return dlq_complain("redrive takes ids, or --all (with --rule, --target and so on to choose among all)");
+	return act(dlq, "redrive", argc, argv);
+}
+
+int dlq_purge(struct dlq *dlq, int argc, char **argv)
+{
+	if (dlq->resume)
+		return resume(dlq, argc);
+	if ((argc == 0) != dlq->all)
+		return dlq_complain("purge takes ids, or --all (with --rule, --target and so on to choose among all)");
+	if (!dlq->yes && !dlq->dry_run)
+		return dlq_complain("purged dead letters are gone for good: add --yes, or --dry-run to see which ones these are");
+	return act(dlq, "purge", argc, argv);
+}
+
+static int status_stopped(struct dlq *dlq)
+{
+	for (size_t i = 0; i <= dlq->config->dead_letter_count; i++) {
+		struct tn_str queue = i < dlq->config->dead_letter_count ? dlq->config->dead_letters[i].name : TN_STR("");
+		json_t *kept = read_kept(dlq, queue);
+		if (!kept)
+			continue;
+		char name[80], started[TN_TIME_TEXT_SIZE];
+		snprintf(name, sizeof name, "%.*s", queue.len ? (int)queue.len : 1, queue.len ? queue.bytes : "*");
+		json_object_set_new(kept, "queue", json_string(name));
+		json_object_set_new(kept, "action", json_string(is_purge(json_object_get(kept, "request")) ? "purge" : "redrive"));
+		json_object_set_new(kept, "started_at", json_string(tn_clock_format(json_integer_value(json_object_get(kept, "started_ms")), started)));
+		if (strcmp(dlq_string(kept, "state"), "running") == 0)
+			json_object_set_new(kept, "state", json_string("interrupted"));
+		(dlq->json ? dlq_print_json : print_task)(kept);
+		dlq->printed++;
+		json_decref(kept);
+	}
+	return TN_EXIT_GOOD;
+}
+
+int dlq_status(struct dlq *dlq, int argc, char **argv)
+{
+	json_t *tasks = NULL, *task;
+	size_t i;
+	if (argc > 0)
+		return dlq_complain("status takes no ids");
+	int status = dlq->running ? dlq_call_json(dlq, "/dlq/tasks", NULL, &tasks) : status_stopped(dlq);
+	json_array_foreach(json_object_get(tasks, "tasks"), i, task)
+	{
+		if (dlq->queue && strcmp(dlq_string(task, "queue"), dlq->queue) != 0)
+			continue;
+		(dlq->json ? dlq_print_json : print_task)(task);
+		dlq->printed++;
+	}
+	json_decref(tasks);
+	if (status == TN_EXIT_GOOD && dlq->printed == 0 && !dlq->json)
+		puts("no redrive or purge");
+	return status;
+}
+
+int dlq_cancel(struct dlq *dlq, int argc, char **argv)
+{
+	json_t *answer = NULL, *request;
+	if (argc > 0)
+		return dlq_complain("cancel takes no ids; --queue if there are several tasks");
+	if (!dlq->running)
+		return dlq_complain("no bus is running, so nothing is being moved");
+	request = json_object();
+	if (dlq->queue)
+		json_object_set_new(request, "queue", json_string(dlq->queue));
+	int status = dlq_call_json(dlq, "/dlq/tasks/cancel", request, &answer);
+	if (status == TN_EXIT_GOOD)
+		(dlq->json ? dlq_print_json : print_task)(answer);
+	json_decref(request);
+	json_decref(answer);
+	return status;
+}

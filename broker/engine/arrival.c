@@ -190,8 +190,9 @@ void tn_arrival_settled(struct tn_engine *engine, struct tn_delivery *delivery, 
 	struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
 	if (delivery->parcel->mark != NULL)
 		tn_dedup_settled(engine, delivery->parcel->mark, state);
-	if (arrival == NULL || arrival->unsettled == 0)
+	if (arrival == NULL)
 		return;
+	assert(arrival->unsettled > 0);
 	count_settled(arrival, delivery, state);
 	if (--arrival->unsettled == 0)
 		leave_hand(engine, arrival);

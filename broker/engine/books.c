@@ -50,13 +50,12 @@ static void count_end(struct tn_books *books, struct tn_target *target, enum tn_
 	case TN_STATE_RELEASED:
 		books->released++;
 		break;
-	case TN_STATE_PARKED:
+	default:
+		assert(state == TN_STATE_PARKED);
 		books->parked++;
 		books->parks++;
 		target->parked++;
 		target->parks++;
-		break;
-	default:
 		break;
 	}
 }

@@ -13,7 +13,7 @@
 static struct tn_target *sink_of(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
 	uint32_t sink_no = delivery->target->limits.dead_letter_no;
-	if (sink_no == 0 || engine->draining || delivery->route->poison)
+	if (sink_no == 0 || engine->draining) /* 0: also what has the poison route, which is nobody's */
 		return NULL;
 	struct tn_target *sink = tn_target_find(engine, sink_no);
 	return sink->limits.removed ? NULL : sink;

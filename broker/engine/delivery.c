@@ -64,11 +64,6 @@ void tn_delivery_set_last(struct tn_engine *engine, struct tn_delivery *delivery
 
 /* --- Memory: the event first, the block when nothing points into it --- */
 
-static bool is_put(enum tn_row_wish wish)
-{
-	return wish != TN_WISH_NONE && wish != TN_WISH_DROP;
-}
-
 static void parcel_unuse(struct tn_engine *engine, struct tn_parcel *parcel)
 {
 	if (--parcel->users > 0)
@@ -130,8 +125,11 @@ void tn_parcel_drop(struct tn_parcel *parcel)
 
 void tn_delivery_hold_or_let_go(struct tn_engine *engine, struct tn_delivery *delivery)
 {
-	bool needs_event = tn_delivery_in_hand(delivery) || is_put(delivery->want) || is_put(delivery->sent);
-	bool pinned = needs_event || delivery->want || delivery->sent || delivery->node.in_map || delivery->in_graveyard;
+	bool needs_event = tn_delivery_in_hand(delivery) || delivery->sent != TN_WISH_NONE;
+	bool pinned = needs_event || delivery->want || delivery->node.in_map;
+	/* What ended wants drops alone, and has none under way yet. */
+	assert(delivery->sent != TN_WISH_DROP && (needs_event || delivery->want == TN_WISH_NONE || delivery->want == TN_WISH_DROP));
+	assert(delivery->node.in_map || !delivery->in_graveyard);
 	if (delivery->needs_event && !needs_event) {
 		delivery->needs_event = false;
 		tn_delivery_set_last(engine, delivery, NULL);
@@ -245,7 +243,7 @@ void tn_delivery_due(struct tn_engine *engine, struct tn_delivery *delivery)
 
 static bool has_or_may_have_row(const struct tn_delivery *delivery)
 {
-	return delivery->row != TN_ROW_NONE || is_put(delivery->sent) || delivery->doubtful;
+	return delivery->row != TN_ROW_NONE || delivery->sent != TN_WISH_NONE || delivery->doubtful;
 }
 
 static bool is_journaled(const struct tn_delivery *delivery)

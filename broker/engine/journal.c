@@ -140,7 +140,7 @@ static void confirm(struct tn_engine *engine, struct tn_delivery *delivery)
 		tn_park_confirmed(engine, delivery);
 	} else if (TN_PLANT(14) && wish == TN_WISH_DEAD && delivery->route->policy != NULL) {
 		tn_delivery_make_pending(engine, delivery);
-	} else if (delivery->want == TN_WISH_NONE && wish == TN_WISH_DEAD && delivery->state == TN_STATE_BURYING) {
+	} else if (delivery->want == TN_WISH_NONE && wish == TN_WISH_DEAD) {
 		tn_delivery_end(engine, delivery, TN_STATE_DEAD);
 	} else {
 		tn_delivery_go_on_or_let_go(engine, delivery);

@@ -43,8 +43,9 @@ void tn_park_leave_key(struct tn_engine *engine, struct tn_delivery *delivery)
 		delivery->park_counted = false;
 		delivery->target->park_rows--;
 	}
-	if (!delivery->node.in_map || delivery->remembered || delivery->in_graveyard)
+	if (!delivery->node.in_map)
 		return;
+	assert(!delivery->remembered && !delivery->in_graveyard);
 	if (engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_DUE && !TN_PLANT(28)) {
 		delivery->in_graveyard = true;
 		tn_list_push(&engine->graveyard, &delivery->link);

@@ -51,13 +51,12 @@ static bool worth_remembering(const struct tn_delivery *delivery)
 	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
 	if (arrival != NULL && arrival->ack_when != TN_ACK_SETTLED)
 		return false;
-	return delivery->state == TN_STATE_PARKED || delivery->row == TN_ROW_TRIED || delivery->dirty ||
-	       delivery->doubtful || delivery->sent != TN_WISH_NONE;
+	return delivery->state == TN_STATE_PARKED || delivery->row == TN_ROW_TRIED || delivery->dirty;
 }
 
 void tn_recover_remember(struct tn_engine *engine, struct tn_delivery *delivery)
 {
-	if (delivery->in_graveyard || delivery->remembered || delivery->node.in_map || !worth_remembering(delivery))
+	if (delivery->node.in_map || !worth_remembering(delivery)) /* in_map: remembered already, or in the graveyard */
 		return;
 	if (!tn_delivery_pin_again(engine, delivery))
 		return;

@@ -12,7 +12,7 @@
 
 bool tn_scan_wanted(const struct tn_engine *engine, const struct tn_target *target)
 {
-	if (target->parked == 0 || target->limits.target_no == 0 || engine->draining || target->loaded >= engine->config.page_rows)
+	if (target->parked == 0 || engine->draining || target->loaded >= engine->config.page_rows)
 		return false;
 	if (target->limits.removed)
 		return tn_target_expired(engine, target) && target->next_due_ms != INT64_MAX;

@@ -211,7 +211,8 @@ void tn_stream_finish_all(struct tn_engine *engine)
 {
 	for (struct tn_link *link = tn_list_first(&engine->streams); link != NULL; link = tn_list_next(&engine->streams, link)) {
 		struct tn_stream *stream = TN_OWNER(link, struct tn_stream, link);
-		stream->done_owed = stream->done_owed || stream->open || stream->revoked;
+		assert(stream->done_owed || !stream->revoked);
+		stream->done_owed = stream->done_owed || stream->open;
 		stream->open = false;
 		tn_stream_say(engine, stream);
 	}

@@ -132,6 +132,57 @@ static void inserted_dead_letters_get_keys_of_their_own(void **state)
 	desk_close(&desk);
 }
 
+static void letters_whose_commit_is_unknown_keep_the_keys_they_have(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	struct tn_row row = {.state = TN_ROW_DEAD, .target_no = 1};
+	struct tn_move_item item = {.target_no = 1, .row = &row, .event = desk.event, .bytes = 600};
+	assert_int_equal(move(TN_MOVE_INSERT, &item, 1), TN_OK);
+	desk_obey(&desk);
+	uint64_t seq = desk_row(&desk, 0)->key.event_seq;
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	desk_tick(&desk, 100);
+	desk_commit(&desk, TN_COMMIT_REFUSED); /* of the last try only: the first may have been applied */
+	desk_tick(&desk, 5000);
+	assert_int_equal(desk_row(&desk, 0)->key.event_seq, seq);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.moved, 1);
+	desk_close(&desk);
+}
+
+static void a_move_ends_when_its_end_was_said(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	uint64_t ended;
+	assert_int_equal(move(TN_MOVE_PURGE, &letter, 1), TN_OK);
+	desk_obey(&desk);
+	assert_false(tn_engine_moves_ended(desk.engine, &ended));
+	tn_engine_stored(desk.engine, desk.batch->number, TN_COMMIT_OK);
+	desk.batch = NULL;
+	assert_false(tn_engine_moves_ended(desk.engine, &ended));
+	desk_obey(&desk);
+	assert_true(tn_engine_moves_ended(desk.engine, &ended));
+	desk_close(&desk);
+}
+
+static void bytes_nobody_had_counted_are_not_counted_off(void **state)
+{
+	desk_init(&desk);
+	desk.limits[0].found_dead_rows = 2;
+	desk.limits[0].found_dead_bytes = 10; /* less than the one that goes has */
+	desk_open(&desk);
+	assert_int_equal(move(TN_MOVE_PURGE, &letter, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	struct tn_target_view view;
+	assert_true(tn_engine_target_view(desk.engine, 0, &view));
+	assert_int_equal(view.dead_rows, 1);
+	assert_int_equal(view.dead_bytes, 0);
+	desk_close(&desk);
+}
+
 /* --- Caps --- */
 
 static void bury_one(void)
@@ -238,6 +289,9 @@ static void a_redriven_one_that_is_delivered_is_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(letters_whose_commit_is_unknown_keep_the_keys_they_have),
+		cmocka_unit_test(a_move_ends_when_its_end_was_said),
+		cmocka_unit_test(bytes_nobody_had_counted_are_not_counted_off),
 		cmocka_unit_test(a_redrive_parks_the_row_due_now_and_closes_the_books),
 		cmocka_unit_test(a_redrive_to_nobody_is_refused),
 		cmocka_unit_test(none_and_too_many_are_refused),

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
+#include "core.h"
 #include "desk.h"
 
 static struct desk desk;
@@ -88,17 +90,54 @@ static void rows_whose_keys_share_a_hash_are_two(void **state)
 	desk_close(&desk);
 }
 
+enum { TRIED = 300000 };
+struct hashed {
+	uint32_t hash, route_no;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct hashed *one = a, *other = b;
+	return one->hash < other->hash ? -1 : one->hash > other->hash;
+}
+
 static void keys_of_one_event_are_told_apart_by_their_route(void **state)
 {
+	static struct hashed routes[TRIED];
 	desk_init(&desk);
-	uint64_t far = inverse_of(0x100000001b3u);
-	/* 2^32 steps of route_no more would be the same hash in another event; so the event alone tells these. */
-	struct tn_row rows[] = {row_of(TN_ROW_PARKED, 3, 0), row_of(TN_ROW_PARKED, 3 + far * UINT32_MAX, 0)};
-	rows[0].key.route_no = UINT32_MAX;
 	open_with_parked(2);
+	for (uint32_t i = 0; i < TRIED; i++)
+		routes[i] = (struct hashed){tn_map_hash(3 * 0x100000001b3u + i, desk.engine->hash_key), i};
+	qsort(routes, TRIED, sizeof(routes[0]), compare);
+	uint32_t i = 1;
+	while (i < TRIED && routes[i].hash != routes[i - 1].hash)
+		i++;
+	assert_in_range(i, 1, TRIED - 1);
+	struct tn_row rows[] = {row_of(TN_ROW_PARKED, 3, routes[i - 1].route_no), row_of(TN_ROW_PARKED, 3, routes[i].route_no)};
 	pass_first_scans();
 	desk_page(&desk, rows, 2, INT64_MAX);
 	assert_int_equal(desk.start_count, 2);
+	desk_close(&desk);
+}
+
+static void a_due_page_without_routes_waits_for_its_rules(void **state)
+{
+	desk_init(&desk);
+	open_with_parked(1);
+	pass_first_scans();
+	struct tn_target_table table = {.targets = desk.limits, .count = DESK_TARGETS, .removal_grace_ms = 5000};
+	assert_int_equal(tn_engine_reload(desk.engine, &table), TN_OK);
+	struct tn_row row = row_of(TN_ROW_PARKED, 3, 0);
+	struct tn_event *event = desk.event;
+	struct tn_page page = {.token = desk.scan->token, .rows = &row, .events = &event, .count = 1, .last = true,
+		.next_due_ms = INT64_MAX};
+	desk.scan = NULL;
+	tn_engine_page(desk.engine, &page);
+	desk_obey(&desk);
+	assert_int_equal(desk_books(&desk)->parked, 1);
+	desk_tick(&desk, 5000);
+	desk_page(&desk, &row, 1, INT64_MAX); /* the rule is back */
+	assert_int_equal(desk.start_count, 1);
 	desk_close(&desk);
 }
 
@@ -231,6 +270,7 @@ int main(void)
 		cmocka_unit_test(a_page_without_routes_is_of_rules_that_are_gone),
 		cmocka_unit_test(rows_whose_keys_share_a_hash_are_two),
 		cmocka_unit_test(keys_of_one_event_are_told_apart_by_their_route),
+		cmocka_unit_test(a_due_page_without_routes_waits_for_its_rules),
 		cmocka_unit_test(ids_that_share_a_hash_are_two),
 		cmocka_unit_test(a_row_that_was_always_due_is_read_again_when_its_rule_may_be_back),
 		cmocka_unit_test(rows_of_this_run_end_the_first_scans),

@@ -105,6 +105,14 @@ static void split_counters_do_not_share_their_limits(void **state)
 	assert_true(tn_schedule_next(&policy, &tries, true, 0, 0, &random).stop);
 }
 
+static void a_schedule_of_nothing_is_the_floor(void **state)
+{
+	struct tn_policy policy = eventbridge();
+	policy.system.base_ms = 0;
+	for (policy.jitter = TN_JITTER_EQUAL; policy.jitter <= TN_JITTER_NONE; policy.jitter++)
+		assert_int_equal(after(&policy, 3, 0, 0).next_ms, 50);
+}
+
 static void huge_numbers_saturate(void **state)
 {
 	struct tn_policy policy = eventbridge();
@@ -123,6 +131,7 @@ int main(void)
 		cmocka_unit_test(the_age_limit_is_not_waited_out),
 		cmocka_unit_test(retry_after_lengthens_and_never_shortens),
 		cmocka_unit_test(split_counters_do_not_share_their_limits),
+		cmocka_unit_test(a_schedule_of_nothing_is_the_floor),
 		cmocka_unit_test(huge_numbers_saturate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@ struct tn_admin {
 	struct tn_bus *bus;
 	struct tn_http_server *tcp, *local;
 	struct dead_letters *dead_letters;
+	struct audits *audits;
 };
 
 static void reply_text(struct tn_http_request *request, int status, const char *type, struct tn_str body)
@@ -81,6 +82,8 @@ static void on_local_request(void *arg, struct tn_http_request *request)
 		tn_breakers_request(admin->bus, request);
 	else if (!is_get(request))
 		tn_http_reply_problem(request, 405, 0, "only GET is served here", (struct tn_str){0});
+	else if (tn_str_is(path, "/audit"))
+		tn_audits_request(admin->audits, request);
 	else if (tn_str_is(path, "/status"))
 		reply_written(admin, request, "application/json", tn_status_write);
 	else if (!serve_common(admin, request))
@@ -91,6 +94,7 @@ static void on_local_gone(void *arg, struct tn_http_request *request)
 {
 	struct tn_admin *admin = arg;
 	tn_dead_letters_gone(admin->dead_letters, request);
+	tn_audits_gone(admin->audits, request);
 }
 
 static enum tn_status listen_local(struct tn_admin *admin, struct tn_error *error)
@@ -133,7 +137,8 @@ enum tn_status tn_admin_new(struct tn_bus *bus, struct tn_admin **out_admin, str
 		abort();
 	admin->bus = bus;
 	admin->dead_letters = tn_dead_letters_new(bus);
-	enum tn_status status = listen_local(admin, error);
+	admin->audits = tn_audits_new(bus, error);
+	enum tn_status status = admin->audits ? listen_local(admin, error) : TN_IO;
 	if (status == TN_OK)
 		status = listen_tcp(admin, error);
 	if (status != TN_OK) {
@@ -153,5 +158,6 @@ void tn_admin_free(struct tn_admin *admin)
 		unlink(tn_bus_admin_socket(admin->bus));
 	tn_http_server_free(admin->local);
 	tn_dead_letters_free(admin->dead_letters);
+	tn_audits_free(admin->audits);
 	free(admin);
 }

@@ -17,6 +17,14 @@ void tn_status_write(struct tn_bus *bus, struct tn_buf *out);
 /* breakers.c: POST /breaker. */
 void tn_breakers_request(struct tn_bus *bus, struct tn_http_request *request);
 
+/* audit.c: handles /audit, later: it reads the whole store. NULL with the error when there is no descriptor left. */
+struct audits;
+struct audits *tn_audits_new(struct tn_bus *bus, struct tn_error *error);
+/* Waits for the thread that reads, which ends soon. NULL is fine. */
+void tn_audits_free(struct audits *audits);
+void tn_audits_request(struct audits *audits, struct tn_http_request *request);
+void tn_audits_gone(struct audits *audits, struct tn_http_request *request);
+
 /* dead_letters.c: handles /dlq and what is below it; answers the request now or, for an import, later. */
 struct dead_letters;
 struct dead_letters *tn_dead_letters_new(struct tn_bus *bus);

@@ -88,24 +88,30 @@ int tn_target_count_read(const struct tn_environment *environment, MDB_txn *txn,
 
 /* --- Changing --- */
 
-static int find(struct tn_target_counts *counts, const struct tn_environment *environment, MDB_txn *txn, uint32_t target_no,
-	struct tn_target_count **out_count)
+static struct tn_target_count *find(struct tn_target_counts *counts, uint32_t target_no)
 {
 	for (uint32_t i = counts->count; i > 0; i--) /* the latest is the likeliest */
-		if (counts->items[i - 1].target_no == target_no) {
-			*out_count = &counts->items[i - 1];
-			return 0;
-		}
+		if (counts->items[i - 1].target_no == target_no)
+			return &counts->items[i - 1];
+	return NULL;
+}
+
+static struct tn_target_count *append(struct tn_target_counts *counts, uint32_t target_no)
+{
 	if (counts->count == counts->capacity) {
 		counts->capacity = counts->capacity ? counts->capacity * 2 : 16;
 		counts->items = realloc(counts->items, counts->capacity * sizeof *counts->items);
 		if (!counts->items)
 			abort();
 	}
-	int rc = tn_target_count_read(environment, txn, target_no, &counts->items[counts->count]);
-	if (rc == 0)
-		*out_count = &counts->items[counts->count++];
-	return rc;
+	counts->items[counts->count] = (struct tn_target_count){.target_no = target_no};
+	return &counts->items[counts->count++];
+}
+
+struct tn_target_count *tn_target_count_of(struct tn_target_counts *counts, uint32_t target_no)
+{
+	struct tn_target_count *count = find(counts, target_no);
+	return count ? count : append(counts, target_no);
 }
 
 static void add(uint64_t *number, uint64_t by, int change)
@@ -119,12 +125,16 @@ static void add(uint64_t *number, uint64_t by, int change)
 int tn_target_count_change(struct tn_target_counts *counts, const struct tn_environment *environment, MDB_txn *txn, uint32_t target_no,
 	enum tn_row_state state, uint32_t bytes, int change)
 {
-	struct tn_target_count *count;
 	if (state != TN_ROW_PARKED && state != TN_ROW_DEAD)
 		return 0;
-	int rc = find(counts, environment, txn, target_no, &count);
-	if (rc != 0)
-		return rc;
+	struct tn_target_count *count = find(counts, target_no), read;
+	if (!count) {
+		int rc = tn_target_count_read(environment, txn, target_no, &read);
+		if (rc != 0)
+			return rc;
+		count = append(counts, target_no);
+		*count = read;
+	}
 	add(state == TN_ROW_PARKED ? &count->parked_rows : &count->dead_rows, 1, change);
 	add(state == TN_ROW_PARKED ? &count->parked_bytes : &count->dead_bytes, bytes, change);
 	count->changed = true;

@@ -31,6 +31,8 @@ void tn_target_count_fini(struct tn_target_counts *counts);
 int tn_target_count_read(const struct tn_environment *environment, MDB_txn *txn, uint32_t target_no, struct tn_target_count *out_count);
 /* As it is written. MDB_CORRUPTED: damaged. */
 int tn_target_count_load(const struct tn_environment *environment, MDB_txn *txn, uint32_t target_no, struct tn_target_count *out_count);
+/* The counts of a target in counts alone, zero when it is new there. Until the next call. */
+struct tn_target_count *tn_target_count_of(struct tn_target_counts *counts, uint32_t target_no);
 /* Adds an entry of `states` to count, if it is of its target. */
 void tn_target_count_add_entry(struct tn_target_count *count, MDB_val key, MDB_val value);
 

@@ -3,12 +3,14 @@
  * admin.h - the bus as operators and monitors see it, over HTTP.
  *
  * On the TCP listener (admin.listen): /healthz, /readyz, /metrics; nothing that shows payloads or changes state. On the Unix socket
- * beside the store (0600): those, /status, /breaker, and /dlq with what is below it, which `turnout status`, `target` and `dlq` use. Bus thread.
+ * beside the store (0600): those, /status, /audit, /breaker, and /dlq with what is below it, which `turnout status`, `audit`, `target`
+ * and `dlq` use. Bus thread.
  *
  *   GET  /healthz             200 while the process serves
  *   GET  /readyz              200 when sources are open; 503 while starting or draining
  *   GET  /metrics             Prometheus text format
  *   GET  /status              the books, sources, targets, store, as one JSON object
+ *   GET  /audit               the books recomputed from the store, as tn_audit_json writes them; takes a while. 409: one is under way
  *   GET  /dlq/ID              one dead-letter record
  *   POST /breaker             {"target": NAME, "state": "open" or "closed"}; 204, or 404 for no such target
  *
@@ -33,5 +35,9 @@ struct tn_admin;
 enum tn_status tn_admin_new(struct tn_bus *bus, struct tn_admin **out_admin, struct tn_error *error) TN_MUST_CHECK;
 /* Also removes the Unix socket. NULL is fine. */
 void tn_admin_free(struct tn_admin *admin);
+
+/* Appends what an audit found as one JSON object: {"adds_up", "findings", "listed": [{"code", "key", "text", "advice"}], "rows", "events",
+ * "seen", "names", "strikes", "kept", "aside", "leftovers", "books"}; books NULL: no bus is running, and there are none. Any thread. */
+void tn_audit_json(const struct tn_audit *audit, const struct tn_books *books, struct tn_buf *out);
 
 #endif

@@ -255,6 +255,35 @@ enum tn_status tn_store_keep(struct tn_store *store, struct tn_str name, struct 
 /* Appends the value to out. TN_NOT_FOUND: none. TN_INVALID: it is damaged. TN_IO. */
 enum tn_status tn_store_kept(struct tn_store *store, struct tn_str name, struct tn_buf *out, struct tn_error *error) TN_MUST_CHECK;
 
+/* --- Audit: does the store add up? --- */
+
+enum { TN_AUDIT_LISTED = 100 };
+struct tn_audit_finding {
+	const char *code;                 /* constant: "ROW_DAMAGED" */
+	const char *advice;               /* constant: what to do */
+	char key[112];                    /* the record, index entry or counter it is about */
+	char text[160];                   /* what is wrong with it */
+};
+struct tn_audit { /* large: not for the stack */
+	uint64_t rows[5];                 /* counted, by enum tn_row_state; damaged ones are in none */
+	uint64_t events, seen, names, strikes, kept;
+	uint64_t aside;                   /* records that were set aside earlier: no finding, and yet deliveries that were lost */
+	uint64_t leftovers;               /* index entries that those left behind, which go when a scan meets them: no finding */
+	uint64_t findings;                /* all of them; 0: it adds up */
+	uint32_t listed_count;            /* the first of them */
+	struct tn_audit_finding listed[TN_AUDIT_LISTED];
+};
+/* Any thread. One read transaction over everything, which blocks no writer but keeps pages that are freed meanwhile from being used again.
+ * Each record's checksum; counters and indexes against the rows, both ways; events against rows; sequences; what went in and out. goes_on
+ * (may be NULL) is asked now and then: false ends it with TN_CLOSED. TN_IO. */
+enum tn_status tn_store_audit(struct tn_store *store, bool (*goes_on)(void *arg), void *arg, struct tn_audit *out_audit,
+	struct tn_error *error) TN_MUST_CHECK;
+/* Adds a finding of somebody else's. */
+void tn_audit_find(struct tn_audit *audit, const char *code, const char *advice, const char *key, const char *format, ...) TN_PRINTF(5, 6);
+/* Without an engine only. In one transaction: sets damaged records aside, and makes indexes and counters anew from the rows. What a store
+ * lost it does not bring back. TN_FULL, TN_IO. */
+enum tn_status tn_store_repair(struct tn_store *store, struct tn_error *error) TN_MUST_CHECK;
+
 /* --- Without an engine: a tool that took the lock itself. --- */
 
 /* Applies one batch and waits for its end; `completed` is not called for it. */

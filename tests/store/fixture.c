@@ -197,6 +197,9 @@ struct tn_op op_on(enum tn_op_kind kind, uint64_t seq, uint32_t route)
 enum tn_commit apply_at(struct fixture *fixture, const struct tn_op *ops, uint32_t count, int64_t now_ms)
 {
 	struct tn_batch batch = {.number = ++fixture->number, .now_ms = now_ms, .ops = ops, .count = count};
+	for (uint32_t i = 0; i < count; i++)
+		if (batch.next_seq <= ops[i].key.event_seq)
+			batch.next_seq = ops[i].key.event_seq + 1;
 	return tn_store_apply(fixture->store, &batch);
 }
 

@@ -57,6 +57,31 @@ void raw_flip(const char *path, const char *db, const void *key, size_t key_len,
 	mdb_env_close(env);
 }
 
+static void change_entry(const char *path, const char *db, const void *key, size_t key_len, bool put)
+{
+	MDB_env *env = open_env(path);
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	uint8_t key_copy[64];
+	memcpy(key_copy, key, key_len);
+	MDB_val mdb_key = {key_len, key_copy}, value = {0, key_copy};
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, db, 0, &dbi), 0);
+	assert_int_equal(put ? mdb_put(txn, dbi, &mdb_key, &value, 0) : mdb_del(txn, dbi, &mdb_key, NULL), 0);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+void raw_delete(const char *path, const char *db, const void *key, size_t key_len)
+{
+	change_entry(path, db, key, key_len, false);
+}
+
+void raw_put(const char *path, const char *db, const void *key, size_t key_len)
+{
+	change_entry(path, db, key, key_len, true);
+}
+
 void raw_fill(const char *path, const char *db, uint64_t count)
 {
 	MDB_env *env = open_env(path);

@@ -84,7 +84,7 @@ const struct tn_tool tn_command_dlq = {
 		"show      one whole record, with the original event\n"
 		"redrive   deliver again to the same rule's target, with fresh counters and the same delivery id. While the bus runs this is a\n"
 		"          task of the bus, which goes on without this command; one at a time on a queue. It stops itself when more than half\n"
-		"          of the last 100 first attempts failed\n"
+		"          of the last 100 first attempts failed, or a breaker opens over them\n"
 		"purge     away with them, for good\n"
 		"export    lines of CloudEvents, each with the whole record as its data\n"
 		"import    such lines become dead letters here: new ids, the same delivery ids; in batches of 100, each all or none\n"

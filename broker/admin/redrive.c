@@ -9,7 +9,8 @@
  *
  *   RUNNING --> DONE                                     every record was looked at
  *      |-----> CANCELLED                                 by an operator
- *      |-----> STOPPED                                   of the last 100 first attempts of what it moved, more than half failed
+ *      |-----> STOPPED                                   of the last 100 first attempts of what it moved, more than half failed; or
+ *      |                                                 most did, and a target's breaker opened over it
  *      '-----> INTERRUPTED                               the bus stopped, or was killed; found at start
  *
  * CANCELLED, STOPPED and INTERRUPTED ones can be resumed. To judge, first attempts are counted at the targets it moved to; and at most
@@ -31,7 +32,7 @@ static const char *const state_names[] = {"running", "done", "cancelled", "stopp
 
 struct watched {                          /* a target it moved to, since the bus started */
 	uint32_t target_no;
-	uint64_t moved, delivered, failed; /* the latter two: as the engine had them when it began */
+	uint64_t moved, delivered, failed, opened; /* the latter three: as the engine had them when it began */
 };
 
 struct task {
@@ -159,6 +160,7 @@ static struct watched *watch(struct task *task, uint32_t target_no)
 	if (find_view(task, target_no, &view)) {
 		watched->delivered = view.redrive_delivered;
 		watched->failed = view.redrive_failed;
+		watched->opened = view.breaker_opened;
 	}
 	return watched;
 }
@@ -193,6 +195,17 @@ static void finish(struct task *task, enum state state, const char *why)
 		task->tally.done, why);
 }
 
+/* The name of a target whose breaker opened since it was moved to; bytes NULL: there is none. */
+static struct tn_str find_opened(const struct task *task)
+{
+	struct tn_target_view view;
+	for (uint32_t i = 0; i < task->watched_count; i++)
+		if (find_view(task, task->watched[i].target_no, &view) && view.breaker == TN_BREAKER_OPEN &&
+			view.breaker_opened > task->watched[i].opened)
+			return view.name;
+	return (struct tn_str){0};
+}
+
 /* True: it stopped itself. */
 static bool judge(struct task *task)
 {
@@ -200,6 +213,13 @@ static bool judge(struct task *task)
 	char why[200];
 	count_results(task, &delivered, &failed);
 	uint64_t new_delivered = delivered - task->judged_delivered, new_failed = failed - task->judged_failed;
+	struct tn_str opened = new_failed > new_delivered ? find_opened(task) : (struct tn_str){0};
+	if (opened.bytes) {
+		snprintf(why, sizeof why, "the first attempts of %" PRIu64 " redriven dead letters failed, and the breaker of target %.*s opened; "
+			"mend the target, then resume", new_failed, TN_STR_ARG(opened));
+		finish(task, STOPPED, why);
+		return true;
+	}
 	if (new_delivered + new_failed < JUDGED)
 		return false;
 	task->judged_delivered = delivered;

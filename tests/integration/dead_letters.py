@@ -340,7 +340,7 @@ def test_a_redrive_to_a_target_that_is_gone_leaves_the_record(place):
 
 
 def test_a_redrive_stops_itself_when_most_of_it_fails(place):
-    bus, port = many(place, 1500)
+    bus, port = many(place, 1500, target={"breaker": {"enabled": False}})
     place.sink("--fail", 1, "--status", 500, name="still-sick", port=port)
     code, _, errors = dlq(place, bus, "redrive", "--all", "--rate", "max")
     equal(code, 3, errors)
@@ -350,6 +350,23 @@ def test_a_redrive_stops_itself_when_most_of_it_fails(place):
     check(100 <= task["moved"] < 1500, task["moved"])
     wait_until(bus.settled, 20, "what was moved to die again")
     equal(len(listed(place, bus)), 1500, "all are dead letters again")
+    bus.check_books()
+
+
+def test_a_redrive_stops_itself_when_a_breaker_opens(place):
+    bus, port = many(place, 1500)
+    sick = place.sink("--fail", 1, "--status", 500, name="still-sick", port=port)
+    code, _, errors = dlq(place, bus, "redrive", "--all")
+    equal(code, 3, errors)
+    check("the breaker of target a opened" in errors, errors)
+    left = len(listed(place, bus))
+    check(1000 < left, left)
+    sick.process.stop()
+    well = place.sink(name="well", port=port)
+    equal(place.run("target", "close", "-c", bus.path("turnout.yaml"), "a")[0], 0)
+    code, _, errors = dlq(place, bus, "redrive", "--resume", "--json")
+    equal(code, 0, errors)
+    wait_until(lambda: len(well.ids()) + len(listed(place, bus)) == 1500, 60, "the rest")
     bus.check_books()
 
 

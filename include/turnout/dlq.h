@@ -38,7 +38,8 @@ struct tn_dlq_view {                      /* how records are shown; a value, any
 	void *arg;
 };
 
-/* Appends the record of delivery-semantics section 8 as one JSON object on one line, without a newline. What a row does not hold is null:
+/* Appends the record of delivery-semantics section 8 as one JSON object, without a newline behind it (the event's own JSON data may
+ * have line breaks in it; tn_dlq_export_line has none). What a row does not hold is null:
  * last_attempt_at where no attempt was made or an older version wrote the row, sent_sha256 (hex) where nothing was sent, dedup_key where its
  * source does not deduplicate. `source` is the row's origin where that is a JSON object with a member `name`, else
  * {"position": origin}. The event is the original one; a raw event's bytes are in event_raw_base64. */

@@ -107,6 +107,34 @@ static void a_record_has_the_members_of_the_specification(void **state)
 	tn_event_unref(event);
 }
 
+/* Names, nesting and order of delivery-semantics section 8; the event as its sender wrote it. */
+static void the_record_is_that_of_the_specification_byte_for_byte(void **state)
+{
+	static const char expected[] =
+		"{\"dlqversion\":\"1\",\"id\":\"000000000000002a-7\",\"dead_at\":\"2023-11-14T22:13:25.000Z\","
+		"\"accepted_at\":\"2023-11-14T22:13:20.000Z\",\"first_attempt_at\":\"2023-11-14T22:13:22.000Z\","
+		"\"last_attempt_at\":\"2023-11-14T22:13:24.000Z\",\"bus\":\"orders\",\"rule\":{\"name\":\"a-rule\",\"revision\":\"12\"},"
+		"\"target\":{\"id\":\"a-target\",\"kind\":\"http\",\"dest\":\"https://host/path\"},"
+		"\"error\":{\"code\":\"HTTP_503\",\"class\":\"retry\",\"message\":\"the target answered 503\",\"status\":503,"
+		"\"response_sample\":\"YnVzeQo=\"},\"exhausted_retry_condition\":\"MaximumRetryAttempts\",\"attempts\":186,"
+		"\"retry_attempts\":185,\"sent_sha256\":\"303132333435363738396162636465663031323334353637383961626364" "00ff\",\"delivery_id\":\"fivcukrkfivcukrkfivcukrkfi\",\"dedup_key\":\"fivcukrkfivcukrkfivcukrkfi\","
+		"\"source\":{\"name\":\"shop\",\"kind\":\"kafka\",\"position\":{\"offset\":42}},"
+		"\"redrive\":{\"count\":0,\"last_at\":null},"
+		"\"event\":{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"datacontenttype\":\"application/json\","
+		"\"myext\":\"kept\",\"count\":7,\"data\":{ \"n\": 1.00, \"n\":12345678901234567890, \"s\":\"\\u00e4\" }}}";
+	struct tn_attribute attributes[] = {{TN_STR("id"), TN_STR("1"), TN_STRING}, {TN_STR("source"), TN_STR("/s"), TN_STRING},
+		{TN_STR("type"), TN_STR("t"), TN_STRING}, {TN_STR("datacontenttype"), TN_STR("application/json"), TN_STRING},
+		{TN_STR("myext"), TN_STR("kept"), TN_STRING}, {TN_STR("count"), TN_STR("7"), TN_INTEGER}};
+	struct tn_event *event = tn_event_new(&(struct tn_event_parts){.attributes = attributes, .attribute_count = 6, .has_data = true,
+		.data = TN_STR("{ \"n\": 1.00, \"n\":12345678901234567890, \"s\":\"\\u00e4\" }"), .accepted_ms = 1700000000000});
+	struct tn_row row = dead_row();
+	struct tn_buf text = {0};
+	tn_dlq_record_json(&view, &row, event, &text);
+	assert_string_equal(tn_buf_terminate(&text), expected);
+	tn_buf_fini(&text);
+	tn_event_unref(event);
+}
+
 static void what_was_never_sent_has_no_digest_and_no_time(void **state)
 {
 	struct tn_row row = dead_row();
@@ -256,6 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_has_the_members_of_the_specification),
+		cmocka_unit_test(the_record_is_that_of_the_specification_byte_for_byte),
 		cmocka_unit_test(what_was_never_sent_has_no_digest_and_no_time),
 		cmocka_unit_test(the_source_is_the_origin_or_holds_it_as_position),
 		cmocka_unit_test(binary_data_is_kept_byte_for_byte),

@@ -18,6 +18,7 @@
  */
 #include "admin_parts.h"
 
+#include "redrive_watch.h"
 #include "turnout/letter_query.h"
 
 #include <event2/event.h>
@@ -29,11 +30,6 @@ enum { TASKS_MAX = 16, OUTSTANDING = 1000, JUDGED = 100, IDLE_MS = 5, WAIT_MS = 
 
 enum state { RUNNING, DONE, CANCELLED, STOPPED, INTERRUPTED };
 static const char *const state_names[] = {"running", "done", "cancelled", "stopped", "interrupted"};
-
-struct watched {                          /* a target it moved to, since the bus started */
-	uint32_t target_no;
-	uint64_t moved, delivered, failed, opened; /* the latter three: as the engine had them when it began */
-};
 
 struct task {
 	struct redrives *redrives;
@@ -50,8 +46,7 @@ struct task {
 	struct tn_dlq_page page;
 	struct tn_dlq_tally tally;
 	uint64_t total;                   /* rows to look at, as of its start */
-	struct watched *watched;
-	uint32_t watched_count;
+	struct redrive_watch watch;       /* the targets it moved to */
 	uint64_t judged_delivered, judged_failed; /* up to the last judgement */
 };
 
@@ -78,14 +73,12 @@ static json_t *number(uint64_t value)
 	return json_integer((json_int_t)value);
 }
 
-static void count_results(const struct task *task, uint64_t *out_delivered, uint64_t *out_failed);
-
 static json_t *task_json(const struct task *task)
 {
 	char started[TN_TIME_TEXT_SIZE];
 	uint64_t delivered, failed;
 	bool purge = task->query->terms.action == TN_DLQ_PURGE;
-	count_results(task, &delivered, &failed);
+	tn_redrive_watch_results(&task->watch, &delivered, &failed);
 	return json_pack("{s:s s:s s:s s:s s:s s:O s:o s:o s:o s:o s:o s:o s:o s:o}", "queue", task->queue[0] ? task->queue : "*", "action",
 		purge ? "purge" : "redrive", "state", state_names[task->state], "why", task->why, "started_at",
 		tn_clock_format(task->started_wall_ms, started), "request", task->request, "looked_at", number(task->cursor.rows_read), "total",
@@ -124,62 +117,6 @@ static void keep(struct task *task)
 	tn_buf_fini(&text);
 }
 
-/* --- What became of what it moved --- */
-
-static bool find_view(const struct task *task, uint32_t target_no, struct tn_target_view *out_view)
-{
-	const struct tn_engine *engine = tn_bus_engine(task->redrives->bus);
-	for (uint32_t i = 0; i < tn_engine_target_count(engine); i++)
-		if (tn_engine_target_view(engine, i, out_view) && out_view->target_no == target_no)
-			return true;
-	return false;
-}
-
-static void count_results(const struct task *task, uint64_t *out_delivered, uint64_t *out_failed)
-{
-	struct tn_target_view view;
-	*out_delivered = *out_failed = 0;
-	for (uint32_t i = 0; i < task->watched_count; i++)
-		if (find_view(task, task->watched[i].target_no, &view)) {
-			*out_delivered += view.redrive_delivered - task->watched[i].delivered;
-			*out_failed += view.redrive_failed - task->watched[i].failed;
-		}
-}
-
-static struct watched *watch(struct task *task, uint32_t target_no)
-{
-	struct tn_target_view view;
-	for (uint32_t i = 0; i < task->watched_count; i++)
-		if (task->watched[i].target_no == target_no)
-			return &task->watched[i];
-	task->watched = realloc(task->watched, (task->watched_count + 1) * sizeof *task->watched);
-	if (!task->watched)
-		abort();
-	struct watched *watched = &task->watched[task->watched_count++];
-	*watched = (struct watched){.target_no = target_no};
-	if (find_view(task, target_no, &view)) {
-		watched->delivered = view.redrive_delivered;
-		watched->failed = view.redrive_failed;
-		watched->opened = view.breaker_opened;
-	}
-	return watched;
-}
-
-/* The name of a target that has enough of what was moved to try; bytes NULL: there is none. */
-static struct tn_str find_busy(const struct task *task)
-{
-	struct tn_target_view view;
-	for (uint32_t i = 0; i < task->watched_count; i++) {
-		const struct watched *watched = &task->watched[i];
-		if (!find_view(task, watched->target_no, &view))
-			continue;
-		uint64_t tried = view.redrive_delivered + view.redrive_failed - watched->delivered - watched->failed;
-		if (watched->moved > tried && watched->moved - tried >= OUTSTANDING)
-			return view.name;
-	}
-	return (struct tn_str){0};
-}
-
 /* --- The end --- */
 
 static void finish(struct task *task, enum state state, const char *why)
@@ -195,25 +132,14 @@ static void finish(struct task *task, enum state state, const char *why)
 		task->tally.done, why);
 }
 
-/* The name of a target whose breaker opened since it was moved to; bytes NULL: there is none. */
-static struct tn_str find_opened(const struct task *task)
-{
-	struct tn_target_view view;
-	for (uint32_t i = 0; i < task->watched_count; i++)
-		if (find_view(task, task->watched[i].target_no, &view) && view.breaker == TN_BREAKER_OPEN &&
-			view.breaker_opened > task->watched[i].opened)
-			return view.name;
-	return (struct tn_str){0};
-}
-
 /* True: it stopped itself. */
 static bool judge(struct task *task)
 {
 	uint64_t delivered, failed;
 	char why[200];
-	count_results(task, &delivered, &failed);
+	tn_redrive_watch_results(&task->watch, &delivered, &failed);
 	uint64_t new_delivered = delivered - task->judged_delivered, new_failed = failed - task->judged_failed;
-	struct tn_str opened = new_failed > new_delivered ? find_opened(task) : (struct tn_str){0};
+	struct tn_str opened = new_failed > new_delivered ? tn_redrive_watch_opened(&task->watch) : (struct tn_str){0};
 	if (opened.bytes) {
 		snprintf(why, sizeof why, "the first attempts of %" PRIu64 " redriven dead letters failed, and the breaker of target %.*s opened; "
 			"mend the target, then resume", new_failed, TN_STR_ARG(opened));
@@ -257,7 +183,7 @@ static void on_moved(void *arg, uint32_t moved)
 		return;
 	}
 	for (uint32_t i = 0; i < task->page.count && task->query->terms.action == TN_DLQ_REDRIVE; i++)
-		watch(task, task->page.items[i].target_no)->moved++;
+		tn_redrive_watch_moved(&task->watch, task->page.items[i].target_no);
 	if (now_ms(task) - task->kept_ms >= KEEP_MS)
 		keep(task);
 	step_in(task, IDLE_MS);
@@ -334,7 +260,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 		finish(task, DONE, "");
 		return;
 	}
-	struct tn_str busy = find_busy(task);
+	struct tn_str busy = tn_redrive_watch_busy(&task->watch, OUTSTANDING);
 	uint32_t most = busy.bytes ? 0 : take_budget(task);
 	if (busy.bytes)
 		snprintf(task->why, sizeof task->why, "waits: %d of those moved to target %.*s are not tried yet", OUTSTANDING, TN_STR_ARG(busy));
@@ -353,7 +279,7 @@ static void free_task(struct task *task)
 	event_free(task->timer);
 	tn_letter_query_free(task->query);
 	json_decref(task->request);
-	free(task->watched);
+	tn_redrive_watch_fini(&task->watch);
 	free(task);
 }
 
@@ -372,6 +298,7 @@ static struct task *make_task(struct redrives *redrives, json_t *request, struct
 	if (!task || !(task->timer = evtimer_new(tn_bus_base(bus), on_step, task)))
 		abort();
 	task->redrives = redrives;
+	task->watch.bus = bus;
 	task->request = json_incref(request);
 	task->query = query;
 	task->paced_ms = now_ms(task);
@@ -551,7 +478,7 @@ static void resume(struct redrives *redrives, struct tn_http_request *request)
 	}
 	task->state = RUNNING;
 	task->why[0] = '\0';
-	count_results(task, &task->judged_delivered, &task->judged_failed);
+	tn_redrive_watch_results(&task->watch, &task->judged_delivered, &task->judged_failed);
 	task->budget = 0;
 	task->paced_ms = now_ms(task);
 	keep(task);

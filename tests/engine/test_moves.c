@@ -145,9 +145,36 @@ static void letters_whose_commit_is_unknown_keep_the_keys_they_have(void **state
 	desk_tick(&desk, 100);
 	desk_commit(&desk, TN_COMMIT_REFUSED); /* of the last try only: the first may have been applied */
 	desk_tick(&desk, 5000);
+	desk_commit(&desk, TN_COMMIT_REFUSED); /* it still may */
+	assert_int_equal(desk.moved_token, 0);
+	desk_tick(&desk, 5000);
 	assert_int_equal(desk_row(&desk, 0)->key.event_seq, seq);
 	desk_commit(&desk, TN_COMMIT_OK);
 	assert_int_equal(desk.moved, 1);
+	desk_close(&desk);
+}
+
+static void due_rows_are_not_read_while_a_redrive_may_have_been_made(void **state)
+{
+	desk_init(&desk);
+	desk.config.recover = true;
+	desk.config.store_rows = 1;
+	desk.limits[0].found_parked = 1;
+	desk_open(&desk);
+	for (int i = 0; i < 3; i++)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	desk_page(&desk, NULL, 0, desk.now_ms + 150); /* its row is due then */
+	assert_int_equal(move(TN_MOVE_REDRIVE, &letter, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	desk_tick(&desk, 100);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	desk_tick(&desk, 60); /* the row is due, and the move waits to go again */
+	assert_null(desk.batch);
+	assert_null(desk.scan);
+	desk_tick(&desk, 5000);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_non_null(desk.scan);
 	desk_close(&desk);
 }
 
@@ -289,6 +316,7 @@ static void a_redriven_one_that_is_delivered_is_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(due_rows_are_not_read_while_a_redrive_may_have_been_made),
 		cmocka_unit_test(letters_whose_commit_is_unknown_keep_the_keys_they_have),
 		cmocka_unit_test(a_move_ends_when_its_end_was_said),
 		cmocka_unit_test(bytes_nobody_had_counted_are_not_counted_off),

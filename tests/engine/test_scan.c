@@ -141,6 +141,31 @@ static void a_due_page_without_routes_waits_for_its_rules(void **state)
 	desk_close(&desk);
 }
 
+/* What stood in the crash guard's slot too often: the host says so, beside the row, and gives it the poison route. */
+static void a_quarantined_row_is_a_dead_letter_untried(void **state)
+{
+	desk_init(&desk);
+	open_with_parked(0);
+	desk_page(&desk, NULL, 0, INT64_MAX);
+	desk_page(&desk, NULL, 0, INT64_MAX);
+	struct tn_outcome nameless = {.verdict = TN_RETRY};
+	struct tn_row rows[] = {row_of(TN_ROW_OPEN, 3, 0), row_of(TN_ROW_OPEN, 4, 0), row_of(TN_ROW_OPEN, 5, 0)};
+	rows[2].last = &nameless;
+	struct tn_event *events[] = {desk.event, desk.event, desk.event};
+	const struct tn_route *routes[] = {&desk.poison, &desk.routes[0], &desk.poison};
+	const bool quarantined[] = {true, false, false};
+	struct tn_page page = {.token = desk.scan->token, .rows = rows, .events = events, .routes = routes, .quarantined = quarantined,
+		.count = 3, .last = true};
+	desk.scan = NULL;
+	tn_engine_page(desk.engine, &page);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	assert_string_equal(desk_row(&desk, 0)->last->code, "POISON_CRASH");
+	assert_string_equal(desk_row(&desk, 1)->last->code, "POISON");
+	desk_close(&desk);
+}
+
 static void ids_that_share_a_hash_are_two(void **state)
 {
 	desk_init(&desk);
@@ -271,6 +296,7 @@ int main(void)
 		cmocka_unit_test(rows_whose_keys_share_a_hash_are_two),
 		cmocka_unit_test(keys_of_one_event_are_told_apart_by_their_route),
 		cmocka_unit_test(a_due_page_without_routes_waits_for_its_rules),
+		cmocka_unit_test(a_quarantined_row_is_a_dead_letter_untried),
 		cmocka_unit_test(ids_that_share_a_hash_are_two),
 		cmocka_unit_test(a_row_that_was_always_due_is_read_again_when_its_rule_may_be_back),
 		cmocka_unit_test(rows_of_this_run_end_the_first_scans),

@@ -49,7 +49,7 @@ static void fill_delivery(struct tn_engine *engine, struct tn_delivery *delivery
 }
 
 static void fill_parcel(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, struct tn_parcel *parcel,
-	const struct tn_offer *offer, struct tn_delivery *deliveries, char *origin)
+	const struct tn_offer *offer, uint32_t hops, struct tn_delivery *deliveries, char *origin)
 {
 	parcel->event = tn_event_ref(offer->event);
 	if (offer->ruleset != NULL) {
@@ -59,6 +59,7 @@ static void fill_parcel(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 	parcel->arrival = arrival;
 	parcel->cost = tn_event_cost(offer->event);
 	parcel->poison = offer->poison;
+	parcel->hops = hops;
 	parcel->deliveries = deliveries;
 	parcel->count = parcel->users = parcel->pins = offer->match_count;
 	parcel->origin = (struct tn_str){origin, offer->origin.len};
@@ -106,7 +107,7 @@ static void fill_arrival(struct tn_engine *engine, struct tn_arrival_in_hand *in
 		const struct tn_offer *offer = &arrival->offers[i];
 		if (offer->match_count == 0)
 			continue;
-		fill_parcel(engine, in_hand, parcel, offer, deliveries, origin);
+		fill_parcel(engine, in_hand, parcel, offer, arrival->hops, deliveries, origin);
 		fill_mark(in_hand, parcel++, offer);
 		deliveries += offer->match_count;
 		origin += offer->origin.len;
@@ -164,8 +165,32 @@ static struct tn_arrival_in_hand *admit(struct tn_engine *engine, const struct t
 	return in_hand;
 }
 
+/* One without matches is done with already: nobody will miss it. */
+static enum tn_status offer_reply(struct tn_engine *engine, const struct tn_arrival *arrival)
+{
+	struct measure size = measure_arrival(arrival);
+	enum tn_status status = tn_reply_may_come(engine, arrival->parent, size.block + size.costs);
+	if (status != TN_OK)
+		return status;
+	if (size.deliveries == 0) {
+		engine->books.replies++;
+		engine->books.accepted += arrival->count;
+		engine->books.unmatched += arrival->count;
+		return TN_OK;
+	}
+	struct tn_arrival_in_hand *reply = admit(engine, arrival, &size);
+	if (reply == NULL)
+		return TN_NO_MEMORY;
+	tn_arrival_enter(engine, reply, NULL);
+	tn_reply_enter(engine, reply, arrival->parent);
+	tn_arrival_go(engine, reply);
+	return TN_OK;
+}
+
 enum tn_status tn_engine_offer(struct tn_engine *engine, const struct tn_arrival *arrival)
 {
+	if (arrival->parent != 0)
+		return offer_reply(engine, arrival);
 	struct tn_stream *stream = tn_stream_find(engine, arrival->position);
 	if (engine->draining || stream == NULL || !stream->open || stream->position.epoch != arrival->position.epoch)
 		return TN_CLOSED;

@@ -35,12 +35,16 @@ static void find_oldest(struct tn_engine *engine)
 
 void tn_arrival_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, struct tn_stream *stream)
 {
+	tn_list_push(&engine->arrivals, &arrival->in_hand);
+	find_oldest(engine);
+	if (stream == NULL) { /* a reply: nothing of it waits for an answer */
+		tn_lease_enter(engine, arrival, engine->own_tenure);
+		return;
+	}
 	arrival->stream = stream;
 	tn_list_push(&stream->arrivals, &arrival->of_stream);
-	tn_list_push(&engine->arrivals, &arrival->in_hand);
 	tn_lease_enter(engine, arrival, stream->tenure);
 	tn_stream_took(engine, stream);
-	find_oldest(engine);
 }
 
 /* Into the books: as matched, or joined to what a crash or a lost stream left behind. What is NEW after this is of a copy, for ever. */
@@ -226,6 +230,7 @@ void tn_arrival_journaled(struct tn_engine *engine, struct tn_arrival_in_hand *a
 		if (arrival->parcels[i].mark != NULL)
 			tn_dedup_journaled(engine, arrival->parcels[i].mark);
 	}
+	tn_reply_settled(engine, arrival, true);
 	tn_arrival_start(engine, arrival);
 	tn_arrival_unpin(engine, arrival);
 }
@@ -242,6 +247,7 @@ void tn_arrival_refused(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 		arrival->state = TN_ARRIVAL_ANSWERED;
 		tn_arrival_unpin(engine, arrival);
 	}
+	tn_reply_settled(engine, arrival, false);
 	for (uint32_t i = 0; i < arrival->count; i++) { /* before the rows are dropped: without them, a key would be a loss */
 		if (arrival->parcels[i].mark != NULL)
 			tn_dedup_refused(engine, arrival->parcels[i].mark, doubtful);

@@ -64,7 +64,7 @@ static void fill_attempt(struct tn_engine *engine, struct tn_slot *slot, struct 
 	int64_t timeout_ms = target->limits.timeout_ms > 0 ? target->limits.timeout_ms : 15000;
 	slot->item = (struct tn_item){.event = delivery->parcel->event, .route = delivery->route, .id = delivery->id,
 		.tries = delivery->tries, .last = slot->last != NULL ? &slot->last->outcome : NULL,
-		.condition = (enum tn_condition)delivery->condition, .origin = delivery->parcel->origin};
+		.condition = (enum tn_condition)delivery->condition, .origin = delivery->parcel->origin, .hops = delivery->parcel->hops};
 	slot->attempt = (struct tn_attempt){.token = token_of(slot), .target_no = target->limits.target_no,
 		.waiting = target->waiting_count, .timeout_ms = timeout_ms, .items = &slot->item, .count = 1,
 		.purpose = delivery->state == TN_STATE_BURYING ? TN_TO_DEAD_LETTER : TN_TO_TARGET};
@@ -195,18 +195,24 @@ static void in_time(struct tn_engine *engine, struct tn_slot *slot, const struct
 	tn_target_answered(engine, slot->target, slot->episode, outcome);
 	if (delivery->state == TN_STATE_BURYING)
 		tn_bury_sink_answered(engine, delivery, outcome);
-	else
+	else if (!tn_reply_keeps(engine, slot, outcome))
 		tn_delivery_answered(engine, delivery, outcome);
 	free_slot(engine, slot);
 }
 
+struct tn_slot *tn_attempt_find(const struct tn_engine *engine, uint64_t token)
+{
+	uint32_t index = (uint32_t)token;
+	if (index >= engine->slab_count * TN_SLOTS_A_SLAB)
+		return NULL;
+	struct tn_slot *slot = slot_at(engine, index);
+	return slot->state != TN_SLOT_FREE && token_of(slot) == token ? slot : NULL;
+}
+
 void tn_engine_result(struct tn_engine *engine, const struct tn_result *result)
 {
-	uint32_t index = (uint32_t)result->token;
-	if (result->count == 0 || index >= engine->slab_count * TN_SLOTS_A_SLAB)
-		return;
-	struct tn_slot *slot = slot_at(engine, index);
-	if (slot->state == TN_SLOT_FREE || token_of(slot) != result->token)
+	struct tn_slot *slot = tn_attempt_find(engine, result->token);
+	if (slot == NULL || result->count == 0)
 		return;
 	if (slot->state == TN_SLOT_RUNNING)
 		in_time(engine, slot, &result->outcomes[0]);
@@ -224,6 +230,7 @@ static void time_out(struct tn_engine *engine, struct tn_slot *slot)
 	tn_list_push(&engine->lingering, &slot->link);
 	tn_list_push(&engine->cancels, &slot->cancel);
 	engine->books.attempts++;
+	tn_reply_forget(slot);
 	tn_breaker_answered(engine, slot->target, slot->episode, &engine->builtin[TN_FAILURE_TIMEOUT]->outcome);
 	tn_delivery_timed_out(engine, slot->delivery);
 }

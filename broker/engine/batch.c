@@ -34,7 +34,7 @@ static void fill_row(struct tn_engine *engine, struct tn_row *row, const struct 
 		.tries = delivery->tries, .rule = delivery->route->rule, .target = delivery->route->target,
 		.target_no = delivery->route->target_no, .rule_revision = delivery->parcel->revision,
 		.origin = delivery->parcel->origin, .last = delivery->last != NULL ? &delivery->last->outcome : NULL,
-		.redrives = delivery->redrives, .dedup_key = delivery->parcel->dedup_key};
+		.redrives = delivery->redrives, .hops = delivery->parcel->hops, .dedup_key = delivery->parcel->dedup_key};
 	if (wish == TN_WISH_DEAD) {
 		row->dead_ms = engine->now_ms;
 		row->queue = delivery->target->queue;

@@ -24,7 +24,7 @@
 /* Planted bugs (delivery-semantics section 23): a build with -DTN_MUTANT=n has bug n, for the simulator to catch. Never in a release.
  * Numbers up to 25 are that section's, as far as the parts they need are built. Of our own: 26 an attempt starts before the failure
  * counted before it is durable; 28 a page older than what was settled meanwhile is believed; 29 a row parked behind the cursor is
- * never looked for; 27 a lease is extended once
+ * never looked for; 30 a delivery counts before its reply is durable; 27 a lease is extended once
  * and then forgotten. */
 #ifndef TN_MUTANT
 #define TN_MUTANT 0
@@ -61,6 +61,7 @@ struct tn_failure {                        /* counted, never changed */
 	char text[];
 };
 enum tn_builtin { TN_FAILURE_TIMEOUT, TN_FAILURE_NO_TARGET, TN_FAILURE_PARK_FULL, TN_FAILURE_UNRECORDED,
+	TN_FAILURE_REPLY_REFUSED,
 	TN_FAILURE_POISON, TN_FAILURE_REPLY_LOOP, TN_FAILURE_POISON_CRASH, /* in order of enum tn_poison */
 	TN_FAILURE_BUILTINS };
 
@@ -128,6 +129,7 @@ struct tn_parcel {                         /* one event in hand */
 	size_t cost, size;
 	uint64_t revision;                 /* of the rules it was matched by */
 	enum tn_poison poison;             /* where the route is poison */
+	uint32_t hops;
 	struct tn_delivery *deliveries;
 	uint32_t count, users, pins;
 };
@@ -148,6 +150,8 @@ struct tn_arrival_in_hand {
 	struct tn_tenure *tenure;          /* of the stream it came by */
 	int64_t accepted_ms, overdue_ms, extend_ms;
 	struct tn_parcel *parcels;
+	struct tn_slot *asker;             /* a reply whose attempt has no result yet */
+	struct tn_delivery *parent;        /* a reply: what is DELIVERED once this is durable */
 	struct tn_op *ops;                 /* when too large for the shared batch: its own room */
 	struct tn_row *rows;
 	const char *code;                  /* of the worst outcome */
@@ -234,10 +238,12 @@ struct tn_slot {
 	struct tn_parcel *parcel;          /* kept until the result */
 	struct tn_failure *last;           /* what item.last points into */
 	struct tn_target *target;
+	struct tn_arrival_in_hand *reply;  /* the event it answered with, until that is durable or the result comes */
 	int64_t deadline_ms;
 	uint32_t index, generation;
 	uint32_t episode;                  /* of its target's breaker, when it started */
 	uint8_t state;
+	bool replied, reply_refused;       /* replied: it may not do so again */
 };
 enum { TN_SLOTS_A_SLAB = 64 };
 
@@ -353,6 +359,7 @@ struct tn_engine {
 	struct tn_heap backoffs, target_times;
 	struct tn_map by_key, by_id, streams_by_number;
 	struct tn_list arrivals, answers, tenures;
+	struct tn_tenure *own_tenure;      /* of arrivals without a stream */
 	struct tn_list settled;            /* arrivals with nothing unsettled that something still points into */
 	struct tn_list loaded;             /* parcels from the store */
 	struct tn_list streams, streams_dirty;
@@ -488,7 +495,7 @@ void tn_bury_in_store(struct tn_engine *engine, struct tn_delivery *delivery);
 	for (struct tn_delivery *delivery = (struct tn_delivery *)(void *)((arrival)->parcels + (arrival)->count),                  \
 				*delivery##_end = delivery + (arrival)->delivery_count;                                             \
 		delivery < delivery##_end; delivery++)
-void tn_arrival_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, struct tn_stream *stream); /* just admitted */
+void tn_arrival_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, struct tn_stream *stream); /* just admitted; NULL: a reply */
 void tn_arrival_start(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* its PENDING deliveries, for the first time */
 void tn_arrival_give_ops(struct tn_engine *engine, struct tn_arrival_in_hand *arrival);
 void tn_arrival_go(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* it is no copy, as far as known: into the books */
@@ -547,6 +554,16 @@ void tn_attempt_check_target(struct tn_engine *engine, struct tn_target *target)
 int64_t tn_attempt_deadline(const struct tn_engine *engine);
 bool tn_attempt_next(struct tn_engine *engine, struct tn_command *out_command);
 void tn_attempt_free_all(struct tn_engine *engine);
+struct tn_slot *tn_attempt_find(const struct tn_engine *engine, uint64_t token); /* NULL: not current */
+
+/* reply.c */
+enum tn_status tn_reply_may_come(struct tn_engine *engine, uint64_t token, size_t bytes) TN_MUST_CHECK;
+void tn_reply_enter(struct tn_engine *engine, struct tn_arrival_in_hand *reply, uint64_t token);
+/* With the result, in its slot still. True: the delivery waits until its reply is durable; or was refused, which is dealt with. */
+bool tn_reply_keeps(struct tn_engine *engine, struct tn_slot *slot, const struct tn_outcome *outcome);
+void tn_reply_forget(struct tn_slot *slot); /* no result in time: the reply goes its own way */
+void tn_reply_settled(struct tn_engine *engine, struct tn_arrival_in_hand *reply, bool durable);
+void tn_reply_ended(struct tn_engine *engine, struct tn_delivery *parent, bool durable);
 
 /* target.c */
 struct tn_target *tn_target_find(const struct tn_engine *engine, uint32_t target_no); /* never NULL: nobody, if unknown */

@@ -174,6 +174,8 @@ void tn_delivery_make_pending(struct tn_engine *engine, struct tn_delivery *deli
 		tn_delivery_set_state(engine, delivery, TN_STATE_PENDING);
 	if (delivery->route->poison) {
 		engine->books.poison++;
+		engine->books.reply_loop += delivery->parcel->poison == TN_POISON_REPLY_LOOP;
+		engine->books.quarantined += delivery->parcel->poison == TN_POISON_CRASH;
 		tn_delivery_set_last(engine, delivery, tn_failure_of_poison(engine, delivery->parcel->poison));
 		tn_bury(engine, delivery, TN_CONDITION_NONE);
 	} else if (tn_target_expired(engine, delivery->target) || delivery->route->policy == NULL) {

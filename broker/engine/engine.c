@@ -56,6 +56,9 @@ static enum tn_status init_parts(struct tn_engine *engine)
 	if (tn_map_init(&engine->by_key, engine->alloc) != TN_OK || tn_map_init(&engine->by_id, engine->alloc) != TN_OK ||
 		tn_map_init(&engine->streams_by_number, engine->alloc) != TN_OK)
 		return TN_NO_MEMORY;
+	engine->own_tenure = tn_lease_tenure(engine, 0);
+	if (engine->own_tenure == NULL)
+		return TN_NO_MEMORY;
 	if (tn_dedup_init(engine) != TN_OK || tn_target_new_nobody(engine) != TN_OK)
 		return TN_NO_MEMORY;
 	return tn_journal_init(engine);

@@ -84,6 +84,8 @@ void tn_failure_init_builtins(struct tn_engine *engine)
 			.message = {"the rule or the target is no longer configured", 46}},
 		[TN_FAILURE_PARK_FULL] = {.verdict = TN_RETRY, .code = "PARK_FULL", .message = {"the target's park cap is reached", 32}},
 		[TN_FAILURE_POISON] = {.verdict = TN_REJECTED, .code = "POISON", .message = {"it is no event, or no rule could be judged on it", 48}},
+		[TN_FAILURE_REPLY_REFUSED] = {.verdict = TN_RETRY, .maybe_done = true, .code = "REPLY_REFUSED",
+			.message = {"the store had no room for the event it answered with", 52}},
 		[TN_FAILURE_REPLY_LOOP] = {.verdict = TN_REJECTED, .code = "REPLY_LOOP",
 			.message = {"a reply to a reply, too many times over", 39}},
 		[TN_FAILURE_POISON_CRASH] = {.verdict = TN_REJECTED, .code = "POISON_CRASH",

@@ -125,6 +125,7 @@ static void fill_loaded(struct tn_engine *engine, struct loaded *loaded, const s
 	char *place = loaded->text;
 	loaded->parcel.origin = copy_text(&place, row->origin);
 	loaded->parcel.revision = row->rule_revision;
+	loaded->parcel.hops = row->hops;
 	loaded->parcel.dedup_key = row->dedup_key;
 	loaded->parcel.deliveries = delivery;
 	loaded->parcel.count = loaded->parcel.users = loaded->parcel.pins = 1;

@@ -123,6 +123,9 @@ struct tn_arrival {                       /* one message or request: one positio
 	struct tn_position position;
 	enum tn_ack_when ack_when;
 	struct tn_dedup_terms dedup;
+	uint64_t parent;                  /* a reply: the token of the attempt that answered with it; then position is not looked at,
+	                                     ack_when is JOURNALED, and no answer comes. Else 0 */
+	uint32_t hops;                    /* of a reply: those of the item it answers, and one */
 	const struct tn_offer *offers;
 	uint32_t count;
 };
@@ -191,6 +194,7 @@ struct tn_item {
 	const struct tn_outcome *last;    /* the failure before, or NULL. TO_DEAD_LETTER: why it died */
 	enum tn_condition condition;      /* TO_DEAD_LETTER */
 	struct tn_str origin;
+	uint32_t hops;                    /* the event came back to the bus so many times, as the reply to one before */
 };
 struct tn_attempt {
 	uint64_t token;
@@ -302,6 +306,9 @@ struct tn_books {
 		dedup_conflict,                   /* events whose key belonged to another payload */
 		dedup_unknown,                    /* events admitted although nobody could say whether they are copies */
 		redrive_delivered, redrive_failed; /* what came of the first attempts of redriven ones */
+	uint64_t replies, replies_refused;                /* events that targets answered with, and those the store had no room for */
+	uint64_t reply_loop, quarantined;                 /* of poison: see enum tn_poison */
+	uint64_t replying;                                /* gauge, of inflight: answered with an event that is not durable yet */
 	uint64_t keys_in_progress;                        /* gauge: idempotency keys in memory */
 	uint64_t unclaimed;                               /* gauge: deliveries of arrivals that wait to learn whether they are copies */
 	uint64_t tried_rows, open_rows;                   /* gauges: rows in the store that belong to deliveries in hand */
@@ -341,9 +348,13 @@ void tn_engine_free(struct tn_engine *engine);
 /* Engine milliseconds; never backwards (an earlier now is taken as the latest one). */
 void tn_engine_tick(struct tn_engine *engine, int64_t now_ms);
 /* TN_OK: admitted. TN_FULL: nothing changed; offer again after TN_ROOM. TN_NO_MEMORY: nothing changed. TN_CLOSED: draining, or the
- * position's stream is not open in that epoch. While the store refuses, a JOURNALED arrival is admitted and at once answered UNAVAILABLE. */
+ * position's stream is not open in that epoch. While the store refuses, a JOURNALED arrival is admitted and at once answered UNAVAILABLE.
+ * A reply is offered before the result it came with, in one turn. TN_NOT_FOUND: its attempt is over, or gave a reply already: it is
+ * nobody's (what was timed out will be asked again). TN_FULL, TN_NO_MEMORY: there is no room and no ROOM follows: then the result
+ * must not say DELIVERED but RETRY. */
 enum tn_status tn_engine_offer(struct tn_engine *engine, const struct tn_arrival *arrival) TN_MUST_CHECK;
-/* A token that is not current is ignored; a late success is counted and noted. Copies what it keeps (message and sample are cut to
+/* If the attempt's reply was taken, DELIVERED counts once that is durable. A token that is not current is ignored; a late success is
+ * counted and noted. Copies what it keeps (message and sample are cut to
  * fit the room set aside for them). */
 void tn_engine_result(struct tn_engine *engine, const struct tn_result *result);
 /* Ends a TN_HOLD: room more attempts fit now. */

@@ -69,6 +69,7 @@ void tn_reply_ended(struct tn_engine *engine, struct tn_delivery *parent, bool d
 		return;
 	}
 	engine->books.replies_refused++;
+	tn_books_note(engine, TN_NOTE_REPLY_REFUSED, parent, "REPLY_REFUSED", 0);
 	tn_delivery_answered(engine, parent, &engine->builtin[TN_FAILURE_REPLY_REFUSED]->outcome);
 }
 

@@ -113,7 +113,7 @@ void sim_check_turn(struct world *world)
 	const struct tn_books *books = tn_engine_books(world->engine);
 	if (!tn_books_closed(books))
 		sim_fail(world, "the books do not close");
-	if (books->delivered != world->run_delivered)
+	if (books->delivered + books->replying != world->run_delivered)
 		sim_fail(world, "the books have %" PRIu64 " delivered, the targets said so %" PRIu64 " times", books->delivered,
 			world->run_delivered);
 	sim_limits_check_turn(world);
@@ -278,6 +278,7 @@ void sim_check_result(struct world *world, const struct sim_attempt *attempt, co
 	} else if (outcome->verdict == TN_DELIVERED && to_target) {
 		entry->delivered_instance = attempt->instance;
 		entry->delivered_run = world->run;
+		entry->done = entry->done || entry->replied_instance != attempt->instance;
 		world->run_delivered++;
 	} else if (outcome->verdict == TN_DELIVERED) {
 		entry->sunk = true;
@@ -292,10 +293,10 @@ void sim_check_result(struct world *world, const struct sim_attempt *attempt, co
 
 static bool is_done(const struct sim_entry *entry)
 {
-	return entry->delivered_instance != 0 || entry->sunk || entry->dropped || entry->purged;
+	return entry->done || entry->delivered_instance != 0 || entry->sunk || entry->dropped || entry->purged;
 }
 
-static bool has_row(struct world *world, const struct tn_id *id, bool confirmed)
+bool sim_has_row(struct world *world, const struct tn_id *id, bool confirmed)
 {
 	for (uint32_t i = 0; i < world->disk.count; i++) {
 		const struct sim_row *row = &world->disk.rows[i];
@@ -303,6 +304,12 @@ static bool has_row(struct world *world, const struct tn_id *id, bool confirmed)
 			return true;
 	}
 	return false;
+}
+
+bool sim_is_kept(struct world *world, uint32_t event, uint32_t match)
+{
+	struct tn_id id = sim_id(event, match);
+	return is_done(&world->events[event].entries[match]) || sim_has_row(world, &id, true);
 }
 
 static bool is_refusal(const struct tn_settlement *settlement)
@@ -349,9 +356,10 @@ void sim_check_ack(struct world *world, uint32_t instance_no, const struct tn_se
 		matches += event->match_count;
 		for (uint32_t j = 0; j < event->match_count; j++) {
 			struct tn_id id = sim_id(instance->events[i], j);
-			if (!is_done(&event->entries[j]) && !has_row(world, &id, true))
+			if (!is_done(&event->entries[j]) && !sim_has_row(world, &id, true))
 				sim_fail(world, "event %u was acked, and match %u is nowhere durable", instance->events[i], j);
 			event->entries[j].acked = true;
+			sim_check_reply(world, &event->entries[j], &id, instance_no);
 		}
 	}
 	if (settlement == NULL) /* on a cumulative stream: the ack was that of a later one */
@@ -373,7 +381,7 @@ void sim_check_seen(struct world *world, uint32_t number)
 	const struct sim_event *event = &world->events[number];
 	for (uint32_t i = 0; i < event->match_count; i++) {
 		struct tn_id id = sim_id(number, i);
-		if (!is_done(&event->entries[i]) && !has_row(world, &id, false))
+		if (!is_done(&event->entries[i]) && !sim_has_row(world, &id, false))
 			sim_fail(world, "the key of event %u is kept, and match %u is neither done nor in the store", number, i);
 	}
 }
@@ -381,7 +389,7 @@ void sim_check_seen(struct world *world, uint32_t number)
 void sim_check_row_gone(struct world *world, const struct sim_row *row)
 {
 	const struct sim_entry *entry = entry_of(world, &row->id);
-	if (row->state != TN_ROW_TRIED && entry->acked && !is_done(entry) && !has_row(world, &row->id, false))
+	if (row->state != TN_ROW_TRIED && entry->acked && !is_done(entry) && !sim_has_row(world, &row->id, false))
 		sim_fail(world, "the last row of an acked delivery was dropped, and it is not done");
 }
 
@@ -418,6 +426,8 @@ void sim_noted(void *arg, const struct tn_note *note)
 {
 	struct world *world = arg;
 	sim_limits_noted(world, note);
+	if (note->kind == TN_NOTE_REPLY_REFUSED)
+		sim_reply_refused(world, note);
 	if (note->kind != TN_NOTE_DROPPED)
 		return;
 	uint32_t event, match;
@@ -456,7 +466,7 @@ void sim_check_end(struct world *world)
 		for (uint32_t j = 0; j < event->match_count; j++) {
 			const struct sim_entry *entry = &event->entries[j];
 			struct tn_id id = sim_id(i, j);
-			if (entry->acked && !is_done(entry) && !has_row(world, &id, true))
+			if (entry->acked && !is_done(entry) && !sim_has_row(world, &id, true))
 				sim_fail(world, "event %u match %u was acked and is nowhere", i, j);
 			if (entry->effects > 1 && world->duplicating_faults == 0 && comes_once(world, event))
 				sim_fail(world, "event %u match %u was delivered %u times, and nothing had failed", i, j, entry->effects);

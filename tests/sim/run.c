@@ -92,6 +92,7 @@ void sim_crash(struct world *world)
 	world->duplicating_faults += !world->drained;
 	sim_disk_after_crash(world);
 	sim_claims_after_crash(world);
+	sim_replies_after_crash(world);
 	stop_engine(world);
 	sim_targets_after_crash(world);
 	sim_sources_after_crash(world);

@@ -136,15 +136,14 @@ static void draw_matches(struct world *world, struct sim_event *event)
 	}
 }
 
-/* Number of a new event, or EVENTS_MAX: enough of them. */
-static uint32_t new_event(struct world *world, uint32_t source)
+uint32_t sim_new_event(struct world *world, uint32_t source, bool poison)
 {
 	if (world->healing || world->event_count >= EVENTS_MAX)
 		return EVENTS_MAX;
 	uint32_t number = world->event_count++;
 	struct sim_event *event = &world->events[number];
 	event->source = source;
-	event->poison = sim_chance(world, 3);
+	event->poison = poison || sim_chance(world, 3);
 	event->event = make_event(world, number, event->poison);
 	draw_matches(world, event);
 	sim_draw_key(world, number);
@@ -154,7 +153,7 @@ static uint32_t new_event(struct world *world, uint32_t source)
 static uint32_t new_or_copy(struct world *world, uint32_t source)
 {
 	uint32_t copy = sim_draw_copy(world, source);
-	return copy != EVENTS_MAX ? copy : new_event(world, source);
+	return copy != EVENTS_MAX ? copy : sim_new_event(world, source, false);
 }
 
 static uint32_t next_of_log(struct world *world, struct sim_source *source, uint32_t number)
@@ -196,7 +195,7 @@ static uint32_t next_event(struct world *world, uint32_t number, bool first)
 		if (world->events[again].source == number && !world->events[again].acked)
 			return again;
 	}
-	return first || source->dedups ? new_or_copy(world, number) : new_event(world, number);
+	return first || source->dedups ? new_or_copy(world, number) : sim_new_event(world, number, false);
 }
 
 /* --- Offers --- */
@@ -207,20 +206,20 @@ struct draft {
 	char origins[3][16];
 };
 
-static bool draft_offer(struct world *world, struct draft *draft, uint32_t index, uint32_t number, uint32_t instance)
+bool sim_draft_offer(struct world *world, struct tn_offer *offer, struct tn_match *matches, char origin[16], uint32_t number,
+	uint32_t instance)
 {
 	struct sim_event *event = &world->events[number];
-	struct tn_offer *offer = &draft->offers[index];
-	*offer = (struct tn_offer){.event = event->event, .ruleset = world->ruleset, .matches = draft->matches[index],
+	*offer = (struct tn_offer){.event = event->event, .ruleset = world->ruleset, .matches = matches,
 		.match_count = event->match_count};
 	for (uint32_t i = 0; i < event->match_count; i++) {
 		const struct tn_route *route = &world->ruleset->routes[event->routes[i]];
 		if (route->rule.bytes == NULL)
 			return false; /* today's rules match it otherwise: the simulator waits instead */
-		draft->matches[index][i] = (struct tn_match){.route = route, .id = sim_id(number, i)};
+		matches[i] = (struct tn_match){.route = route, .id = sim_id(number, i)};
 	}
-	int len = snprintf(draft->origins[index], sizeof(draft->origins[index]), "%u.%u", number, instance);
-	offer->origin = (struct tn_str){draft->origins[index], (size_t)len};
+	int len = snprintf(origin, 16, "%u.%u", number, instance);
+	offer->origin = (struct tn_str){origin, (size_t)len};
 	sim_fill_key(world, number, offer);
 	return true;
 }
@@ -230,7 +229,10 @@ static bool fill_draft(struct world *world, struct draft *draft, struct sim_inst
 	uint32_t wanted = world->sources[number].kind == SIM_DURABLE ? 1 + sim_upto(world, 2) : 1;
 	while (instance->count < wanted) {
 		uint32_t event = next_event(world, number, instance->count == 0);
-		if (event == EVENTS_MAX || !draft_offer(world, draft, instance->count, event, instance_no))
+		if (event == EVENTS_MAX)
+			break;
+		uint32_t n = instance->count;
+		if (!sim_draft_offer(world, &draft->offers[n], draft->matches[n], draft->origins[n], event, instance_no))
 			break;
 		instance->events[instance->count++] = (uint16_t)event;
 	}

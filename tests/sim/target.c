@@ -203,6 +203,18 @@ static struct tn_outcome outcome_of(struct world *world, const struct sim_attemp
 	}
 }
 
+/* What the host makes of a reply it could not hand over. */
+static struct tn_outcome with_reply(struct world *world, const struct sim_attempt *attempt)
+{
+	struct sim_entry *entry = &world->events[attempt->event].entries[attempt->match];
+	if (entry->replied_instance == attempt->instance)
+		entry->replied_instance = 0;
+	if (!sim_has(world, FAULT_REPLIES) || !sim_chance(world, 60) || sim_reply(world, attempt) != SIM_REPLY_REFUSED)
+		return (struct tn_outcome){.verdict = TN_DELIVERED};
+	world->duplicating_faults++;
+	return (struct tn_outcome){.verdict = TN_RETRY, .maybe_done = true, .code = "REPLY_REFUSED"};
+}
+
 static void answer(struct world *world, struct sim_attempt *attempt)
 {
 	struct tn_outcome outcome = outcome_of(world, attempt);
@@ -211,6 +223,8 @@ static void answer(struct world *world, struct sim_attempt *attempt)
 		sim_fail(world, "what a START pointed to changed before its result");
 	if (attempt->cancelled && outcome.verdict == TN_DELIVERED)
 		world->duplicating_faults++;
+	if (!attempt->cancelled && outcome.verdict == TN_DELIVERED && attempt->purpose == TN_TO_TARGET)
+		outcome = with_reply(world, attempt);
 	if (!attempt->cancelled)
 		sim_check_result(world, attempt, &outcome);
 	if (!attempt->cancelled && outcome.verdict == TN_HOLD)

@@ -57,7 +57,8 @@ enum {
 	FAULT(COPIES, "copies")                                                                                                    \
 	FAULT(CLAIMS, "claims")                                                                                                    \
 	FAULT(EVICTION, "eviction")                                                                                                \
-	FAULT(BREAKER, "breaker-races")
+	FAULT(BREAKER, "breaker-races")                                                                                    \
+	FAULT(REPLIES, "replies")
 
 #define SIM_FAULT_ENUM(kind, name) FAULT_##kind,
 enum fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULT_COUNT };
@@ -88,11 +89,14 @@ struct sim_entry {                      /* one (event, route) */
 	bool acked, dropped, sunk, purged;
 	uint32_t failed_instance, failed_run; /* whose last failure, and in which run of the engine */
 	int64_t not_before_ms;          /* of its next attempt, by policy */
+	bool done;                      /* some copy was delivered, and no reply of it can be lost any more */
+	uint32_t replied_instance;      /* the last one whose delivery came with a reply that was taken */
+	uint16_t reply;                 /* number of the event its target answers with, and one; 0: none yet */
 };
 struct sim_event {
 	struct tn_event *event;
 	bool poison, acked;
-	uint32_t source, match_count, offers;
+	uint32_t source, match_count, offers, hops;
 	uint32_t key;                   /* number of the event that first had it */
 	bool shares_key;                /* with another payload */
 	uint16_t routes[MATCHES_MAX];
@@ -275,7 +279,7 @@ struct world {
 	struct tn_engine_config config;
 
 	uint32_t source_count, target_count, rule_count, route_count, event_count, instance_count;
-	struct sim_source sources[SOURCES_MAX];
+	struct sim_source sources[SOURCES_MAX + 1]; /* the last: none, where replies come from */
 	struct sim_target targets[TARGETS_MAX]; /* by number; [0] unused */
 	struct sim_route routes[ROUTES_MAX];
 	struct tn_ruleset *ruleset;
@@ -344,6 +348,19 @@ void sim_credit(struct world *world, const struct tn_command *command);
 void sim_stream_done(struct world *world, const struct tn_command *command);
 bool sim_sources_done(const struct world *world);
 
+/* Number of a new event, or EVENTS_MAX: enough of them. */
+uint32_t sim_new_event(struct world *world, uint32_t source, bool poison);
+/* False: today's rules match it otherwise. */
+bool sim_draft_offer(struct world *world, struct tn_offer *offer, struct tn_match *matches, char origin[16], uint32_t number,
+	uint32_t instance);
+
+/* reply.c */
+enum sim_replied { SIM_NO_REPLY, SIM_REPLIED, SIM_REPLY_REFUSED };
+enum sim_replied sim_reply(struct world *world, const struct sim_attempt *attempt);
+void sim_reply_refused(struct world *world, const struct tn_note *note);
+void sim_replies_after_crash(struct world *world);
+void sim_check_reply(struct world *world, const struct sim_entry *parent, const struct tn_id *id, uint32_t instance);
+
 /* target.c */
 void sim_draw_targets(struct world *world);
 void sim_fill_table(struct world *world, struct tn_target_table *table, struct tn_target_limits *limits);
@@ -398,6 +415,8 @@ void sim_check_turn(struct world *world);
 void sim_check_start(struct world *world, const struct sim_attempt *attempt, const struct tn_item *item);
 void sim_check_ack(struct world *world, uint32_t instance, const struct tn_settlement *settlement);
 void sim_check_result(struct world *world, const struct sim_attempt *attempt, const struct tn_outcome *outcome);
+bool sim_has_row(struct world *world, const struct tn_id *id, bool confirmed); /* other than a TRIED one */
+bool sim_is_kept(struct world *world, uint32_t event, uint32_t match); /* durable, or done with */
 void sim_check_row_gone(struct world *world, const struct sim_row *row);
 void sim_check_row_put(struct world *world, const struct sim_row *old, const struct sim_row *row);
 void sim_check_seen(struct world *world, uint32_t event); /* its key is kept */

@@ -396,11 +396,29 @@ void sim_check_leases(struct world *world, int64_t now_ms)
 	}
 }
 
+/* What waits there found no room in the store, so what is under way of it, or done, comes again. */
+static bool is_touched(const struct world *world, uint32_t number)
+{
+	const struct sim_instance *instance = &world->instances[number];
+	for (uint32_t i = 0; i < world->attempt_end; i++) {
+		if (world->attempts[i].used && world->attempts[i].instance == number)
+			return true;
+	}
+	for (uint32_t i = 0; i < instance->count; i++) {
+		for (uint32_t j = 0; j < world->events[instance->events[i]].match_count; j++) {
+			if (world->events[instance->events[i]].entries[j].delivered_instance == number)
+				return true;
+		}
+	}
+	return false;
+}
+
 void sim_released(struct world *world, const struct tn_command *command)
 {
 	struct sim_instance *instance = answered(world, command);
 	if (instance != NULL && instance->journaled)
 		sim_fail(world, "a journaled position was released");
+	world->duplicating_faults += is_touched(world, (uint32_t)command->position.low);
 	if (!world->draining)
 		sim_fail(world, "a position was released while nothing ended");
 }

@@ -34,7 +34,8 @@ static void order(struct world *world, uint32_t number, enum tn_breaker_state st
 
 bool sim_operate(struct world *world)
 {
-	order(world, 1 + sim_upto(world, world->target_count - 1), sim_chance(world, 40) ? TN_BREAKER_OPEN : TN_BREAKER_CLOSED);
+	uint32_t number = 1 + sim_upto(world, world->target_count - 1); /* one draw a statement: arguments have no order */
+	order(world, number, sim_chance(world, 40) ? TN_BREAKER_OPEN : TN_BREAKER_CLOSED);
 	return true;
 }
 

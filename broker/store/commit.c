@@ -7,7 +7,7 @@
  * no room is given up and each is tried alone, so that nobody is refused for a neighbour. Writer thread only.
  *
  * Freed pages can be written again from the second transaction after the one that freed them: a batch that met a full map is
- * tried once more after two commits of nothing but the counters, and drops are then tried in parts.
+ * tried once more after two commits of nothing but the counters, and what only settles is then tried in parts.
  */
 #include "commit.h"
 
@@ -355,9 +355,9 @@ static enum attempt try_twice(struct tn_store *store, struct tn_work *work)
 	return attempt == NO_ROOM ? try_all(store, work, 1) : attempt;
 }
 
-/* Even a delete copies the pages it changes. Drops do not hang together, so many of them may go in several commits, each of which
- * makes room for a later one. */
-static void drop_in_parts(struct tn_store *store, struct tn_work *work)
+/* Even a delete copies the pages it changes. Drops and changed rows do not hang together, so many of them may go in several commits, each
+ * of which makes room for a later one. */
+static void settle_in_parts(struct tn_store *store, struct tn_work *work)
 {
 	const struct tn_batch *batch = work->request->batch;
 	enum attempt attempt = NO_ROOM;
@@ -392,7 +392,7 @@ static void try_alone(struct tn_store *store, struct tn_work *work)
 {
 	enum attempt attempt = try_twice(store, work);
 	if (attempt == NO_ROOM && !work->answered && may_go_in_parts(work))
-		drop_in_parts(store, work);
+		settle_in_parts(store, work);
 	if (!work->answered)
 		give_up(store, work);
 }

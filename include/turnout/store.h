@@ -14,13 +14,16 @@
  *   the batch holds                                   is refused when the map is used to   or room on disk is below
  *   an event with an OPEN row (intake)                90%                                  the disk reserve
  *   an event without one (a park, a burial)           94%                                  3/4 of it
- *   rows or redrives, no event bytes                  97%                                  1/2 of it
- *   only drops and purges, or nothing                 never (but see below)
+ *   TRIED rows, idempotency keys, redrives            97%                                  1/2 of it
+ *   only drops, purges, and other rows that change    never (but see below)
+ *
+ * A row that changes and brings no event bytes is there already: it must always be written, since no delivery is tried again before its
+ * failure is on disk, and a store full of such deliveries would never become empty.
  *
  * The disk reserve is 1/16 of the map or of the disk, whichever is smaller, at most 64 MiB; what the data file has and does not use
  * counts as free, since the file never shrinks. Space that was freed comes back two commits later; the store makes these small
- * commits itself before it refuses a batch that met a full map, and then writes a batch of drops in several commits (which do not hang
- * together: a lost drop costs a duplicate). Only if not even one fits are drops REFUSED, or UNKNOWN: they are worth another try.
+ * commits itself before it refuses a batch that met a full map, and then writes a batch of the last kind in several commits (which do not
+ * hang together: a lost drop costs a duplicate). Only if not even one fits is it REFUSED, or UNKNOWN: it is worth another try.
  *
  * After UNKNOWN the order must hold: batches submitted behind the unknown one are answered UNKNOWN too, untried, until the unknown one
  * was submitted again; then each in its turn. Failing commits are paced by the store (10 ms, doubling to 1 s), so the answer to UNKNOWN

@@ -97,8 +97,10 @@ static bool offer(struct tn_bus *bus, struct source_instance *instance, const st
 		tn_turn_want(bus);
 		return true;
 	case TN_FULL:
-	case TN_NO_MEMORY:
 		return false;
+	case TN_NO_MEMORY: /* nobody will say when there is some again: waiting for that could be for ever */
+		answer_unavailable(instance, arrival->position, "there is no memory for more events just now");
+		return true;
 	default:
 		answer_unavailable(instance, arrival->position, "the bus is shutting down");
 		return true;

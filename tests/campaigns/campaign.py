@@ -31,6 +31,7 @@ from harness import SLOWNESS, TURNOUT, Place, check, equal, event, wait_until  #
 
 ALL = {"source": [{"exists": True}]}
 QUICK_RETRY = {"profile": "fast", "base": "20ms", "cap": "200ms", "max_retries": 100}
+QUICK_BREAKER = {"open": "200ms", "open_max": "500ms"}
 
 
 # --- Figures ---

@@ -12,7 +12,7 @@ import bisect
 import sys
 import time
 
-from campaign import QUICK_RETRY, SLOWNESS, Load, check, check_one_key_each, equal, main, settle, time_of
+from campaign import QUICK_BREAKER, QUICK_RETRY, SLOWNESS, Load, check, check_one_key_each, equal, main, settle, time_of
 
 NAME = "kills"
 KILLS = 50
@@ -64,7 +64,8 @@ def start_bus(place, rng):
                         name=f"sink{number}") for number in (0, 1)]
     bus = place.bus([{"name": "all", "pattern": {"type": ["turnout.test"]}, "targets": ["t0", "t1"]}],
                     targets=[{"name": f"t{number}", "kind": "http", "url": sink.url(), "max_in_flight": IN_FLIGHT,
-                              "retry": QUICK_RETRY} for number, sink in enumerate(sinks)], log={"level": "warn"}).start()
+                              "retry": QUICK_RETRY, "breaker": QUICK_BREAKER} for number, sink in enumerate(sinks)],
+                    log={"level": "warn"}).start()
     return bus, sinks
 
 

@@ -9,7 +9,6 @@ by itself; a new file that nobody synced the folder for may be missing altogethe
 `turnout dlq list`, which must find at least as many rows as deliveries were acknowledged and not made; a bus starts on every fifth of
 them, and then each delivery must be made or be a dead letter.
 """
-import json
 import os
 import shutil
 import struct
@@ -18,7 +17,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from campaign import check, dead_letters, equal, event, main, preload, settle, status, time_of
+from campaign import QUICK_BREAKER, check, dead_letters, equal, event, main, preload, settle, status, time_of
 from harness import post_event
 
 NAME = "power"
@@ -93,7 +92,8 @@ def make_bus(place, name, sinks, path="store"):
     retry = {"profile": "fast", "base": "100ms", "cap": "300ms", "max_retries": 100}
     return place.bus([{"name": "all", "pattern": {"type": ["order.created"]}, "targets": list(TARGETS)}], name=name,
                      log={"level": "warn"}, limits={"park_after": "150ms"}, store={"path": path, "max_size": "64MiB"},
-                     targets=[{"name": target, "kind": "http", "url": sink.url(), "retry": retry} for target, sink in sinks.items()])
+                     targets=[{"name": target, "kind": "http", "url": sink.url(), "retry": retry, "breaker": QUICK_BREAKER}
+                              for target, sink in sinks.items()])
 
 
 def record(place, rng, seconds):

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-from campaign import ALL, Load, check, equal, main, settle
+from campaign import ALL, QUICK_BREAKER, Load, check, equal, main, settle
 
 NAME = "reloads"
 SECONDS = 20.0
@@ -89,7 +89,8 @@ def run(place, rng, short):
     sinks = {side: place.sink("--fail", "0.02", "--seed", rng.randrange(1 << 31), name=f"sink-{side}") for side in "ab"}
     retry = {"profile": "fast", "base": "10ms", "cap": "30ms", "max_retries": 100}
     bus = place.bus(rules_of(0), workers=2, log={"level": "error"},
-                    targets=[{"name": side, "kind": "http", "url": sink.url(), "retry": retry} for side, sink in sinks.items()]).start()
+                    targets=[{"name": side, "kind": "http", "url": sink.url(), "retry": retry, "breaker": QUICK_BREAKER}
+                             for side, sink in sinks.items()]).start()
     load = Load(place, bus, 1500)
     tried = reload_for(bus, rng, SHORT_SECONDS if short else SECONDS)
     sent = load.stop()

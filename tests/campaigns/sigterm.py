@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from campaign import QUICK_RETRY, SLOWNESS, Load, check, check_one_key_each, count_duplicates, equal, main, settle
+from campaign import QUICK_BREAKER, QUICK_RETRY, SLOWNESS, Load, check, check_one_key_each, count_duplicates, equal, main, settle
 
 NAME = "sigterm"
 TERMS = 20
@@ -32,7 +32,7 @@ def drain_under_load(place, bus, rng, number):
 
 def run(place, rng, short):
     sink = place.sink("--fail", "0.1", "--delay", f"{rng.randint(5, 40)}ms", "--seed", rng.randrange(1 << 31))
-    bus = place.simple_bus(sink, target={"retry": QUICK_RETRY}, log={"level": "warn"}).start()
+    bus = place.simple_bus(sink, target={"retry": QUICK_RETRY, "breaker": QUICK_BREAKER}, log={"level": "warn"}).start()
     acked, times = set(), []
     for number in range(SHORT_TERMS if short else TERMS):
         more, took_ms = drain_under_load(place, bus, rng, number)

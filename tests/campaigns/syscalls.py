@@ -12,7 +12,7 @@ import itertools
 import os
 import sys
 
-from campaign import SLOWNESS, check, check_one_key_each, dead_letters, equal, event, main, preload, settle, status, wait_until
+from campaign import QUICK_BREAKER, check, check_one_key_each, dead_letters, equal, event, main, preload, settle, status, wait_until
 from harness import READY_LIMIT
 
 NAME = "syscalls"
@@ -35,7 +35,7 @@ class Script:
         retry = {"profile": "fast", "base": "60ms", "cap": "60ms", "max_retries": 10}
         self.bus = place.bus(rules, name=name, log={"level": "warn"}, limits={"park_after": "50ms"},
                              store={"path": "store", "max_size": "16MiB"},
-                             targets=[{"name": target, "kind": "http", "url": sink.url(), "retry": retry}
+                             targets=[{"name": target, "kind": "http", "url": sink.url(), "retry": retry, "breaker": QUICK_BREAKER}
                                       for target, sink in self.sinks.items()])
         self.environment = environment
         self.acked = set()

@@ -40,3 +40,15 @@ def test_no_event_is_matched_by_a_mixed_revision(place):
 
 def test_a_power_cut_loses_nothing(place):
     play(place, "power")
+
+
+def test_a_full_disk_refuses_and_recovers_over_a_kill_too(place):
+    play(place, "disk")
+
+
+def test_memory_that_runs_out_loses_nothing(place):
+    play(place, "allocations")
+
+
+def test_a_wall_clock_that_steps_expires_and_loses_nothing(place):
+    play(place, "clock")

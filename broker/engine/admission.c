@@ -120,6 +120,29 @@ static bool needs_own_ops(const struct tn_arrival *arrival, const struct measure
 	return arrival->ack_when == TN_ACK_JOURNALED && size->ops > TN_BATCH_OPS;
 }
 
+/* Places in their lanes are taken now, whatever they have to wait for before they may start. */
+static bool enter_lanes(struct tn_engine *engine, struct tn_arrival_in_hand *in_hand, const struct tn_arrival *arrival)
+{
+	struct tn_parcel *parcel = in_hand->parcels;
+	for (uint32_t i = 0; i < arrival->count; i++) {
+		const struct tn_offer *offer = &arrival->offers[i];
+		for (uint32_t j = 0; j < offer->match_count; j++) {
+			struct tn_delivery *delivery = &parcel->deliveries[j];
+			if (!offer->matches[j].route->ordered || tn_id_is_zero(&offer->matches[j].lane))
+				continue;
+			delivery->lane = tn_lane_get(engine, delivery->target, &offer->matches[j].lane);
+			if (delivery->lane == NULL)
+				return false;
+			delivery->moves = arrival->ack_when == TN_ACK_SETTLED && tn_stream_find(engine, arrival->position)->terms.moves;
+			tn_lane_enter(engine, delivery);
+			if (arrival->ack_when == TN_ACK_JOURNALED && parcel->event_seq == 0)
+				parcel->event_seq = engine->next_seq++; /* recovery reads the journal by it: in the order of lanes */
+		}
+		parcel += offer->match_count > 0;
+	}
+	return true;
+}
+
 static struct tn_arrival_in_hand *take_block(struct tn_engine *engine, const struct tn_arrival *arrival, const struct measure *size)
 {
 	if (tn_heap_reserve(&engine->backoffs, engine->heap_room + size->deliveries) != TN_OK)
@@ -157,7 +180,10 @@ static struct tn_arrival_in_hand *admit(struct tn_engine *engine, const struct t
 	struct tn_arrival_in_hand *in_hand = take_block(engine, arrival, size);
 	if (in_hand == NULL)
 		return NULL;
-	if (needs_own_ops(arrival, size) && (in_hand->ops == NULL || in_hand->rows == NULL)) {
+	bool whole = !needs_own_ops(arrival, size) || (in_hand->ops != NULL && in_hand->rows != NULL);
+	if (!whole || !enter_lanes(engine, in_hand, arrival)) {
+		TN_EACH_DELIVERY(in_hand, delivery)
+			tn_lane_leave(engine, delivery, TN_STATE_NEW);
 		drop_block(engine, in_hand);
 		return NULL;
 	}

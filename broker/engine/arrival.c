@@ -55,6 +55,7 @@ static void book_deliveries(struct tn_engine *engine, struct tn_arrival_in_hand 
 			continue;
 		if (arrival->ack_when == TN_ACK_SETTLED && tn_recover_join(engine, delivery)) {
 			engine->books.joined++;
+			tn_lane_leave(engine, delivery, TN_STATE_NEW);
 			delivery->state = TN_STATE_PARKED;
 			tn_arrival_settled(engine, delivery, TN_STATE_PARKED);
 			tn_delivery_hold_or_let_go(engine, delivery);
@@ -308,10 +309,12 @@ void tn_arrival_park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand
 	bool owed = arrival->state == TN_ARRIVAL_OPEN;
 	arrival->pins++;
 	TN_EACH_DELIVERY(arrival, delivery) {
-		bool waits = delivery->state == TN_STATE_PENDING && delivery->waiting;
+		bool waits = delivery->state == TN_STATE_PENDING && (delivery->waiting || delivery->asked);
 		if (!waits && !(owed && delivery->state == TN_STATE_BACKOFF))
 			continue;
 		if (!tn_park_has_room(delivery) && delivery->target->limits.on_park_full == TN_PARK_FULL_PAUSE)
+			continue;
+		if (tn_lane_keeps(engine, delivery))
 			continue;
 		int64_t due_ms = tn_time_max(delivery->tries.not_before_ms, delivery->target->paused_until_ms);
 		tn_park_or_hold(engine, delivery, tn_time_max(due_ms, engine->now_ms));

@@ -94,6 +94,8 @@ static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_delive
 	slot->delivery = delivery;
 	slot->parcel = delivery->parcel;
 	slot->target = target;
+	slot->lane = delivery->state == TN_STATE_INFLIGHT ? delivery->lane : NULL;
+	tn_lane_attempt(engine, slot->lane, 1);
 	slot->last = tn_failure_ref(delivery->last);
 	tn_parcel_pin(delivery->parcel);
 	delivery->slot = slot;
@@ -142,6 +144,8 @@ enum tn_status tn_attempt_start(struct tn_engine *engine, struct tn_target *targ
 
 static void give_place_back(struct tn_engine *engine, struct tn_slot *slot)
 {
+	tn_lane_attempt(engine, slot->lane, -1);
+	slot->lane = NULL;
 	tn_link_leave(&slot->link);
 	if (TN_PLANT(21) && slot->state == TN_SLOT_LINGERING)
 		return;

@@ -35,7 +35,12 @@ static void fill_row(struct tn_engine *engine, struct tn_row *row, const struct 
 		.target_no = delivery->route->target_no, .rule_revision = delivery->parcel->revision,
 		.origin = delivery->parcel->origin, .last = delivery->last != NULL ? &delivery->last->outcome : NULL,
 		.redrives = delivery->redrives, .hops = delivery->parcel->hops, .dedup_key = delivery->parcel->dedup_key};
+	if (delivery->lane != NULL) {
+		row->lane = delivery->lane->id;
+		row->lane_seq = delivery->lane_seq;
+	}
 	if (wish == TN_WISH_DEAD) {
+		row->blocks = delivery->blocks;
 		row->dead_ms = engine->now_ms;
 		row->queue = delivery->target->queue;
 		row->condition = (enum tn_condition)delivery->condition;

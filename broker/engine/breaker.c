@@ -39,18 +39,12 @@ void tn_breaker_default(struct tn_breaker_limits *limits)
 
 /* --- What an open one does with deliveries --- */
 
-static bool is_written(const struct tn_delivery *delivery)
-{
-	return delivery->loaded && delivery->row == TN_ROW_PARKED && !delivery->dirty && !delivery->doubtful &&
-	       delivery->want == TN_WISH_NONE && delivery->sent == TN_WISH_NONE;
-}
-
 static void park(struct tn_engine *engine, struct tn_delivery *delivery)
 {
 	int64_t due_ms = tn_time_max(delivery->tries.not_before_ms, engine->now_ms);
 	if (TN_PLANT(18))
 		delivery->tries.system++;
-	if (is_written(delivery))
+	if (tn_park_is_written(delivery))
 		tn_park_put_back(engine, delivery);
 	else if (tn_park_has_room(delivery) || delivery->target->limits.on_park_full == TN_PARK_FULL_DEAD_LETTER)
 		tn_park_or_hold(engine, delivery, due_ms);
@@ -60,7 +54,7 @@ static void park(struct tn_engine *engine, struct tn_delivery *delivery)
 
 bool tn_breaker_keeps(struct tn_engine *engine, struct tn_delivery *delivery)
 {
-	if (delivery->target->breaker.state != TN_BREAKER_OPEN)
+	if (delivery->target->breaker.state != TN_BREAKER_OPEN || tn_lane_keeps(engine, delivery))
 		return false;
 	park(engine, delivery);
 	return true;
@@ -69,13 +63,20 @@ bool tn_breaker_keeps(struct tn_engine *engine, struct tn_delivery *delivery)
 /* A target's line also has dead letters whose sink it is: those count it as a try. */
 static void empty_line(struct tn_engine *engine, struct tn_target *target)
 {
+	struct tn_list line; /* what may not be parked stands in it again after this */
 	struct tn_link *link;
-	while ((link = tn_list_first(&target->waiting)) != NULL) {
+	tn_list_init(&line);
+	tn_list_append(&line, &target->waiting);
+	while ((link = tn_list_first(&line)) != NULL) {
 		struct tn_delivery *delivery = TN_OWNER(link, struct tn_delivery, link);
-		if (delivery->state == TN_STATE_BURYING)
+		if (delivery->state == TN_STATE_BURYING) {
 			tn_bury_sink_rests(engine, delivery);
-		else
+		} else if (!tn_lane_keeps(engine, delivery)) {
 			park(engine, delivery);
+		} else {
+			tn_link_leave(link);
+			tn_list_push(&target->waiting, link);
+		}
 	}
 }
 

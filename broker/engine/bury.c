@@ -13,7 +13,7 @@
 static struct tn_target *sink_of(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
 	uint32_t sink_no = delivery->target->limits.dead_letter_no;
-	if (sink_no == 0 || engine->draining) /* 0: also what has the poison route, which is nobody's */
+	if (sink_no == 0 || engine->draining || delivery->blocks) /* 0: also what has the poison route, which is nobody's */
 		return NULL;
 	struct tn_target *sink = tn_target_find(engine, sink_no);
 	return sink->limits.removed ? NULL : sink;
@@ -84,6 +84,7 @@ void tn_bury(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_con
 	tn_delivery_set_state(engine, delivery, TN_STATE_BURYING);
 	delivery->condition = (uint8_t)condition;
 	delivery->sink_tries = 0;
+	delivery->blocks = tn_lane_will_block(engine, delivery);
 	const char *code = delivery->last != NULL ? delivery->last->outcome.code : "NO_CODE";
 	tn_books_note(engine, TN_NOTE_DEAD, delivery, code, 0);
 	if (TN_PLANT(15))

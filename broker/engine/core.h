@@ -24,8 +24,8 @@
 /* Planted bugs (delivery-semantics section 23): a build with -DTN_MUTANT=n has bug n, for the simulator to catch. Never in a release.
  * Numbers up to 25 are that section's, as far as the parts they need are built. Of our own: 26 an attempt starts before the failure
  * counted before it is durable; 28 a page older than what was settled meanwhile is believed; 29 a row parked behind the cursor is
- * never looked for; 30 a delivery counts before its reply is durable; 27 a lease is extended once
- * and then forgotten. */
+ * never looked for; 30 a delivery counts before its reply is durable; 27 a lease is extended once and then forgotten; 40 a delivery in
+ * memory overtakes the parked rows of its lane; 41 a lane asks for the row behind the next one. */
 #ifndef TN_MUTANT
 #define TN_MUTANT 0
 #endif
@@ -50,6 +50,7 @@ enum {
 	TN_CLAIM_WAIT_MS = 1000,       /* an arrival waits so long to learn whether it is a copy */
 	TN_RECHECK_MAX_MS = 600000,    /* or for another process, each time */
 	TN_TARGET_NO_MAX = 1 << 20,
+	TN_LANE_SEQ_BITS = 20,         /* lane_seq: engine milliseconds, and so many bits for what came within one */
 };
 
 /* --- Failures: why the last attempt did not deliver (failure.c) --- */
@@ -89,6 +90,9 @@ enum { TN_ROW_NONE = 0 };                  /* beside enum tn_row_state: no row i
 struct tn_delivery {
 	struct tn_link link;               /* the one line it stands in: a target's, the journal's, the graveyard, the remembered */
 	struct tn_map_node node;           /* by row key while the store may show a PARKED or DEAD row of it; by id while remembered */
+	struct tn_link in_lane;            /* lane->members, by lane_seq */
+	struct tn_lane *lane;              /* until it ends; NULL: unordered */
+	uint64_t lane_seq;
 	struct tn_heap_node timer;         /* BACKOFF: due. BURYING: next quick try, or the end of waiting for the sink */
 	uint32_t route_no;                 /* with event_seq: the key of its row */
 	uint64_t event_seq;                /* 0: has none yet */
@@ -114,6 +118,9 @@ struct tn_delivery {
 	bool in_graveyard : 1;
 	bool loaded : 1;                   /* from a PARKED row: counted in target->loaded */
 	bool park_counted : 1;             /* counted in target->park_rows */
+	bool asked : 1;                    /* PENDING, and could start if its lane let it */
+	bool moves : 1;                    /* of a SETTLED arrival whose stream may move to another process */
+	bool blocks : 1;                   /* its death stops its lane */
 };
 
 struct tn_parcel {                         /* one event in hand */
@@ -239,6 +246,7 @@ struct tn_slot {
 	struct tn_failure *last;           /* what item.last points into */
 	struct tn_target *target;
 	struct tn_arrival_in_hand *reply;  /* the event it answered with, until that is durable or the result comes */
+	struct tn_lane *lane;              /* which it keeps till its result, or the end of lingering; or NULL */
 	int64_t deadline_ms;
 	uint32_t index, generation;
 	uint32_t episode;                  /* of its target's breaker, when it started */
@@ -289,11 +297,42 @@ struct tn_target {
 	int64_t cursor_due_ms, next_due_ms, low_due_ms, low_at_ms;
 	struct tn_row_key cursor_key;
 	uint64_t delivered, retried, dead, dropped, parks;
+	/* Lanes. */
+	struct tn_list lanes, lanes_to_load, lanes_resting; /* resting until lanes_again_ms */
+	int64_t lanes_again_ms;
+	uint32_t lane_count, lanes_waiting, lanes_blocked;
+	bool lane_turn;                    /* its next page is a lane's */
 	/* Dead letters (moves.c). */
 	struct tn_str queue;               /* among engine->queues */
 	uint64_t dead_rows, dead_bytes;
 	bool dead_full;
 	uint64_t redriven, redrive_delivered, redrive_failed;
+};
+
+/* --- Lanes (lane.c) --- */
+
+struct tn_lane {                           /* what one target gets of one key */
+	struct tn_map_node node;           /* engine->lanes */
+	struct tn_map_node block;          /* engine->lanes_blocked, by the key of the dead letter */
+	struct tn_link of_target;          /* target->lanes */
+	struct tn_link touched;            /* engine->lanes_touched: to be looked at */
+	struct tn_link load;               /* target->lanes_to_load or lanes_resting: its next row is to be asked for */
+	struct tn_list members;            /* deliveries in hand, by lane_seq */
+	struct tn_delivery *soft;          /* no member before this one is soft; NULL: none is */
+	struct tn_target *target;
+	struct tn_id id;
+	uint64_t parked;                   /* PARKED rows of it that are not in hand: not more than these */
+	uint64_t low;                      /* while parked > 0: none of them has a lower lane_seq */
+	int64_t low_due_ms;                /* when the due scan shows the first of them; TN_ROW_BEHIND_MS: ask for it */
+	uint64_t fresh, fresh_low;         /* the same for those parked since its scan went out */
+	uint32_t under_way;                /* attempts: running, or lingering after their time */
+	struct tn_row_key blocked_by;      /* the dead letter */
+	uint64_t blocked_seq;
+	bool blocked, scanning;
+	bool behind;                       /* members may wait for rows in the store, or for an operator: see if they should, too */
+	bool given_back;                   /* one of it went back to its source: when their stream ends, so must those behind */
+	bool stays;                        /* draining: one of it does not go back */
+	bool waits;                        /* counted in target->lanes_waiting */
 };
 
 /* --- The journal (journal.c) --- */
@@ -332,16 +371,17 @@ struct tn_journal {
 
 /* --- Reading the store (scan.c, recover.c) --- */
 
-enum tn_scan_use { TN_SCAN_FOR_TRIED, TN_SCAN_FOR_JOINS, TN_SCAN_FOR_OPEN, TN_SCAN_FOR_DUE };
+enum tn_scan_use { TN_SCAN_FOR_TRIED, TN_SCAN_FOR_JOINS, TN_SCAN_FOR_BLOCKS, TN_SCAN_FOR_OPEN, TN_SCAN_FOR_DUE, TN_SCAN_FOR_LANE };
 struct tn_reader {
 	struct tn_scan scan;
-	struct tn_target *target;          /* DUE */
+	struct tn_target *target;          /* DUE, LANE */
+	struct tn_lane *lane;              /* LANE */
 	enum tn_scan_use use;
 	bool outstanding, submit;
 	uint64_t token;
 	int64_t not_before_ms;             /* after a failure */
 	/* Recovery. */
-	enum tn_scan_use stage;            /* FOR_DUE: the first three are through */
+	enum tn_scan_use stage;            /* FOR_DUE: those before are through */
 	struct tn_row_key after;
 	uint64_t end_seq;                  /* rows from here on are of this run */
 	bool first_due_done;
@@ -374,6 +414,9 @@ struct tn_engine {
 	bool tabled;                       /* a first table came */
 	struct tn_queue_name *queues;      /* every one that was ever named: rows on their way point to them */
 	struct tn_list ready_under, ready_over, scans;
+	struct tn_map lanes, lanes_blocked;
+	struct tn_list lanes_touched;
+	uint64_t lane_seq;                 /* the last one given */
 	uint32_t in_flight, quarter;
 	uint32_t orphans;                  /* slots whose result never came */
 
@@ -472,8 +515,11 @@ bool tn_delivery_in_hand(const struct tn_delivery *delivery);
 bool tn_park_has_room(const struct tn_delivery *delivery);
 /* A delivery that waits (PENDING, BACKOFF or just failed) goes to the store until due_ms; or stays in memory, or dies, as the park cap says. */
 void tn_park_or_hold(struct tn_engine *engine, struct tn_delivery *delivery, int64_t due_ms);
+bool tn_park_is_written(const struct tn_delivery *delivery);
 /* Its PARKED row, from which it was loaded, says all there is to say: nothing is written. The delivery is freed. */
 void tn_park_put_back(struct tn_engine *engine, struct tn_delivery *delivery);
+/* One that waits for its lane, whatever the park cap says: put away until the lane asks for it. */
+void tn_park_behind(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_park_confirmed(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_park_refused(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_park_leave_key(struct tn_engine *engine, struct tn_delivery *delivery); /* its PARKED row is gone or no longer ours */
@@ -488,6 +534,37 @@ void tn_bury_sink_answered(struct tn_engine *engine, struct tn_delivery *deliver
 void tn_bury_due(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_bury_sink_rests(struct tn_engine *engine, struct tn_delivery *delivery); /* in its line, when it stopped taking any: a try is gone */
 void tn_bury_in_store(struct tn_engine *engine, struct tn_delivery *delivery);
+
+/* lane.c */
+/* The lane of that key, made if it is not there; NULL without memory. Touch it if nothing enters: an empty one goes again. */
+struct tn_lane *tn_lane_get(struct tn_engine *engine, struct tn_target *target, const struct tn_id *id);
+/* Takes the next place in delivery->lane, and keeps it however long the delivery is not ready to start: until it ends. */
+void tn_lane_enter(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_lane_enter_row(struct tn_engine *engine, struct tn_lane *lane, struct tn_delivery *delivery, const struct tn_row *row);
+void tn_lane_leave(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state); /* it ended so; NEW: a copy */
+bool tn_lane_admits(const struct tn_engine *engine, const struct tn_delivery *delivery);                       /* may it stand in its target's line now? */
+void tn_lane_wait(struct tn_engine *engine, struct tn_delivery *delivery);     /* PENDING, ready, and not admitted: called in its turn */
+void tn_lane_attempt(struct tn_engine *engine, struct tn_lane *lane, int change); /* one began (+1), or is no more (-1). NULL is fine */
+bool tn_lane_keeps(const struct tn_engine *engine, const struct tn_delivery *delivery); /* not to be parked now */
+bool tn_lane_follows(const struct tn_engine *engine, const struct tn_delivery *delivery); /* but perhaps when those before it are */
+void tn_lane_stay(const struct tn_arrival_in_hand *arrival); /* draining: it does not go back, nor what is before it in its lanes */
+int64_t tn_lane_due(const struct tn_engine *engine, const struct tn_delivery *delivery, int64_t due_ms); /* for its row */
+/* Its park was refused; insists: it goes again. Those that were to follow it must not overtake it. */
+void tn_lane_unparked(struct tn_engine *engine, struct tn_delivery *delivery, bool insists);
+bool tn_lane_will_block(const struct tn_engine *engine, const struct tn_delivery *delivery); /* if it dies now */
+void tn_lane_set_blocked(struct tn_engine *engine, struct tn_lane *lane, bool blocked);
+/* The dead letter under that key was moved: the lane it blocks, if any, goes on; redriven: with it, due at due_ms. */
+void tn_lane_unblock(struct tn_engine *engine, struct tn_row_key key, bool redriven, int64_t due_ms);
+void tn_lane_saw(struct tn_engine *engine, const struct tn_row *row);          /* a row of another run */
+bool tn_lane_found(struct tn_engine *engine, const struct tn_row *row);        /* PARKED or DEAD, at recovery. False: no memory */
+bool tn_lane_takes(struct tn_engine *engine, struct tn_lane *lane, const struct tn_row *row); /* a due row: is it its turn? */
+void tn_lane_ask(struct tn_engine *engine, struct tn_target *target);          /* fills reader.scan for the next of lanes_to_load */
+void tn_lane_page(struct tn_engine *engine, struct tn_lane *lane, const struct tn_page *page);
+void tn_lane_wake(struct tn_engine *engine, struct tn_target *target);
+void tn_lane_touch(struct tn_engine *engine, struct tn_lane *lane);            /* something changed: look at it before the next command */
+void tn_lane_touch_all(struct tn_engine *engine, struct tn_target *target);
+void tn_lane_advance_all(struct tn_engine *engine);
+void tn_lane_free_all(struct tn_engine *engine, struct tn_target *target);
 
 /* arrival.c */
 /* The deliveries of an arrival, in order; each may end within the step. */
@@ -632,6 +709,10 @@ bool tn_scan_under_way(const struct tn_engine *engine, const struct tn_target *t
 void tn_scan_check_low(struct tn_engine *engine, struct tn_target *target);
 bool tn_scan_next(struct tn_engine *engine, struct tn_command *out_command);
 int64_t tn_scan_deadline(const struct tn_engine *engine);
+bool tn_scan_sees_parked(const struct tn_engine *engine); /* a page is on its way that may show PARKED or DEAD rows as they were */
+/* In hand, and ready. False: not before *out_again_ms. */
+bool tn_scan_take_lane_row(struct tn_engine *engine, struct tn_lane *lane, const struct tn_page *page, uint32_t index,
+	int64_t *out_again_ms);
 /* One row as a parcel with one delivery, not in the books yet. NULL without memory. event may be NULL. */
 struct tn_delivery *tn_scan_load(struct tn_engine *engine, const struct tn_page *page, uint32_t index, bool with_event);
 

@@ -112,8 +112,10 @@ static void resolve(struct tn_engine *engine, struct tn_arrival_in_hand *arrival
 
 static void let_go_event(struct tn_engine *engine, struct tn_parcel *parcel)
 {
-	for (uint32_t i = 0; i < parcel->count; i++)
+	for (uint32_t i = 0; i < parcel->count; i++) {
+		tn_lane_leave(engine, &parcel->deliveries[i], TN_STATE_NEW);
 		tn_delivery_hold_or_let_go(engine, &parcel->deliveries[i]);
+	}
 }
 
 static void skip(struct tn_engine *engine, struct tn_mark *mark)

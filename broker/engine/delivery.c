@@ -147,6 +147,7 @@ void tn_delivery_hold_or_let_go(struct tn_engine *engine, struct tn_delivery *de
 void tn_delivery_wait(struct tn_engine *engine, struct tn_delivery *delivery, struct tn_target *at, bool first)
 {
 	assert(!tn_link_in_list(&delivery->link));
+	delivery->asked = false;
 	if (first)
 		tn_list_push_first(&at->waiting, &delivery->link);
 	else
@@ -159,6 +160,7 @@ void tn_delivery_wait(struct tn_engine *engine, struct tn_delivery *delivery, st
 
 void tn_delivery_stop_waiting(struct tn_engine *engine, struct tn_delivery *delivery)
 {
+	delivery->asked = false;
 	if (!delivery->waiting)
 		return;
 	tn_link_leave(&delivery->link);
@@ -187,6 +189,8 @@ void tn_delivery_make_pending(struct tn_engine *engine, struct tn_delivery *deli
 		tn_bury_exhausted(engine, delivery, TN_CONDITION_MAX_AGE);
 	} else if (engine->draining) {
 		tn_drain_waiting(engine, delivery);
+	} else if (!tn_lane_admits(engine, delivery)) {
+		tn_lane_wait(engine, delivery);
 	} else if (!tn_breaker_keeps(engine, delivery)) {
 		tn_delivery_wait(engine, delivery, delivery->target, false);
 	}
@@ -293,6 +297,7 @@ void tn_delivery_end(struct tn_engine *engine, struct tn_delivery *delivery, enu
 		tn_target_update(engine, delivery->target);
 	}
 	leave_row(engine, delivery, state);
+	tn_lane_leave(engine, delivery, state);
 	if (!(TN_PLANT(15) && state == TN_STATE_DEAD))
 		tn_arrival_settled(engine, delivery, state);
 	tn_delivery_hold_or_let_go(engine, delivery);
@@ -303,6 +308,8 @@ void tn_delivery_end(struct tn_engine *engine, struct tn_delivery *delivery, enu
 static bool may_stay_in_memory(const struct tn_engine *engine, const struct tn_delivery *delivery, int64_t next_ms)
 {
 	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
+	if (tn_lane_keeps(engine, delivery))
+		return true;
 	if (next_ms - engine->now_ms > engine->config.park_after_ms || delivery->target->breaker.state != TN_BREAKER_CLOSED)
 		return false;
 	if (arrival == NULL)
@@ -387,6 +394,8 @@ static void held(struct tn_engine *engine, struct tn_delivery *delivery)
 		tn_delivery_end(engine, delivery, TN_STATE_RELEASED);
 	else if (engine->draining)
 		tn_drain_waiting(engine, delivery);
+	else if (!tn_lane_admits(engine, delivery))
+		tn_lane_wait(engine, delivery);
 	else if (!tn_breaker_keeps(engine, delivery))
 		tn_delivery_wait(engine, delivery, delivery->target, true);
 }

@@ -58,8 +58,10 @@ void tn_drain_waiting(struct tn_engine *engine, struct tn_delivery *delivery)
 	if (is_durable(delivery)) {
 		if (delivery->state == TN_STATE_INFLIGHT)
 			tn_delivery_back_off(engine, delivery, delivery->tries.not_before_ms);
-	} else if (tn_park_has_room(delivery)) {
+	} else if (tn_park_has_room(delivery) && !tn_lane_keeps(engine, delivery)) {
 		tn_park_or_hold(engine, delivery, tn_time_max(delivery->tries.not_before_ms, engine->now_ms));
+	} else if (tn_lane_follows(engine, delivery)) {
+		delivery->asked = delivery->state == TN_STATE_PENDING; /* its lane calls */
 	} else if (arrival->state == TN_ARRIVAL_OPEN) {
 		if (delivery->state == TN_STATE_INFLIGHT)
 			tn_delivery_set_state(engine, delivery, TN_STATE_PENDING);
@@ -80,14 +82,26 @@ static bool is_untouched(const struct tn_arrival_in_hand *arrival)
 	return true;
 }
 
-/* Offsets pass only what is settled: an untouched one with work behind it is parked, lest that work be done twice. */
+static bool is_followed(const struct tn_arrival_in_hand *arrival)
+{
+	TN_EACH_DELIVERY(arrival, delivery) {
+		if (delivery->lane != NULL && delivery->lane->stays)
+			return true;
+	}
+	return false;
+}
+
+/* Offsets pass only what is settled, and in a lane a row follows rows alone: an untouched one with work behind it is parked, lest that work
+ * be done twice. */
 static void choose_what_goes_back(struct tn_stream *stream)
 {
 	struct tn_list *list = &stream->arrivals;
 	for (struct tn_link *link = list->head.prev; link != &list->head; link = link->prev) {
 		struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, of_stream);
 		bool claiming = arrival->state == TN_ARRIVAL_CLAIMING;
-		arrival->goes_back = claiming || (arrival->state == TN_ARRIVAL_OPEN && is_untouched(arrival));
+		arrival->goes_back = claiming || (arrival->state == TN_ARRIVAL_OPEN && is_untouched(arrival) && !is_followed(arrival));
+		if (!arrival->goes_back)
+			tn_lane_stay(arrival);
 		if (!arrival->goes_back && stream->terms.cumulative)
 			return;
 	}

@@ -32,7 +32,7 @@ static void init_lists(struct tn_engine *engine)
 {
 	struct tn_list *lists[] = {&engine->arrivals, &engine->tenures, &engine->answers, &engine->streams, &engine->streams_dirty,
 		&engine->remembered, &engine->graveyard, &engine->ready_under, &engine->ready_over, &engine->scans,
-		&engine->settled, &engine->loaded, &engine->slots_free, &engine->lingering, &engine->cancels};
+		&engine->settled, &engine->loaded, &engine->lanes_touched, &engine->slots_free, &engine->lingering, &engine->cancels};
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		tn_list_init(lists[i]);
 }
@@ -45,6 +45,7 @@ static void init_numbers(struct tn_engine *engine, const struct tn_engine_config
 	engine->next_seq = config->next_seq > 0 ? config->next_seq : 1;
 	engine->quarter = config->max_in_flight / 4 > 0 ? config->max_in_flight / 4 : 1;
 	engine->scan_bytes = config->page_bytes < config->memory_bytes / 4 ? config->page_bytes : config->memory_bytes / 4;
+	engine->lane_seq = (uint64_t)(engine->now_ms + 1) << TN_LANE_SEQ_BITS; /* the run before may have ended in this millisecond */
 	engine->reader.end_seq = engine->next_seq;
 	engine->reader.stage = config->recover && config->store_rows > 0 ? TN_SCAN_FOR_TRIED : TN_SCAN_FOR_DUE;
 }
@@ -54,7 +55,8 @@ static enum tn_status init_parts(struct tn_engine *engine)
 	tn_heap_init(&engine->backoffs, engine->alloc);
 	tn_heap_init(&engine->target_times, engine->alloc);
 	if (tn_map_init(&engine->by_key, engine->alloc) != TN_OK || tn_map_init(&engine->by_id, engine->alloc) != TN_OK ||
-		tn_map_init(&engine->streams_by_number, engine->alloc) != TN_OK)
+		tn_map_init(&engine->streams_by_number, engine->alloc) != TN_OK ||
+		tn_map_init(&engine->lanes, engine->alloc) != TN_OK || tn_map_init(&engine->lanes_blocked, engine->alloc) != TN_OK)
 		return TN_NO_MEMORY;
 	engine->own_tenure = tn_lease_tenure(engine, 0);
 	if (engine->own_tenure == NULL)
@@ -162,6 +164,7 @@ static bool next_room(struct tn_engine *engine, struct tn_command *out_command)
 
 static bool next_once(struct tn_engine *engine, struct tn_command *out_command)
 {
+	tn_lane_advance_all(engine);
 	return tn_attempt_next(engine, out_command) || tn_dedup_next(engine, out_command) ||
 	       tn_arrival_next(engine, out_command) || tn_stream_next(engine, out_command) ||
 	       tn_lease_next(engine, out_command) || tn_journal_next(engine, out_command) || tn_moves_next(engine, out_command) ||
@@ -176,7 +179,7 @@ bool tn_engine_next(struct tn_engine *engine, struct tn_command *out_command)
 		engine->ask_again = false;
 		if (next_once(engine, out_command))
 			return true;
-	} while (engine->ask_again);
+	} while (engine->ask_again || !tn_list_empty(&engine->lanes_touched));
 	return false;
 }
 
@@ -219,5 +222,7 @@ void tn_engine_free(struct tn_engine *engine)
 	tn_map_fini(&engine->by_id);
 	tn_map_fini(&engine->streams_by_number);
 	tn_dedup_fini(engine);
+	tn_map_fini(&engine->lanes);
+	tn_map_fini(&engine->lanes_blocked);
 	engine->alloc.resize(engine->alloc.arg, engine, sizeof(*engine), 0);
 }

@@ -153,6 +153,16 @@ static bool may_insist(const struct tn_engine *engine, const struct tn_delivery 
 	return line_of(delivery, wish) < engine->journal.highest || delivery->doubtful || engine->draining;
 }
 
+static void park_refused(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_row_wish wish)
+{
+	bool insists = may_insist(engine, delivery, wish);
+	if (insists)
+		tn_journal_want(engine, delivery, wish);
+	tn_lane_unparked(engine, delivery, insists);
+	if (!insists)
+		tn_park_refused(engine, delivery);
+}
+
 static void refuse(struct tn_engine *engine, struct tn_delivery *delivery, bool doubtful)
 {
 	enum tn_row_wish wish = delivery->sent;
@@ -162,10 +172,8 @@ static void refuse(struct tn_engine *engine, struct tn_delivery *delivery, bool 
 		return; /* a newer wish stands in line already */
 	if (wish == TN_WISH_DROP || wish == TN_WISH_DEAD || delivery->state == TN_STATE_BACKOFF)
 		tn_journal_want(engine, delivery, wish);
-	else if (delivery->state == TN_STATE_PARKING && may_insist(engine, delivery, wish))
-		tn_journal_want(engine, delivery, wish);
 	else if (delivery->state == TN_STATE_PARKING)
-		tn_park_refused(engine, delivery);
+		park_refused(engine, delivery, wish);
 	else
 		tn_delivery_hold_or_let_go(engine, delivery);
 }

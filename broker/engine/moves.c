@@ -43,11 +43,13 @@ bool tn_engine_moves_ended(const struct tn_engine *engine, uint64_t *out_ended)
 	return journal->move_count == 0 && journal->sent_moves == 0 && !journal->moved_owed;
 }
 
-/* Redrives wait while a page of due rows is on its way: it may show a row before or after the move, and nobody could tell. */
+/* Redrives wait while a page of PARKED rows is on its way: it may show a row before or after the move, and nobody could tell. So do all
+ * moves while a page of dead letters is. */
 bool tn_moves_pending(const struct tn_engine *engine)
 {
-	bool scanning = engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_DUE;
-	return engine->journal.move_count > 0 && !(scanning && engine->journal.move == TN_MOVE_REDRIVE);
+	bool waits = tn_scan_sees_parked(engine) && engine->journal.move == TN_MOVE_REDRIVE;
+	bool blocks = engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_BLOCKS;
+	return engine->journal.move_count > 0 && !waits && !blocks;
 }
 
 enum tn_line tn_moves_line(const struct tn_engine *engine)
@@ -74,6 +76,8 @@ static void confirm_all(struct tn_engine *engine)
 		const struct tn_move_item *item = &journal->moves[i];
 		struct tn_target *target = tn_target_find(engine, item->target_no);
 		tn_moves_add_dead(engine, target, journal->move == TN_MOVE_INSERT ? 1 : -1, item->bytes);
+		if (journal->move != TN_MOVE_INSERT)
+			tn_lane_unblock(engine, item->key, journal->move == TN_MOVE_REDRIVE, journal->batch.now_ms);
 		if (journal->move == TN_MOVE_REDRIVE)
 			confirm_redriven(engine, target);
 	}

@@ -46,7 +46,7 @@ void tn_park_leave_key(struct tn_engine *engine, struct tn_delivery *delivery)
 	if (!delivery->node.in_map)
 		return;
 	assert(!delivery->remembered && !delivery->in_graveyard);
-	if (engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_DUE && !TN_PLANT(28)) {
+	if (tn_scan_sees_parked(engine) && !TN_PLANT(28)) {
 		delivery->in_graveyard = true;
 		tn_list_push(&engine->graveyard, &delivery->link);
 		return;
@@ -90,15 +90,8 @@ static void hold(struct tn_engine *engine, struct tn_delivery *delivery, int64_t
 	}
 }
 
-void tn_park_or_hold(struct tn_engine *engine, struct tn_delivery *delivery, int64_t due_ms)
+static void park(struct tn_engine *engine, struct tn_delivery *delivery, int64_t due_ms)
 {
-	tn_delivery_stop_waiting(engine, delivery);
-	tn_heap_remove(&engine->backoffs, &delivery->timer);
-	tn_journal_forget(engine, delivery);
-	if (!tn_park_has_room(delivery)) {
-		hold(engine, delivery, due_ms);
-		return;
-	}
 	tn_delivery_set_state(engine, delivery, TN_STATE_PARKING);
 	delivery->tries.not_before_ms = due_ms;
 	if (!delivery->park_counted) {
@@ -108,13 +101,44 @@ void tn_park_or_hold(struct tn_engine *engine, struct tn_delivery *delivery, int
 	tn_journal_want(engine, delivery, TN_WISH_PARKED);
 }
 
+void tn_park_or_hold(struct tn_engine *engine, struct tn_delivery *delivery, int64_t due_ms)
+{
+	tn_delivery_stop_waiting(engine, delivery);
+	tn_heap_remove(&engine->backoffs, &delivery->timer);
+	tn_journal_forget(engine, delivery);
+	if (!tn_park_has_room(delivery)) {
+		hold(engine, delivery, due_ms);
+		return;
+	}
+	park(engine, delivery, tn_lane_due(engine, delivery, due_ms));
+}
+
+void tn_park_behind(struct tn_engine *engine, struct tn_delivery *delivery)
+{
+	tn_delivery_stop_waiting(engine, delivery);
+	if (tn_park_is_written(delivery))
+		tn_park_put_back(engine, delivery);
+	else
+		park(engine, delivery, tn_lane_due(engine, delivery, TN_ROW_BEHIND_MS));
+}
+
+bool tn_park_is_written(const struct tn_delivery *delivery)
+{
+	return delivery->loaded && delivery->row == TN_ROW_PARKED && !delivery->dirty && !delivery->doubtful &&
+	       delivery->want == TN_WISH_NONE && delivery->sent == TN_WISH_NONE;
+}
+
 void tn_park_put_back(struct tn_engine *engine, struct tn_delivery *delivery)
 {
 	struct tn_target *target = delivery->target;
+	bool in_lane = delivery->lane != NULL; /* which asks for it, whatever its due time there is */
+	if (in_lane)
+		delivery->tries.not_before_ms = TN_ROW_BEHIND_MS;
 	tn_delivery_stop_waiting(engine, delivery);
 	tn_delivery_set_state(engine, delivery, TN_STATE_PARKING);
 	tn_delivery_end(engine, delivery, TN_STATE_PARKED);
-	tn_scan_row_parked(engine, target, INT64_MIN); /* its due time in the store may be an older one than in memory */
+	if (!in_lane)
+		tn_scan_row_parked(engine, target, INT64_MIN); /* its due time in the store may be an older one than in memory */
 }
 
 void tn_park_confirmed(struct tn_engine *engine, struct tn_delivery *delivery)
@@ -134,6 +158,8 @@ void tn_park_refused(struct tn_engine *engine, struct tn_delivery *delivery)
 		delivery->park_counted = false;
 		delivery->target->park_rows--;
 	}
+	if (delivery->tries.not_before_ms >= TN_ROW_BEHIND_MS)
+		delivery->tries.not_before_ms = engine->now_ms;
 	if (arrival != NULL && arrival->abandoned)
 		tn_delivery_end(engine, delivery, TN_STATE_RELEASED);
 	else

@@ -88,25 +88,44 @@ bool tn_recover_join(struct tn_engine *engine, struct tn_delivery *delivery)
 
 /* --- The first scans --- */
 
+static bool has_lanes(const struct tn_engine *engine, bool blocked)
+{
+	for (uint32_t i = 0; i < engine->target_count; i++) {
+		const struct tn_target_limits *limits = &engine->target_list[i]->limits;
+		if (limits->ordered && (!blocked || limits->found_dead_rows > 0))
+			return true;
+	}
+	return false;
+}
+
 static bool skip_stage(const struct tn_engine *engine)
 {
-	const struct tn_reader *reader = &engine->reader;
-	return reader->stage == TN_SCAN_FOR_JOINS && engine->config.recover_window_ms <= 0;
+	switch (engine->reader.stage) {
+	case TN_SCAN_FOR_JOINS: /* which also finds the parked rows of lanes */
+		return engine->config.recover_window_ms <= 0 && !has_lanes(engine, false);
+	case TN_SCAN_FOR_BLOCKS:
+		return !has_lanes(engine, true);
+	default:
+		return false;
+	}
 }
 
 static void next_stage(struct tn_engine *engine)
 {
 	engine->reader.after = (struct tn_row_key){0};
-	engine->reader.stage++;
-	if (skip_stage(engine))
+	do
 		engine->reader.stage++;
+	while (skip_stage(engine));
+	for (uint32_t i = 0; engine->reader.stage == TN_SCAN_FOR_DUE && i < engine->target_count; i++)
+		tn_lane_touch_all(engine, engine->target_list[i]);
 }
 
 bool tn_recover_next_scan(struct tn_engine *engine)
 {
 	struct tn_reader *reader = &engine->reader;
 	static const enum tn_row_state states[] = {
-		[TN_SCAN_FOR_TRIED] = TN_ROW_TRIED, [TN_SCAN_FOR_JOINS] = TN_ROW_PARKED, [TN_SCAN_FOR_OPEN] = TN_ROW_OPEN};
+		[TN_SCAN_FOR_TRIED] = TN_ROW_TRIED, [TN_SCAN_FOR_JOINS] = TN_ROW_PARKED, [TN_SCAN_FOR_BLOCKS] = TN_ROW_DEAD,
+		[TN_SCAN_FOR_OPEN] = TN_ROW_OPEN};
 	if (reader->stage == TN_SCAN_FOR_DUE)
 		return false;
 	reader->use = reader->stage;
@@ -117,7 +136,8 @@ bool tn_recover_next_scan(struct tn_engine *engine)
 
 static bool in_window(const struct tn_engine *engine, const struct tn_row *row)
 {
-	int64_t touched_ms = tn_time_max(row->tries.accepted_ms, row->tries.not_before_ms);
+	bool behind = row->tries.not_before_ms >= TN_ROW_BEHIND_MS;
+	int64_t touched_ms = behind ? row->tries.accepted_ms : tn_time_max(row->tries.accepted_ms, row->tries.not_before_ms);
 	return tn_time_add(touched_ms, engine->config.recover_window_ms) > engine->now_ms;
 }
 
@@ -139,10 +159,15 @@ static bool take_tried(struct tn_engine *engine, const struct tn_page *page, uin
 static bool take_join(struct tn_engine *engine, const struct tn_page *page, uint32_t index)
 {
 	if (!in_window(engine, &page->rows[index]))
-		return true;
+		return tn_lane_found(engine, &page->rows[index]);
 	struct tn_delivery *delivery = tn_scan_load(engine, page, index, false);
 	if (delivery == NULL)
 		return false;
+	if (!tn_lane_found(engine, &page->rows[index])) {
+		delivery->state = TN_STATE_RELEASED;
+		tn_delivery_hold_or_let_go(engine, delivery);
+		return false;
+	}
 	delivery->state = TN_STATE_PARKED; /* in the books as its row; here only to be found by id */
 	tn_recover_remember(engine, delivery);
 	tn_delivery_hold_or_let_go(engine, delivery);
@@ -151,9 +176,17 @@ static bool take_join(struct tn_engine *engine, const struct tn_page *page, uint
 
 static bool take_open(struct tn_engine *engine, const struct tn_page *page, uint32_t index)
 {
+	const struct tn_row *row = &page->rows[index];
+	struct tn_lane *lane = NULL;
+	if (!tn_id_is_zero(&row->lane) && (lane = tn_lane_get(engine, tn_target_find(engine, row->target_no), &row->lane)) == NULL)
+		return false;
 	struct tn_delivery *delivery = tn_scan_load(engine, page, index, true);
+	if (lane != NULL)
+		tn_lane_touch(engine, lane);
 	if (delivery == NULL)
 		return false;
+	if (lane != NULL)
+		tn_lane_enter_row(engine, lane, delivery, row);
 	engine->books.recovered++;
 	tn_delivery_set_state(engine, delivery, TN_STATE_PENDING);
 	if (delivery->tries.not_before_ms > engine->now_ms)
@@ -170,6 +203,8 @@ static bool take(struct tn_engine *engine, const struct tn_page *page, uint32_t 
 		return take_tried(engine, page, index);
 	case TN_SCAN_FOR_JOINS:
 		return take_join(engine, page, index);
+	case TN_SCAN_FOR_BLOCKS:
+		return tn_lane_found(engine, &page->rows[index]);
 	default:
 		return take_open(engine, page, index);
 	}

@@ -10,13 +10,32 @@
  */
 #include "core.h"
 
-bool tn_scan_wanted(const struct tn_engine *engine, const struct tn_target *target)
+static bool wants_due(const struct tn_engine *engine, const struct tn_target *target)
 {
-	if (target->parked == 0 || engine->draining || target->loaded >= engine->config.page_rows)
+	if (target->parked == 0)
 		return false;
 	if (target->limits.removed)
 		return tn_target_expired(engine, target) && target->next_due_ms != INT64_MAX;
 	return target->next_due_ms <= engine->now_ms && !tn_target_waits(engine, target);
+}
+
+static bool wants_lane(const struct tn_engine *engine, const struct tn_target *target)
+{
+	if (tn_list_empty(&target->lanes_to_load) || target->limits.target_no == 0)
+		return false;
+	return tn_target_expired(engine, target) || (!target->limits.removed && !tn_target_waits(engine, target));
+}
+
+bool tn_scan_wanted(const struct tn_engine *engine, const struct tn_target *target)
+{
+	if (engine->draining || target->loaded >= engine->config.page_rows)
+		return false;
+	return wants_due(engine, target) || wants_lane(engine, target);
+}
+
+bool tn_scan_sees_parked(const struct tn_engine *engine)
+{
+	return engine->reader.outstanding && engine->reader.use >= TN_SCAN_FOR_DUE;
 }
 
 static void lower(struct tn_engine *engine, struct tn_target *target, int64_t due_ms, int64_t at_ms)
@@ -65,6 +84,13 @@ static void ask_due(struct tn_engine *engine, struct tn_target *target)
 		.after_due_ms = target->cursor_due_ms};
 }
 
+static void ask_lane(struct tn_engine *engine, struct tn_target *target)
+{
+	engine->reader.target = target;
+	engine->reader.use = TN_SCAN_FOR_LANE;
+	tn_lane_ask(engine, target);
+}
+
 static bool choose_scan(struct tn_engine *engine)
 {
 	struct tn_link *link = tn_list_first(&engine->scans);
@@ -73,7 +99,12 @@ static bool choose_scan(struct tn_engine *engine)
 	if (link == NULL || engine->journal.sent_moves > 0 || engine->journal.moves_doubtful)
 		return false;
 	tn_link_leave(link);
-	ask_due(engine, TN_OWNER(link, struct tn_target, scans));
+	struct tn_target *target = TN_OWNER(link, struct tn_target, scans);
+	target->lane_turn = wants_lane(engine, target) && (!target->lane_turn || !wants_due(engine, target));
+	if (target->lane_turn)
+		ask_lane(engine, target);
+	else
+		ask_due(engine, target);
 	return true;
 }
 
@@ -86,7 +117,7 @@ bool tn_scan_next(struct tn_engine *engine, struct tn_command *out_command)
 		return false;
 	reader->outstanding = true;
 	reader->scan.token = ++reader->token;
-	reader->scan.max_rows = engine->config.page_rows;
+	reader->scan.max_rows = reader->use == TN_SCAN_FOR_LANE ? 1 : engine->config.page_rows;
 	reader->scan.max_bytes = engine->scan_bytes;
 	tn_budget_charge(engine, engine->scan_bytes);
 	*out_command = (struct tn_command){.kind = TN_SCAN, .token = reader->scan.token, .scan = &reader->scan};
@@ -195,13 +226,43 @@ static void leave_parked(struct tn_engine *engine, struct tn_target *target)
 	target->park_rows++;
 }
 
-static void put_in_hand(struct tn_engine *engine, struct tn_target *target, struct tn_delivery *delivery)
+/* lane: it is this row's turn in it; or NULL. False: no memory. */
+static bool put_in_hand(struct tn_engine *engine, struct tn_target *target, struct tn_lane *lane, const struct tn_page *page,
+	uint32_t index)
 {
+	struct tn_delivery *delivery = tn_scan_load(engine, page, index, true);
+	if (delivery == NULL)
+		return false;
 	leave_parked(engine, target);
 	delivery->park_counted = delivery->loaded = true;
 	target->loaded++;
 	tn_park_enter_key(engine, delivery);
+	if (lane != NULL)
+		tn_lane_enter_row(engine, lane, delivery, &page->rows[index]);
 	tn_delivery_make_pending(engine, delivery);
+	return true;
+}
+
+bool tn_scan_take_lane_row(struct tn_engine *engine, struct tn_lane *lane, const struct tn_page *page, uint32_t index,
+	int64_t *out_again_ms)
+{
+	*out_again_ms = engine->rules_changed_ms + engine->removal_grace_ms;
+	if (rule_may_return(engine, page, index) && !tn_target_expired(engine, lane->target))
+		return false;
+	*out_again_ms = engine->now_ms + TN_SCAN_PAUSE_MS;
+	return put_in_hand(engine, lane->target, lane, page, index);
+}
+
+/* The lane of a due row. False: no memory. */
+static bool find_lane(struct tn_engine *engine, struct tn_target *target, const struct tn_row *row, struct tn_lane **out_lane)
+{
+	*out_lane = NULL;
+	if (tn_id_is_zero(&row->lane))
+		return true;
+	*out_lane = tn_lane_get(engine, target, &row->lane);
+	if (*out_lane != NULL)
+		tn_lane_touch(engine, *out_lane);
+	return *out_lane != NULL;
 }
 
 /* False: no memory; this row and those behind it are asked for again. */
@@ -214,12 +275,14 @@ static bool take_row(struct tn_engine *engine, struct tn_target *target, const s
 		lower(engine, target, row->tries.not_before_ms, engine->rules_changed_ms + engine->removal_grace_ms);
 		return true;
 	}
-	struct tn_delivery *delivery = tn_scan_load(engine, page, index, true);
-	if (delivery == NULL) {
+	struct tn_lane *lane;
+	bool found = find_lane(engine, target, row, &lane);
+	if (found && lane != NULL && !tn_target_expired(engine, target) && !tn_lane_takes(engine, lane, row))
+		return true;
+	if (!found || !put_in_hand(engine, target, lane, page, index)) {
 		lower(engine, target, row->tries.not_before_ms, engine->now_ms + TN_SCAN_PAUSE_MS);
 		return false;
 	}
-	put_in_hand(engine, target, delivery);
 	return true;
 }
 
@@ -257,8 +320,10 @@ void tn_engine_page(struct tn_engine *engine, const struct tn_page *page)
 	tn_budget_refund(engine, engine->scan_bytes);
 	if (page->failed)
 		reader->not_before_ms = engine->now_ms + TN_SCAN_PAUSE_MS;
-	struct tn_target *target = reader->use == TN_SCAN_FOR_DUE ? reader->target : NULL;
-	if (!page->failed && target != NULL)
+	struct tn_target *target = tn_scan_sees_parked(engine) ? reader->target : NULL;
+	if (reader->use == TN_SCAN_FOR_LANE)
+		tn_lane_page(engine, reader->lane, page);
+	else if (!page->failed && target != NULL)
 		take_due_page(engine, target, page);
 	else if (!page->failed)
 		tn_recover_page(engine, page);

@@ -64,7 +64,7 @@ void tn_target_update(struct tn_engine *engine, struct tn_target *target)
 
 void tn_target_arm(struct tn_engine *engine, struct tn_target *target, int64_t due_ms)
 {
-	if (due_ms == INT64_MAX)
+	if (due_ms >= TN_ROW_BEHIND_MS)
 		return;
 	if (!tn_heap_holds(&target->timer) || due_ms < tn_heap_due(&engine->target_times, &target->timer))
 		tn_heap_set(&engine->target_times, &target->timer, due_ms);
@@ -102,6 +102,8 @@ static void arm_all(struct tn_engine *engine, struct tn_target *target)
 		due_ms = tn_time_min(due_ms, future(engine, target->next_due_ms));
 	if (target->low_due_ms != INT64_MAX)
 		due_ms = tn_time_min(due_ms, future(engine, target->low_at_ms));
+	if (!tn_list_empty(&target->lanes_resting))
+		due_ms = tn_time_min(due_ms, target->lanes_again_ms);
 	tn_target_arm(engine, target, due_ms);
 }
 
@@ -117,8 +119,11 @@ void tn_target_wake(struct tn_engine *engine, struct tn_target *target)
 		target->hold_limit = target->in_flight + 1;
 	}
 	tn_breaker_wake(engine, target);
-	if (tn_target_expired(engine, target))
+	if (tn_target_expired(engine, target)) {
 		bury_waiting(engine, target);
+		tn_lane_touch_all(engine, target);
+	}
+	tn_lane_wake(engine, target);
 	tn_scan_check_low(engine, target);
 	tn_target_update(engine, target);
 	arm_all(engine, target);
@@ -182,6 +187,9 @@ static struct tn_target *new_target(struct tn_engine *engine, struct tn_str name
 	target->cursor_due_ms = INT64_MIN;
 	tn_list_init(&target->waiting);
 	tn_list_init(&target->running);
+	tn_list_init(&target->lanes);
+	tn_list_init(&target->lanes_to_load);
+	tn_list_init(&target->lanes_resting);
 	return target;
 }
 
@@ -345,8 +353,10 @@ enum tn_status tn_target_new_nobody(struct tn_engine *engine)
 
 static void free_target(struct tn_engine *engine, struct tn_target *target)
 {
-	if (target != NULL)
-		tn_budget_give_furniture(engine, target, sizeof(*target) + target->limits.name.len);
+	if (target == NULL)
+		return;
+	tn_lane_free_all(engine, target);
+	tn_budget_give_furniture(engine, target, sizeof(*target) + target->limits.name.len);
 }
 
 void tn_target_free_all(struct tn_engine *engine)
@@ -383,6 +393,9 @@ bool tn_engine_target_view(const struct tn_engine *engine, uint32_t index, struc
 		out_view->paused_until_ms = target->paused_until_ms;
 		out_view->pause_code = target->pause_code;
 	}
+	out_view->lanes = target->lane_count;
+	out_view->lanes_waiting = target->lanes_waiting;
+	out_view->lanes_blocked = target->lanes_blocked;
 	out_view->queue = target->queue;
 	out_view->dead_rows = target->dead_rows;
 	out_view->dead_bytes = target->dead_bytes;

@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { KINDS = TN_NOTE_BREAKER_CLOSED + 1, LINES_A_WINDOW = 5, WINDOW_MS = 1000 };
+enum { KINDS = TN_NOTE_LANE_BLOCKED + 1, LINES_A_WINDOW = 5, WINDOW_MS = 1000 };
 
 struct kind {
 	int64_t window_start_ms;
@@ -42,6 +42,7 @@ static const struct {
 	[TN_NOTE_NO_TARGET] = {TN_LOG_WARN, "rule or target of a stored delivery is gone"},
 	[TN_NOTE_MEMORY_FULL] = {TN_LOG_WARN, "memory limit reached; sources wait"},
 	[TN_NOTE_STALE_ACK] = {TN_LOG_DEBUG, "answer for a stream that ended was dropped"},
+	[TN_NOTE_LANE_BLOCKED] = {TN_LOG_ERROR, "lane stands still: a dead letter blocks it; see `turnout lanes list`"},
 	[TN_NOTE_DEAD_FULL] = {TN_LOG_ERROR, "target rests: it has all the dead letters it may have; redrive or purge some"},
 	[TN_NOTE_BREAKER_OPENED] = {TN_LOG_WARN, "breaker of target opened; no attempts until it is probed"},
 	[TN_NOTE_BREAKER_HALF_OPEN] = {TN_LOG_INFO, "breaker of target half-open; probing"},

@@ -78,6 +78,8 @@ struct tn_target_limits {
 	struct tn_str queue;              /* its dead letters' queue in the store, at most 64 bytes (copied); empty: "default" */
 	uint64_t dead_max_bytes;          /* of its dead letters (tn_dead_letter_bytes); 0: no cap */
 	enum tn_dead_overflow dead_overflow; /* STOP: beyond the cap the target rests, DEAD_LETTERS_FULL, until some have gone */
+	bool ordered;                     /* its lanes may be blocked by dead letters of another run: these are read at start */
+	bool park_ordered;                /* ordered deliveries are parked although their stream may move to another process */
 	uint64_t found_dead_rows, found_dead_bytes; /* DEAD rows of it when the store was opened; read from the first table only */
 };
 /* What one dead letter counts for, wherever it is counted: its event, and a row. */
@@ -260,7 +262,7 @@ struct tn_command {
 enum tn_note_kind { TN_NOTE_RETRY, TN_NOTE_PARKED, TN_NOTE_DEAD, TN_NOTE_DROPPED, TN_NOTE_TIMEOUT, TN_NOTE_LATE_SUCCESS, TN_NOTE_ORPHAN,
 	TN_NOTE_COMMIT_UNKNOWN, TN_NOTE_COMMIT_REFUSED, TN_NOTE_TARGET_PAUSED, TN_NOTE_PARK_FULL, TN_NOTE_NO_TARGET, TN_NOTE_MEMORY_FULL,
 	TN_NOTE_STALE_ACK, TN_NOTE_DEAD_FULL, TN_NOTE_BREAKER_OPENED, TN_NOTE_BREAKER_HALF_OPEN, TN_NOTE_BREAKER_CLOSED,
-	TN_NOTE_REPLY_REFUSED };
+	TN_NOTE_REPLY_REFUSED, TN_NOTE_LANE_BLOCKED };
 struct tn_note {
 	enum tn_note_kind kind;
 	const char *code;                 /* constant text */
@@ -328,6 +330,7 @@ struct tn_target_view {                   /* one target for status and metrics *
 	uint64_t delivered, retried, dead, dropped, parks;
 	int64_t paused_until_ms;          /* Retry-After; 0: not paused */
 	const char *pause_code;
+	uint32_t lanes, lanes_waiting, lanes_blocked; /* keys with something in hand or parked; those where something waits its turn; for an operator */
 	struct tn_str queue;              /* of its dead letters; empty: "default" */
 	uint64_t dead_rows, dead_bytes, dead_max_bytes; /* in the store */
 	bool dead_full;                   /* it rests until dead letters have gone: pause_code is DEAD_LETTERS_FULL */

@@ -32,6 +32,7 @@ struct tn_policy {
 	int64_t floor_ms;                 /* [50] */
 	int64_t max_age_ms;
 	bool drop_exhausted;              /* on_exhausted: drop, instead of dead_letter_and_continue */
+	bool block_exhausted;             /* on_exhausted: dead_letter_and_block: in a lane, whatever was not delivered stops those behind */
 };
 
 struct tn_doc;

@@ -36,7 +36,7 @@ struct tn_route {               /* one (rule, target); lives as long as its rule
 	struct tn_str rule, target;       /* names: what rows, metrics and dead letters carry */
 	uint32_t target_no;               /* same name, same number, over reloads and (with a store) restarts */
 	const struct tn_policy *policy;   /* retry numbers only; borrowed from the ruleset */
-	bool ordered;                     /* always false until ordering comes */
+	bool ordered;                     /* its target orders by key: matches may have a lane */
 	bool poison;                      /* the built-in route of events that cannot be matched, whose only step is burying */
 };
 

@@ -47,6 +47,10 @@
  * event bytes. DEAD: a dead letter, with event bytes. */
 enum tn_row_state { TN_ROW_OPEN = 1, TN_ROW_TRIED, TN_ROW_PARKED, TN_ROW_DEAD };
 
+/* not_before_ms of a PARKED row that is to be found by its lane (TN_SCAN_LANE), since others of the lane come before it: engine time never
+ * gets there. */
+#define TN_ROW_BEHIND_MS (INT64_C(1) << 60)
+
 struct tn_row_key {
 	uint64_t event_seq;               /* chosen by the engine, ascending, never reused */
 	uint32_t route_no;                /* index of the delivery within its event */
@@ -81,6 +85,7 @@ struct tn_row {
 	enum tn_condition condition;
 	uint32_t redrives;                /* kept through PARKED again */
 	struct tn_str queue;              /* the dead-letter queue; empty: "default" */
+	bool blocks;                      /* its lane starts nothing before it is redriven, purged or released */
 };
 
 enum tn_op_kind {

@@ -126,7 +126,8 @@ static uint32_t route_named(const struct world *world, struct tn_str rule, struc
 
 static void fill_row(struct world *world, struct sim_row *to, const struct tn_row *from)
 {
-	*to = (struct sim_row){.key = from->key, .state = from->state, .id = from->id, .tries = from->tries,
+	*to = (struct sim_row){.key = from->key, .state = from->state, .id = from->id, .tries = from->tries, .lane = from->lane,
+		.lane_seq = from->lane_seq, .blocks = from->blocks,
 		.target_no = from->target_no, .redrives = from->redrives, .condition = from->condition,
 		.route = route_named(world, from->rule, from->target), .has_last = from->last != NULL};
 	if (from->last != NULL) {
@@ -176,6 +177,7 @@ static void redrive(struct world *world, struct tn_row_key key)
 	struct sim_entry *entry = &world->events[event].entries[match];
 	entry->attempts = entry->failures = entry->dead_instance = entry->failed_instance = 0;
 	row->state = TN_ROW_PARKED;
+	row->blocks = false;
 	row->redrives++;
 	row->tries = (struct tn_tries){.accepted_ms = world->disk.batch->now_ms, .not_before_ms = world->disk.batch->now_ms};
 }
@@ -314,8 +316,10 @@ void sim_scanned(struct world *world, const struct tn_command *command)
 	world->disk.page_read = false;
 }
 
-static bool is_before(const struct sim_row *a, const struct sim_row *b)
+static bool is_before(const struct sim_row *a, const struct sim_row *b, enum tn_scan_order order)
 {
+	if (order == TN_SCAN_LANE)
+		return a->lane_seq < b->lane_seq;
 	if (a->tries.not_before_ms != b->tries.not_before_ms)
 		return a->tries.not_before_ms < b->tries.not_before_ms;
 	return tn_row_key_compare(&a->key, &b->key) < 0;
@@ -327,8 +331,10 @@ static bool is_asked_for(const struct tn_scan *scan, const struct sim_row *row)
 		return false;
 	if (scan->order == TN_SCAN_BY_KEY)
 		return tn_row_key_compare(&row->key, &scan->after) > 0;
+	if (scan->order == TN_SCAN_LANE)
+		return tn_id_equal(&row->lane, &scan->lane) && row->lane_seq > scan->after_lane_seq;
 	struct sim_row after = {.tries.not_before_ms = scan->after_due_ms, .key = scan->after};
-	return scan->after_due_ms == INT64_MIN || is_before(&after, row);
+	return scan->after_due_ms == INT64_MIN || is_before(&after, row, scan->order);
 }
 
 /* The next row behind `last` (or from the start), in the scan's order. */
@@ -343,7 +349,7 @@ static const struct sim_row *next_row(const struct sim_disk *disk, const struct 
 		if (scan->order == TN_SCAN_BY_KEY) {
 			if (last == NULL || tn_row_key_compare(&row->key, &last->key) > 0)
 				return row;
-		} else if ((last == NULL || is_before(last, row)) && (best == NULL || is_before(row, best))) {
+		} else if ((last == NULL || is_before(last, row, scan->order)) && (best == NULL || is_before(row, best, scan->order))) {
 			best = row;
 		}
 	}
@@ -366,7 +372,7 @@ static void read_page(struct world *world)
 		row = &disk->page[disk->page_count++];
 	}
 	row = disk->page_count > 0 ? next_row(disk, &disk->page[disk->page_count - 1]) : next_row(disk, NULL);
-	bool due = row != NULL && (disk->scan->order == TN_SCAN_BY_KEY || row->tries.not_before_ms <= disk->scan->until_ms);
+	bool due = row != NULL && (disk->scan->order != TN_SCAN_DUE || row->tries.not_before_ms <= disk->scan->until_ms);
 	disk->page_last = !due;
 	disk->page_next_due_ms = row != NULL && disk->scan->order == TN_SCAN_DUE ? row->tries.not_before_ms : INT64_MAX;
 	sim_say(world, SIM_READ, disk->page_count, disk->page_last, disk->page_fails);
@@ -391,7 +397,8 @@ static void fill_page_row(const struct world *world, struct page_copy *copy, uin
 	copy->last[i] = (struct tn_outcome){.verdict = row->last_verdict, .code = row->code};
 	copy->events[i] = row->event;
 	copy->routes[i] = poison ? &world->ruleset->routes[ROUTES_MAX] : sim_todays_route(world, row->route);
-	copy->rows[i] = (struct tn_row){.key = row->key, .state = row->state, .id = row->id, .tries = row->tries,
+	copy->rows[i] = (struct tn_row){.key = row->key, .state = row->state, .id = row->id, .tries = row->tries, .lane = row->lane,
+		.lane_seq = row->lane_seq, .blocks = row->blocks,
 		.rule = {names[0], 2}, .target = {names[1], 2}, .target_no = row->target_no, .redrives = row->redrives,
 		.origin = tn_str_from(row->origin), .last = row->has_last ? &copy->last[i] : NULL, .condition = row->condition};
 }

@@ -91,6 +91,7 @@ void sim_new_revision(struct world *world)
 		ruleset->policies[i] = drawn->policy;
 		route->policy = &ruleset->policies[i];
 		route->target_no = drawn->target_no;
+		route->ordered = world->targets[drawn->target_no].ordered;
 	}
 	name_route(ruleset, ROUTES_MAX, 'p', 'p');
 	ruleset->routes[ROUTES_MAX].poison = true;

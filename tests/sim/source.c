@@ -15,6 +15,7 @@ static void draw_source(struct world *world, struct sim_source *source)
 {
 	source->kind = (enum sim_source_kind)sim_upto(world, 3);
 	source->cumulative = source->kind == SIM_LOG && sim_chance(world, 60);
+	source->moves = source->kind == SIM_LOG && sim_chance(world, 30);
 	if (source->kind == SIM_LEASE)
 		source->lease_ms = 3000 + sim_upto(world, 30000);
 	sim_draw_dedup(world, source);
@@ -36,7 +37,8 @@ static void open_stream(struct world *world, uint32_t number)
 {
 	struct sim_source *source = &world->sources[number];
 	source->epoch++;
-	struct tn_stream_terms terms = {.lease_ms = source->lease_ms, .cumulative = source->cumulative, .answers = source->answers};
+	struct tn_stream_terms terms = {.lease_ms = source->lease_ms, .cumulative = source->cumulative, .answers = source->answers,
+		.moves = source->moves};
 	if (tn_engine_open_stream(world->engine, stream_of(world, number), &terms) != TN_OK) {
 		source->epoch--;
 		return;
@@ -144,6 +146,7 @@ uint32_t sim_new_event(struct world *world, uint32_t source, bool poison)
 	struct sim_event *event = &world->events[number];
 	event->source = source;
 	event->poison = poison || sim_chance(world, 3);
+	event->lane_key = sim_chance(world, 75) ? 1 + sim_upto(world, 2) : 0;
 	event->event = make_event(world, number, event->poison);
 	draw_matches(world, event);
 	sim_draw_key(world, number);
@@ -163,6 +166,8 @@ static uint32_t next_of_log(struct world *world, struct sim_source *source, uint
 		if (event == EVENTS_MAX)
 			return EVENTS_MAX;
 		source->log[source->log_count++] = (uint16_t)event;
+		if (world->events[event].source == number && world->events[event].offset == 0)
+			world->events[event].offset = source->log_count;
 	}
 	return source->log[source->next_offset];
 }
@@ -216,7 +221,7 @@ bool sim_draft_offer(struct world *world, struct tn_offer *offer, struct tn_matc
 		const struct tn_route *route = &world->ruleset->routes[event->routes[i]];
 		if (route->rule.bytes == NULL)
 			return false; /* today's rules match it otherwise: the simulator waits instead */
-		matches[i] = (struct tn_match){.route = route, .id = sim_id(number, i)};
+		matches[i] = (struct tn_match){.route = route, .id = sim_id(number, i), .lane = sim_lane(world, number, i)};
 	}
 	int len = snprintf(origin, 16, "%u.%u", number, instance);
 	offer->origin = (struct tn_str){origin, (size_t)len};

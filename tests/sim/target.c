@@ -24,6 +24,8 @@ void sim_draw_targets(struct world *world)
 		sim_draw_limits(world, &target->limits);
 		if (sim_chance(world, 25))
 			target->limits.dead_letter_no = 1 + sim_upto(world, world->target_count - 1);
+		target->limits.ordered = target->ordered = sim_chance(world, 50);
+		target->limits.park_ordered = sim_chance(world, 30);
 		if (sim_chance(world, 15))
 			target->limits.dead_max_bytes = 1 + sim_upto(world, 4000);
 	}

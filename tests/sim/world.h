@@ -11,6 +11,7 @@
  *   rules.c   routes and rulesets           ledger.c  what must hold                trace.c what happened
  *   copies.c  events that come twice, keys
  *   limits.c  what a target may take: a model of its breaker, and the operator who plays with it
+ *   order.c   what must hold of lanes
  *   fault.c   the kinds by name             tally.c   what all seeds reached        shrink.c a smaller world that fails alike
  */
 #ifndef TURNOUT_TESTS_SIM_WORLD_H
@@ -87,6 +88,7 @@ struct sim_entry {                      /* one (event, route) */
 	uint32_t delivered_instance, delivered_run; /* told in time; 0: not yet */
 	uint32_t dead_instance;         /* durable dead letter, until redriven */
 	bool acked, dropped, sunk, purged;
+	bool died;                      /* a dead letter once, whatever came of that: it has lost its place in its lane */
 	uint32_t failed_instance, failed_run; /* whose last failure, and in which run of the engine */
 	int64_t not_before_ms;          /* of its next attempt, by policy */
 	bool done;                      /* some copy was delivered, and no reply of it can be lost any more */
@@ -99,6 +101,7 @@ struct sim_event {
 	uint32_t source, match_count, offers, hops;
 	uint32_t key;                   /* number of the event that first had it */
 	bool shares_key;                /* with another payload */
+	uint32_t lane_key, offset;      /* of its lanes, 0: none; LOG: its first place in the log, and one */
 	uint16_t routes[MATCHES_MAX];
 	struct sim_entry entries[MATCHES_MAX];
 };
@@ -111,6 +114,7 @@ struct sim_source {
 	enum sim_source_kind kind;
 	uint32_t credit, epoch;
 	bool open, ending, draining;
+	bool moves;                     /* another process might have its stream next */
 	uint32_t window_max;            /* most positions unanswered at once: for the ledger */
 	uint32_t unanswered;
 	bool cumulative;                /* LOG: an ack is for all before it */
@@ -150,6 +154,7 @@ struct sim_target {
 	uint64_t told_settings;         /* the engine's last news of them */
 	char name[4];
 	bool removed, held;
+	bool ordered;                   /* by the keys of events */
 	uint8_t mode;                   /* enum fault, or FAULT_COUNT: healthy */
 	uint32_t mode_steps;
 	uint32_t running;
@@ -171,7 +176,9 @@ struct sim_attempt {
 struct sim_row {
 	struct tn_row_key key;
 	enum tn_row_state state;
-	struct tn_id id;
+	struct tn_id id, lane;
+	uint64_t lane_seq;
+	bool blocks;
 	struct tn_tries tries;
 	uint32_t route, target_no, redrives, instance;
 	enum tn_condition condition;
@@ -423,9 +430,14 @@ void sim_check_seen(struct world *world, uint32_t event); /* its key is kept */
 void sim_check_end(struct world *world);
 void sim_noted(void *arg, const struct tn_note *note);
 struct tn_id sim_id(uint32_t event, uint32_t match);
+struct tn_id sim_lane(const struct world *world, uint32_t event, uint32_t match); /* zero: unordered */
 void sim_split_id(const struct tn_id *id, uint32_t *out_event, uint32_t *out_match);
 uint64_t sim_hash_attempt(const struct tn_attempt *attempt);
 uint64_t sim_hash_batch(const struct tn_batch *batch);
+
+/* order.c: likewise, of lanes. */
+void sim_check_order(struct world *world, const struct sim_attempt *attempt); /* just started */
+void sim_check_held(struct world *world, const struct sim_row *row);          /* just parked */
 
 /* trace.c */
 void sim_say(struct world *world, enum sim_fact fact, uint32_t detail, int64_t a, int64_t b);

@@ -14,6 +14,7 @@
 #include "turnout/http_client.h"
 
 static const char *const modes[] = {"binary", "structured", NULL};
+static const char *const replies[] = {"ignore", "bus", NULL};
 static const char *const key_formats[] = {"quoted", "bare", NULL};
 
 #define AT(member) offsetof(struct tn_http_target_options, member)
@@ -45,7 +46,8 @@ const struct tn_option tn_http_target_options[] = {
 		.help = "410 holds the target as a refused credential does (on_config_error); false: as 404 (on_missing)"},
 	LATER("auth.oauth2", "OAuth 2"),
 	LATER("abuse_protection", "the webhook handshake"),
-	LATER("reply", "taking events from answers"),
+	{"reply", TN_OPTION_CHOICE, AT(reply_to_bus), "ignore", .choices = replies, .reloadable = true,
+		.help = "bus: a 2xx answer that is an event goes back to the bus, which has it on disk before the delivery counts as done"},
 	LATER("batch", "batches"),
 	{0},
 };

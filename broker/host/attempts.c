@@ -15,6 +15,7 @@ enum { FIRST_CAPACITY = 1024 };
 struct slot {
 	uint64_t token; /* 0: free */
 	struct target_instance *instance;
+	const struct tn_attempt *attempt; /* frozen until its result */
 };
 struct attempts {
 	struct slot *slots;
@@ -32,6 +33,7 @@ struct result_letter {
 	struct target_instance *instance;
 	uint64_t token;
 	uint32_t count, room;
+	struct tn_message *reply; /* in the same block, or NULL */
 	struct tn_outcome outcomes[];
 };
 
@@ -83,11 +85,11 @@ static void grow(struct attempts *attempts)
 	*attempts = bigger;
 }
 
-static void add(struct attempts *attempts, uint64_t token, struct target_instance *instance)
+static void add(struct attempts *attempts, const struct tn_attempt *attempt, struct target_instance *instance)
 {
 	if (++attempts->count * 2 > attempts->capacity)
 		grow(attempts);
-	*find_slot(attempts, token) = (struct slot){token, instance};
+	*find_slot(attempts, attempt->token) = (struct slot){attempt->token, instance, attempt};
 }
 
 /* Linear probing: what stands behind moves up, so that no search ends early. */
@@ -149,7 +151,7 @@ void tn_attempts_start(struct tn_bus *bus, const struct tn_attempt *attempt)
 	struct target_instance *instance = &group->instances[group->next_instance];
 	group->next_instance = (group->next_instance + 1) % group->instance_count;
 	group->in_flight++;
-	add(bus->attempts, attempt->token, instance);
+	add(bus->attempts, attempt, instance);
 	if (instance->worker->threaded)
 		post(instance, attempt, 0, deliver);
 	else
@@ -170,14 +172,19 @@ void tn_attempts_cancel(struct tn_bus *bus, uint64_t token)
 
 /* --- Back --- */
 
-static void take_result(struct tn_bus *bus, const struct tn_result *result)
+static void take_result(struct tn_bus *bus, const struct tn_result *result, const struct tn_message *reply)
 {
 	struct slot *slot = find_slot(bus->attempts, result->token);
 	if (!slot->token)
 		return; /* a second answer: the contract allows one */
 	struct target_group *group = slot->instance->group;
+	const struct tn_attempt *attempt = slot->attempt;
+	struct tn_reply_verdict verdict;
+	struct tn_result instead = {.token = result->token, .count = 1, .outcomes = &verdict.outcome};
 	drop(bus->attempts, slot);
 	group->in_flight--;
+	if (reply && tn_replies_take(bus, group->config->connector->wire, attempt, reply, &verdict))
+		result = &instead;
 	tn_engine_result(bus->engine, result);
 	tn_targets_release(group);
 	tn_turn_want(bus);
@@ -188,7 +195,7 @@ static void open_result(struct tn_mail *mail, void *arg)
 	struct result_letter *letter = (struct result_letter *)mail;
 	struct tn_result result = {.token = letter->token, .count = letter->count, .outcomes = letter->outcomes};
 	if (arg)
-		take_result(letter->instance->group->bus, &result);
+		take_result(letter->instance->group->bus, &result, letter->reply);
 	free(letter);
 }
 
@@ -200,9 +207,37 @@ static char *copy_text(struct tn_str *text, char *to)
 	return to + text->len;
 }
 
-static struct result_letter *copy_result(struct target_instance *instance, const struct tn_result *result)
+static size_t reply_size(const struct tn_message *reply)
 {
-	size_t size = sizeof(struct result_letter) + result->count * sizeof(struct tn_outcome);
+	size_t size = sizeof *reply + reply->header_count * sizeof *reply->headers + reply->content_type.len + reply->body.len;
+	for (uint32_t i = 0; i < reply->header_count; i++)
+		size += reply->headers[i].name.len + reply->headers[i].value.len;
+	return size;
+}
+
+/* Into a block with room for it, suitably aligned. */
+static struct tn_message *copy_reply(const struct tn_message *reply, void *block)
+{
+	struct tn_message *copy = block;
+	struct tn_header *headers = (struct tn_header *)(copy + 1);
+	char *text = (char *)(headers + reply->header_count);
+	*copy = *reply;
+	copy->headers = headers;
+	for (uint32_t i = 0; i < reply->header_count; i++) {
+		headers[i] = reply->headers[i];
+		text = copy_text(&headers[i].name, text);
+		text = copy_text(&headers[i].value, text);
+	}
+	if (copy->content_type.bytes)
+		text = copy_text(&copy->content_type, text);
+	copy_text(&copy->body, text);
+	return copy;
+}
+
+static struct result_letter *copy_result(struct target_instance *instance, const struct tn_result *result,
+	const struct tn_message *reply)
+{
+	size_t size = sizeof(struct result_letter) + result->count * sizeof(struct tn_outcome) + (reply ? reply_size(reply) : 0);
 	for (uint32_t i = 0; i < result->count; i++)
 		size += result->outcomes[i].message.len + result->outcomes[i].sample.len + result->outcomes[i].sent_sha256.len;
 	struct result_letter *letter = malloc(size);
@@ -210,6 +245,10 @@ static struct result_letter *copy_result(struct target_instance *instance, const
 		abort();
 	*letter = (struct result_letter){.mail.open = open_result, .instance = instance, .token = result->token, .count = result->count};
 	char *text = (char *)(letter->outcomes + result->count);
+	if (reply) {
+		letter->reply = copy_reply(reply, text);
+		text += reply_size(reply);
+	}
 	for (uint32_t i = 0; i < result->count; i++) {
 		letter->outcomes[i] = result->outcomes[i];
 		text = copy_text(&letter->outcomes[i].message, text);
@@ -224,9 +263,9 @@ void tn_attempts_result(void *arg, const struct tn_result *result, const struct 
 	struct target_instance *instance = arg;
 	struct tn_bus *bus = instance->group->bus;
 	if (instance->worker->index == 0 && !bus->dispatching)
-		take_result(bus, result);
+		take_result(bus, result, reply);
 	else
-		tn_mailbox_post(bus->workers[0].mailbox, &copy_result(instance, result)->mail);
+		tn_mailbox_post(bus->workers[0].mailbox, &copy_result(instance, result, reply)->mail);
 }
 
 static void open_ready(struct tn_mail *mail, void *arg)

@@ -204,6 +204,15 @@ void tn_attempts_cancel(struct tn_bus *bus, uint64_t token);
 void tn_attempts_result(void *arg, const struct tn_result *result, const struct tn_message *reply);
 void tn_attempts_ready(void *arg, uint32_t room);
 
+/* replies.c */
+struct tn_reply_verdict {
+	struct tn_outcome outcome;
+	char text[256];                   /* what outcome's message may point into */
+};
+/* Offers the event a target answered with. True: it was not taken, and the result is to be what out_verdict says instead. */
+bool tn_replies_take(struct tn_bus *bus, const struct tn_wire *wire, const struct tn_attempt *attempt, const struct tn_message *reply,
+	struct tn_reply_verdict *out_verdict);
+
 /* pages.c */
 void tn_pages_scan(struct tn_bus *bus, const struct tn_scan *scan);
 void tn_pages_completed(void *arg, uint64_t batch, enum tn_commit commit); /* Any thread. */

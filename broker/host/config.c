@@ -33,6 +33,7 @@ static const struct tn_option bus_options[] = {
 	{"limits.settle_deadline", TN_OPTION_DURATION, AT(settle_deadline_ms), "15s", .min = 100, .max = 3600000, .help = "an event unsettled for so long is parked"},
 	{"limits.drain_timeout", TN_OPTION_DURATION, AT(drain_timeout_ms), "30s", .min = 100, .max = 3600000, .help = "on SIGTERM, running attempts may take so long"},
 	{"limits.removal_grace", TN_OPTION_DURATION, AT(removal_grace_ms), "10m", .min = 0, .max = 86400000, .reloadable = true, .help = "deliveries of a removed target wait so long for its return"},
+	{"limits.reply_hops", TN_OPTION_NUMBER, AT(max_hops), "8", .min = 1, .max = 1000, .reloadable = true, .help = "a reply to a reply, so many times over; beyond, it is a dead letter"},
 	{"addresses.allow", TN_OPTION_TEXTS, AT(address_allow), .reloadable = true, .help = "CIDR blocks that targets may connect to although denied by default"},
 	{"addresses.deny", TN_OPTION_TEXTS, AT(address_deny), .reloadable = true, .help = "CIDR blocks that targets may never connect to"},
 	{"eventbridge.account", TN_OPTION_TEXT, AT(account), "000000000000", .reloadable = true, .help = "account of the EventBridge view"},

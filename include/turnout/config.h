@@ -62,7 +62,7 @@ struct tn_config {
 	struct tn_texts rules;            /* paths and globs, as written */
 	bool allow_empty;
 	uint32_t log_level, log_format;   /* enum tn_log_level, tn_log_format */
-	uint64_t max_in_flight, memory_bytes;
+	uint64_t max_in_flight, memory_bytes, max_hops;
 	int64_t park_after_ms, settle_deadline_ms, drain_timeout_ms, removal_grace_ms;
 	struct tn_texts address_allow, address_deny;
 	struct tn_str account, region;    /* of the EventBridge view */

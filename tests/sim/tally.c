@@ -153,7 +153,7 @@ static void print_input(const struct sim_tally *tally, uint32_t number)
 {
 	printf("%-13s", inputs[number].name);
 	for (uint32_t state = 0; state < STATE_COUNT; state++) {
-		if (inputs[number].never & NO(state))
+		if ((inputs[number].never & NO(state)) && tally->met[state][number] == 0)
 			printf("%9s", ".");
 		else
 			printf("%9" PRIu64, tally->met[state][number]);
@@ -171,7 +171,8 @@ void sim_print_pairs(const struct sim_tally *tally)
 	for (uint32_t i = 0; i < INPUT_COUNT; i++) {
 		print_input(tally, i);
 		for (uint32_t state = 0; state < STATE_COUNT; state++) {
-			possible += !(inputs[i].never & NO(state));
+			bool can_be = !(inputs[i].never & NO(state)) || tally->met[state][i] > 0; /* what was met can be */
+			possible += can_be;
 			met += tally->met[state][i] > 0;
 		}
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * command_audit.c - `turnout audit`: the books recomputed from the store; of a running bus through its admin socket, or from the store
- * itself.
+ * command_audit.c - `turnout audit`: the books recomputed from the store; of a running bus through its admin socket, or
+ * from the store itself.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -52,12 +52,16 @@ static void print_findings(const json_t *listed)
 static void print_text(const json_t *report)
 {
 	const json_t *rows = json_object_get(report, "rows"), *listed = json_object_get(report, "listed");
-	printf("rows     open %lld, tried %lld, parked %lld, dead %lld; events %lld, idempotency keys %lld\n", number(rows, "open"),
-		number(rows, "tried"), number(rows, "parked"), number(rows, "dead"), number(report, "events"), number(report, "seen"));
+	printf("rows     open %lld, tried %lld, parked %lld, dead %lld; events %lld, idempotency keys %lld\n",
+	        number(rows, "open"), number(rows, "tried"), number(rows, "parked"), number(rows, "dead"),
+	        number(report, "events"), number(report, "seen"));
 	if (number(report, "aside") > 0)
-		printf("aside    %lld damaged records were set aside earlier: what they stood for was lost here\n", number(report, "aside"));
+		printf("aside    %lld damaged records were set aside earlier: what they stood for was lost here\n",
+		        number(report, "aside"));
 	if (json_object_get(report, "books"))
-		printf("books    %s\n", json_is_true(json_object_get(json_object_get(report, "books"), "closed")) ? "closed" : "NOT CLOSED");
+		printf("books    %s\n", json_is_true(json_object_get(json_object_get(report, "books"), "closed"))
+		                                ? "closed"
+		                                : "NOT CLOSED");
 	print_findings(listed);
 	if (number(report, "findings") > (long long)json_array_size(listed))
 		printf("... and %lld more\n", number(report, "findings") - (long long)json_array_size(listed));
@@ -72,7 +76,8 @@ static int print_report(struct tn_str text, bool json)
 	struct tn_error error = {0};
 	json_t *report = json_loadb(text.bytes, text.len, 0, NULL);
 	if (!report) {
-		tn_error_set(&error, "the answer cannot be read: %.*s", (int)(text.len > 300 ? 300 : text.len), text.bytes);
+		tn_error_set(
+		        &error, "the answer cannot be read: %.*s", (int)(text.len > 300 ? 300 : text.len), text.bytes);
 		return complain(&error);
 	}
 	if (json)
@@ -95,7 +100,8 @@ static int ask_bus(const char *socket, bool json)
 	if (tn_admin_client_call(socket, "/audit", NULL, PATIENCE_S, &answer, &code, &error) != TN_OK) {
 		status = complain(&error);
 	} else if (code != 200) {
-		tn_error_set(&error, "the bus answered %ld: %.*s", code, (int)(answer.len > 300 ? 300 : answer.len), answer.bytes);
+		tn_error_set(&error, "the bus answered %ld: %.*s", code, (int)(answer.len > 300 ? 300 : answer.len),
+		        answer.bytes);
 		status = complain(&error);
 	} else {
 		status = print_report(tn_buf_str(&answer), json);
@@ -141,10 +147,10 @@ static int run(int argc, char **argv)
 	const char *file = "turnout.yaml";
 	bool json = false, repair = false;
 	const struct tn_argument table[] = {
-		{"--config", 'c', TN_ARGUMENT_TEXT, &file},
-		{"--json", 0, TN_ARGUMENT_FLAG, &json},
-		{"--repair", 0, TN_ARGUMENT_FLAG, &repair},
-		{0},
+	        {"--config", 'c', TN_ARGUMENT_TEXT, &file},
+	        {"--json", 0, TN_ARGUMENT_FLAG, &json},
+	        {"--repair", 0, TN_ARGUMENT_FLAG, &repair},
+	        {0},
 	};
 	struct tn_error error = {0};
 	struct tn_config *config;
@@ -157,7 +163,8 @@ static int run(int argc, char **argv)
 	if (tn_admin_client_find(config, socket, sizeof socket) != TN_OK) {
 		status = ask_store(config, json, repair);
 	} else if (repair) {
-		tn_error_set(&error, "a bus is running on the store %s: stop it before a repair", config->store_path.bytes);
+		tn_error_set(
+		        &error, "a bus is running on the store %s: stop it before a repair", config->store_path.bytes);
 		status = complain(&error);
 	} else {
 		status = ask_bus(socket, json);
@@ -167,16 +174,20 @@ static int run(int argc, char **argv)
 }
 
 const struct tn_tool tn_command_audit = {
-	.name = "audit",
-	.summary = "recomputes the books from the store, and says what does not add up",
-	.usage = "audit [-c turnout.yaml] [--json] [--repair]",
-	.help = "Reads everything in the store: each record's checksum, indexes and counters against the rows, both ways, events\n"
-		"against rows, and what ever came and went against what is there. Of a running bus (through the admin socket beside\n"
-		"its store, while it works on) the engine's books too; with none running the store itself, under its lock.\n\n"
-		"  -c, --config FILE   the configuration [turnout.yaml]\n"
-		"      --json          one JSON object\n"
-		"      --repair        first sets damaged records aside and makes indexes and counters anew from the rows; only\n"
-		"                      with no bus running. What was lost is not brought back\n\n"
-		"Exit codes: 0 everything adds up; 1 findings, each with what to do; 2 the store could not be read.\n",
-	.run = run,
+        .name = "audit",
+        .summary = "recomputes the books from the store, and says what does not add up",
+        .usage = "audit [-c turnout.yaml] [--json] [--repair]",
+        .help = "Reads everything in the store: each record's checksum, indexes and counters against the rows, both "
+                "ways, events\n"
+                "against rows, and what ever came and went against what is there. Of a running bus (through the admin "
+                "socket beside\n"
+                "its store, while it works on) the engine's books too; with none running the store itself, under its "
+                "lock.\n\n"
+                "  -c, --config FILE   the configuration [turnout.yaml]\n"
+                "      --json          one JSON object\n"
+                "      --repair        first sets damaged records aside and makes indexes and counters anew from the "
+                "rows; only\n"
+                "                      with no bus running. What was lost is not brought back\n\n"
+                "Exit codes: 0 everything adds up; 1 findings, each with what to do; 2 the store could not be read.\n",
+        .run = run,
 };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * audit.c - does everything add up? The store's audit on a thread of its own, and the engine's books; as one JSON object.
+ * audit.c - does everything add up? The store's audit on a thread of its own, and the engine's books; as one JSON
+ * object.
  *
- * Called by admin.c for GET /audit, and by `turnout audit` with no bus running (tn_audit_json). One audit at a time: it reads the whole
- * store. Bus thread, but for the thread that reads, which touches nothing but the store and its report, and tells the bus thread through a
- * mailbox.
+ * Called by admin.c for GET /audit, and by `turnout audit` with no bus running (tn_audit_json). One audit at a time: it
+ * reads the whole store. Bus thread, but for the thread that reads, which touches nothing but the store and its report,
+ * and tells the bus thread through a mailbox.
  */
 #include "admin_parts.h"
 
@@ -31,8 +32,8 @@ struct audits {
 	struct tn_bus *bus;
 	struct tn_mailbox *mailbox;
 	pthread_t thread;
-	struct audit_run *run;            /* NULL: none under way */
-	struct tn_http_request *request;  /* NULL: its client left */
+	struct audit_run *run; /* NULL: none under way */
+	struct tn_http_request *request; /* NULL: its client left */
 };
 
 /* --- The report --- */
@@ -47,23 +48,27 @@ static json_t *listed_json(const struct tn_audit *audit)
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < audit->listed_count; i++) {
 		const struct tn_audit_finding *finding = &audit->listed[i];
-		json_t *each = json_pack("{s:s s:s s:s s:s}", "code", finding->code, "key", finding->key, "text", finding->text, "advice",
-			finding->advice);
+		json_t *each = json_pack("{s:s s:s s:s s:s}", "code", finding->code, "key", finding->key, "text",
+		        finding->text, "advice", finding->advice);
 		/* Names of targets in it may have been cut in the middle of a character. */
-		json_array_append_new(list, each ? each : json_pack("{s:s s:s}", "code", finding->code, "advice", finding->advice));
+		json_array_append_new(
+		        list, each ? each : json_pack("{s:s s:s}", "code", finding->code, "advice", finding->advice));
 	}
 	return list;
 }
 
 void tn_audit_json(const struct tn_audit *audit, const struct tn_books *books, struct tn_buf *out)
 {
-	json_t *report = json_pack("{s:b s:o s:o s:{s:o s:o s:o s:o} s:o s:o s:o s:o s:o s:o s:o}", "adds_up", audit->findings == 0,
-		"findings", number(audit->findings), "listed", listed_json(audit), "rows", "open", number(audit->rows[TN_ROW_OPEN]), "tried",
-		number(audit->rows[TN_ROW_TRIED]), "parked", number(audit->rows[TN_ROW_PARKED]), "dead", number(audit->rows[TN_ROW_DEAD]),
-		"events", number(audit->events), "seen", number(audit->seen), "names", number(audit->names), "strikes",
-		number(audit->strikes), "kept", number(audit->kept), "aside", number(audit->aside), "leftovers", number(audit->leftovers));
+	json_t *report = json_pack("{s:b s:o s:o s:{s:o s:o s:o s:o} s:o s:o s:o s:o s:o s:o s:o}", "adds_up",
+	        audit->findings == 0, "findings", number(audit->findings), "listed", listed_json(audit), "rows", "open",
+	        number(audit->rows[TN_ROW_OPEN]), "tried", number(audit->rows[TN_ROW_TRIED]), "parked",
+	        number(audit->rows[TN_ROW_PARKED]), "dead", number(audit->rows[TN_ROW_DEAD]), "events",
+	        number(audit->events), "seen", number(audit->seen), "names", number(audit->names), "strikes",
+	        number(audit->strikes), "kept", number(audit->kept), "aside", number(audit->aside), "leftovers",
+	        number(audit->leftovers));
 	if (books)
-		json_object_set_new(report, "books", json_pack("{s:b s:o}", "closed", tn_books_closed(books), "parked", number(books->parked)));
+		json_object_set_new(report, "books",
+		        json_pack("{s:b s:o}", "closed", tn_books_closed(books), "parked", number(books->parked)));
 	char *json = json_dumps(report, JSON_COMPACT);
 	json_decref(report);
 	if (!json)
@@ -72,8 +77,9 @@ void tn_audit_json(const struct tn_audit *audit, const struct tn_books *books, s
 	free(json);
 }
 
-/* The bus thread is between two steps of the engine, and what the store committed is told to the engine afterwards: at any instant the
- * identity closes, and no delivery is counted as parked that has no PARKED row, unless its row was set aside. */
+/* The bus thread is between two steps of the engine, and what the store committed is told to the engine afterwards: at
+ * any instant the identity closes, and no delivery is counted as parked that has no PARKED row, unless its row was set
+ * aside. */
 static void compare_books(const struct tn_bus *bus, struct tn_audit *audit)
 {
 	const struct tn_books *books = tn_engine_books(tn_bus_engine(bus));
@@ -82,11 +88,12 @@ static void compare_books(const struct tn_bus *bus, struct tn_audit *audit)
 	uint64_t rows = facts.rows[TN_ROW_PARKED] + facts.flows.aside[TN_ROW_PARKED];
 	if (!tn_books_closed(books))
 		tn_audit_find(audit, "BOOKS_NOT_CLOSED", "please report this, with `turnout status --json`", "books",
-			"what was matched, recovered and redriven is not what was delivered, died, was dropped, released, parked or is in hand");
+		        "what was matched, recovered and redriven is not what was delivered, died, was dropped, "
+		        "released, parked or is in hand");
 	if (books->parked > rows)
 		tn_audit_find(audit, "BOOKS_PARKED", "please report this, with `turnout status --json`", "books",
-			"%llu deliveries are counted as parked, and the store has %llu rows for them", (unsigned long long)books->parked,
-			(unsigned long long)rows);
+		        "%llu deliveries are counted as parked, and the store has %llu rows for them",
+		        (unsigned long long)books->parked, (unsigned long long)rows);
 }
 
 /* --- The thread --- */

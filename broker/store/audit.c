@@ -2,9 +2,9 @@
  *
  * audit.c - does the store add up? One read transaction over everything in it.
  *
- * Called by the admin room on a thread of its own, and by `turnout audit` where no bus runs. Changes nothing. What belongs together is
- * checked both ways: that each row is found by every index is audit_rows.c, and that the indexes have as many entries as that, and no
- * other, is audit_rows.c too; counters are in audit_counts.c.
+ * Called by the admin room on a thread of its own, and by `turnout audit` where no bus runs. Changes nothing. What
+ * belongs together is checked both ways: that each row is found by every index is audit_rows.c, and that the indexes
+ * have as many entries as that, and no other, is audit_rows.c too; counters are in audit_counts.c.
  */
 #include "audit.h"
 
@@ -15,14 +15,16 @@
 
 enum { STEPS_A_QUESTION = 256 };
 
-const char tn_audit_advice_record[] =
-	"the record is set aside when it is met, or by `turnout audit --repair`; what it stood for is lost here: look for it at its source";
-const char tn_audit_advice_repair[] = "stop the bus and run `turnout audit --repair`: indexes and counters are made anew from the rows";
+const char tn_audit_advice_record[] = "the record is set aside when it is met, or by `turnout audit --repair`; what it "
+                                      "stood for is lost here: look for it at its source";
+const char tn_audit_advice_repair[] =
+        "stop the bus and run `turnout audit --repair`: indexes and counters are made anew from the rows";
 const char tn_audit_advice_report[] = "please report this";
 
 /* --- Findings --- */
 
-void tn_audit_find(struct tn_audit *audit, const char *code, const char *advice, const char *key, const char *format, ...)
+void tn_audit_find(
+        struct tn_audit *audit, const char *code, const char *advice, const char *key, const char *format, ...)
 {
 	if (audit->findings++ >= TN_AUDIT_LISTED)
 		return;
@@ -59,7 +61,8 @@ int tn_audit_step(struct tn_auditing *auditing)
 	return ECANCELED;
 }
 
-int tn_audit_each(struct tn_auditing *auditing, enum tn_db db, int (*each)(struct tn_auditing *auditing, MDB_val key, MDB_val value))
+int tn_audit_each(struct tn_auditing *auditing, enum tn_db db,
+        int (*each)(struct tn_auditing *auditing, MDB_val key, MDB_val value))
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
@@ -77,7 +80,8 @@ int tn_audit_each(struct tn_auditing *auditing, enum tn_db db, int (*each)(struc
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int tn_audit_get(struct tn_auditing *auditing, enum tn_db db, const void *key, size_t len, MDB_val *out_value, bool *out_found)
+int tn_audit_get(
+        struct tn_auditing *auditing, enum tn_db db, const void *key, size_t len, MDB_val *out_value, bool *out_found)
 {
 	MDB_val mdb_key = tn_val(key, len);
 	int rc = mdb_get(auditing->txn, auditing->environment->dbi[db], &mdb_key, out_value);
@@ -110,21 +114,31 @@ static int load_meta(struct tn_auditing *auditing)
 	int rc = tn_meta_load(auditing->environment, auditing->txn, &auditing->meta);
 	if (rc != MDB_CORRUPTED)
 		return rc;
-	tn_audit_find(auditing->out, "META_DAMAGED", tn_audit_advice_repair, "meta", "the store's own counters cannot be read");
+	tn_audit_find(auditing->out, "META_DAMAGED", tn_audit_advice_repair, "meta",
+	        "the store's own counters cannot be read");
 	auditing->meta = (struct tn_meta){.next_seq = UINT64_MAX};
 	return 0;
 }
 
 enum tn_status tn_store_audit(struct tn_store *store, bool (*goes_on)(void *arg), void *arg, struct tn_audit *out_audit,
-	struct tn_error *error)
+        struct tn_error *error)
 {
-	static int (*const parts[])(struct tn_auditing *auditing) = {
-		load_meta, tn_audit_rows, tn_audit_indexes, tn_audit_counts, tn_audit_seen, tn_audit_notes,
+	static int (*const parts[])(struct tn_auditing * auditing) = {
+	        load_meta,
+	        tn_audit_rows,
+	        tn_audit_indexes,
+	        tn_audit_counts,
+	        tn_audit_seen,
+	        tn_audit_notes,
 	};
 	struct tn_store_reading reading;
 	*out_audit = (struct tn_audit){0};
 	int rc = tn_store_begin_reading(store, &reading);
-	struct tn_auditing auditing = {.environment = reading.environment, .txn = reading.txn, .out = out_audit, .goes_on = goes_on, .arg = arg};
+	struct tn_auditing auditing = {.environment = reading.environment,
+	        .txn = reading.txn,
+	        .out = out_audit,
+	        .goes_on = goes_on,
+	        .arg = arg};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts && rc == 0; i++)
 		rc = parts[i](&auditing);
 	tn_arena_fini(&auditing.arena);

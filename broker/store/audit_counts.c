@@ -2,7 +2,8 @@
  *
  * audit_counts.c - counters against what they count; idempotency keys; names, strikes and kept values.
  *
- * Called by audit.c, after the rows were compared with the indexes: counters are compared with the index that they belong to.
+ * Called by audit.c, after the rows were compared with the indexes: counters are compared with the index that they
+ * belong to.
  */
 #include <stdio.h>
 #include "audit.h"
@@ -41,12 +42,14 @@ static void compare_states(struct tn_auditing *auditing, const uint64_t rows[5])
 			out += flows->moved[i][j];
 		}
 		if (auditing->meta.rows[i] != rows[i])
-			tn_audit_find(auditing->out, "COUNT_OF_ROWS", tn_audit_advice_repair, state_names[i], "counted %llu, and there are %llu",
-				(unsigned long long)auditing->meta.rows[i], (unsigned long long)rows[i]);
+			tn_audit_find(auditing->out, "COUNT_OF_ROWS", tn_audit_advice_repair, state_names[i],
+			        "counted %llu, and there are %llu", (unsigned long long)auditing->meta.rows[i],
+			        (unsigned long long)rows[i]);
 		if (in - out != auditing->meta.rows[i])
 			tn_audit_find(auditing->out, "FLOW_OF_ROWS", tn_audit_advice_repair, state_names[i],
-				"%llu came and %llu went since the store was made, and %llu are counted", (unsigned long long)in,
-				(unsigned long long)out, (unsigned long long)auditing->meta.rows[i]);
+			        "%llu came and %llu went since the store was made, and %llu are counted",
+			        (unsigned long long)in, (unsigned long long)out,
+			        (unsigned long long)auditing->meta.rows[i]);
 	}
 }
 
@@ -55,7 +58,7 @@ static void compare_states(struct tn_auditing *auditing, const uint64_t rows[5])
 static bool same_counts(const struct tn_target_count *a, const struct tn_target_count *b)
 {
 	return a->parked_rows == b->parked_rows && a->parked_bytes == b->parked_bytes && a->dead_rows == b->dead_rows &&
-		a->dead_bytes == b->dead_bytes;
+	       a->dead_bytes == b->dead_bytes;
 }
 
 static int compare_target(struct tn_auditing *auditing, const struct tn_target_count *counted)
@@ -65,13 +68,15 @@ static int compare_target(struct tn_auditing *auditing, const struct tn_target_c
 	int rc = tn_target_count_load(auditing->environment, auditing->txn, counted->target_no, &kept);
 	snprintf(text, sizeof text, "target number %u", (unsigned)counted->target_no);
 	if (rc == MDB_CORRUPTED)
-		tn_audit_find(auditing->out, "COUNT_DAMAGED", tn_audit_advice_repair, text, "what is counted for the target cannot be read");
+		tn_audit_find(auditing->out, "COUNT_DAMAGED", tn_audit_advice_repair, text,
+		        "what is counted for the target cannot be read");
 	else if (rc == 0 && !same_counts(counted, &kept))
 		tn_audit_find(auditing->out, "COUNT_OF_TARGET", tn_audit_advice_repair, text,
-			"counted parked %llu, dead %llu (%llu and %llu bytes); there are %llu and %llu (%llu and %llu)",
-			(unsigned long long)kept.parked_rows, (unsigned long long)kept.dead_rows, (unsigned long long)kept.parked_bytes,
-			(unsigned long long)kept.dead_bytes, (unsigned long long)counted->parked_rows, (unsigned long long)counted->dead_rows,
-			(unsigned long long)counted->parked_bytes, (unsigned long long)counted->dead_bytes);
+		        "counted parked %llu, dead %llu (%llu and %llu bytes); there are %llu and %llu (%llu and %llu)",
+		        (unsigned long long)kept.parked_rows, (unsigned long long)kept.dead_rows,
+		        (unsigned long long)kept.parked_bytes, (unsigned long long)kept.dead_bytes,
+		        (unsigned long long)counted->parked_rows, (unsigned long long)counted->dead_rows,
+		        (unsigned long long)counted->parked_bytes, (unsigned long long)counted->dead_bytes);
 	return rc == MDB_CORRUPTED ? 0 : rc;
 }
 
@@ -119,7 +124,7 @@ static int check_seen(struct tn_auditing *auditing, MDB_val key, MDB_val value)
 		memcpy(id.bytes, key.mv_data, sizeof id.bytes);
 	if (key.mv_size != sizeof id.bytes || !tn_seen_read(tn_val_str(value), &id, &seen)) {
 		tn_audit_find(auditing->out, "SEEN_DAMAGED", tn_audit_advice_record, text,
-			"an idempotency key's record cannot be read: its event may be taken twice");
+		        "an idempotency key's record cannot be read: its event may be taken twice");
 		return 0;
 	}
 	auditing->out->seen++;
@@ -127,7 +132,8 @@ static int check_seen(struct tn_auditing *auditing, MDB_val key, MDB_val value)
 	tn_key_put_expiry(expiry, seen.expires_ms, &id);
 	int rc = tn_audit_get(auditing, TN_DB_EXPIRY, expiry, sizeof expiry, &value, &found);
 	if (rc == 0 && !found)
-		tn_audit_find(auditing->out, "SEEN_NEVER_SWEPT", tn_audit_advice_repair, text, "the idempotency key has no entry by expiry");
+		tn_audit_find(auditing->out, "SEEN_NEVER_SWEPT", tn_audit_advice_repair, text,
+		        "the idempotency key has no entry by expiry");
 	return rc;
 }
 
@@ -149,8 +155,9 @@ static int check_expiry(struct tn_auditing *auditing, MDB_val key, MDB_val value
 	if (rc == 0 && aside)
 		auditing->out->leftovers++;
 	else if (rc == 0 && !found)
-		tn_audit_find(auditing->out, "INDEX_POINTS_NOWHERE", tn_audit_advice_repair, tn_audit_hex_text("expiry", key, text),
-			"an index entry for an idempotency key that is not there, or expires at another time");
+		tn_audit_find(auditing->out, "INDEX_POINTS_NOWHERE", tn_audit_advice_repair,
+		        tn_audit_hex_text("expiry", key, text),
+		        "an index entry for an idempotency key that is not there, or expires at another time");
 	return rc;
 }
 
@@ -179,8 +186,9 @@ static int check_name(struct tn_auditing *auditing, MDB_val key, MDB_val value)
 	char text[112];
 	auditing->out->names++;
 	if (key.mv_size != TN_KEY_TARGET || !is_sealed(key, value))
-		tn_audit_find(auditing->out, "NAME_DAMAGED", "the name is read from the target's rows when the store is opened next",
-			tn_audit_hex_text("names", key, text), "the name of a target cannot be read");
+		tn_audit_find(auditing->out, "NAME_DAMAGED",
+		        "the name is read from the target's rows when the store is opened next",
+		        tn_audit_hex_text("names", key, text), "the name of a target cannot be read");
 	return 0;
 }
 
@@ -190,7 +198,7 @@ static int check_strike(struct tn_auditing *auditing, MDB_val key, MDB_val value
 	auditing->out->strikes++;
 	if (!is_sealed(key, value))
 		tn_audit_find(auditing->out, "STRIKE_DAMAGED", "nothing: it counts from one when it is struck again",
-			tn_audit_hex_text("strikes", key, text), "a strike of the crash guard cannot be read");
+		        tn_audit_hex_text("strikes", key, text), "a strike of the crash guard cannot be read");
 	return 0;
 }
 
@@ -199,8 +207,9 @@ static int check_kept(struct tn_auditing *auditing, MDB_val key, MDB_val value)
 	char text[112];
 	auditing->out->kept++;
 	if (!is_sealed(key, value))
-		tn_audit_find(auditing->out, "KEPT_DAMAGED", "a task, such as a redrive, is not resumed: start it again",
-			tn_audit_hex_text("kept", key, text), "what was kept for a task cannot be read");
+		tn_audit_find(auditing->out, "KEPT_DAMAGED",
+		        "a task, such as a redrive, is not resumed: start it again",
+		        tn_audit_hex_text("kept", key, text), "what was kept for a task cannot be read");
 	return 0;
 }
 

@@ -36,6 +36,14 @@ static const char *const database_names[TN_DB_COUNT] = {
 };
 static const char format_key[] = "format";
 
+bool tn_environment_knows(const char *database)
+{
+	for (unsigned i = 0; i < TN_DB_COUNT; i++)
+		if (strcmp(database_names[i], database) == 0)
+			return true;
+	return false;
+}
+
 static enum tn_status fail_lmdb(int rc, const char *path, const char *what, struct tn_error *error)
 {
 	switch (rc) {

@@ -26,6 +26,8 @@ struct tn_environment {
 /* Opens, makes what is missing, checks the format, brings an older store up to it, clears the slots of readers that died. TN_INVALID: not ours, or a newer format. */
 enum tn_status tn_environment_open(struct tn_environment *environment, const char *path, uint64_t map_bytes, struct tn_error *error)
 	TN_MUST_CHECK;
+/* Is that the name of one of its databases? */
+bool tn_environment_knows(const char *database);
 /* No transaction is open. Not open is fine. */
 void tn_environment_close(struct tn_environment *environment);
 /* Bytes in pages that hold something, of all databases and LMDB's own. LMDB code. */

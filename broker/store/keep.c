@@ -30,7 +30,8 @@ static int put_record(struct tn_apply *apply, const struct keep_change *change)
 	tn_record_begin(&apply->record);
 	tn_buf_add_str(&apply->record, change->value);
 	tn_record_seal(&apply->record, KEPT_VERSION, change->name);
-	MDB_val key = tn_val(change->name.bytes, change->name.len), value = tn_val(apply->record.bytes, apply->record.len);
+	MDB_val key = tn_val(change->name.bytes, change->name.len),
+	        value = tn_val(apply->record.bytes, apply->record.len);
 	return mdb_put(apply->txn, apply->environment->dbi[TN_DB_KEPT], &key, &value, 0);
 }
 
@@ -51,7 +52,7 @@ static int keep_once(struct tn_apply *apply, void *arg)
 	if ((rc != 0 && rc != MDB_NOTFOUND) || change->too_many)
 		return rc;
 	return change->value.len > 0 ? put_record(apply, change)
-				     : tn_apply_delete(apply, TN_DB_KEPT, change->name.bytes, change->name.len);
+	                             : tn_apply_delete(apply, TN_DB_KEPT, change->name.bytes, change->name.len);
 }
 
 /* --- Public --- */
@@ -60,12 +61,13 @@ enum tn_status tn_store_keep(struct tn_store *store, struct tn_str name, struct 
 {
 	struct keep_change change = {.name = name, .value = value};
 	if (name.len == 0 || name.len > TN_STORE_KEPT_NAME || value.len > TN_STORE_KEPT_VALUE) {
-		tn_error_set(error, "the store keeps values of up to %d bytes under names of 1 to %d bytes, not %zu under %zu", TN_STORE_KEPT_VALUE,
-			TN_STORE_KEPT_NAME, value.len, name.len);
+		tn_error_set(error,
+		        "the store keeps values of up to %d bytes under names of 1 to %d bytes, not %zu under %zu",
+		        TN_STORE_KEPT_VALUE, TN_STORE_KEPT_NAME, value.len, name.len);
 		return TN_INVALID;
 	}
-	enum tn_status status =
-		tn_writer_call(store, keep_once, &change, value.len > 0 ? TN_SPACE_ROWS : TN_SPACE_SETTLE, "keep a value", error);
+	enum tn_status status = tn_writer_call(
+	        store, keep_once, &change, value.len > 0 ? TN_SPACE_ROWS : TN_SPACE_SETTLE, "keep a value", error);
 	if (status == TN_OK && change.too_many) {
 		tn_error_set(error, "the store %s keeps %d values already", store->path, TN_STORE_KEPT);
 		return TN_FULL;
@@ -91,7 +93,7 @@ enum tn_status tn_store_kept(struct tn_store *store, struct tn_str name, struct 
 	enum tn_status status = tn_store_end_reading(&reading, rc == MDB_NOTFOUND ? 0 : rc, error);
 	if (status != TN_OK || found)
 		return status;
-	tn_error_set(error, "the store %s keeps %s under the name %.*s", store->path, damaged ? "damaged bytes" : "nothing",
-		TN_STR_ARG(name));
+	tn_error_set(error, "the store %s keeps %s under the name %.*s", store->path,
+	        damaged ? "damaged bytes" : "nothing", TN_STR_ARG(name));
 	return damaged ? TN_INVALID : TN_NOT_FOUND;
 }

@@ -2,8 +2,8 @@
  *
  * repair.c - indexes and counters made anew from the rows, where an audit found that they are off.
  *
- * Called by `turnout audit --repair`, with no engine. One transaction on the writer's thread: it happens whole or not at all. Rows and
- * events that cannot be read are set aside; what is lost stays lost.
+ * Called by `turnout audit --repair`, with no engine. One transaction on the writer's thread: it happens whole or not
+ * at all. Rows and events that cannot be read are set aside; what is lost stays lost.
  */
 #include "apply.h"
 #include "aside.h"
@@ -16,7 +16,8 @@
 enum { LONGEST_KEY = 64 };
 
 /* Calls each with every record of a database, which may delete it: the place is kept as a key, not by a cursor. */
-static int each_record(struct tn_apply *apply, enum tn_db db, int (*each)(struct tn_apply *apply, MDB_val key, MDB_val value))
+static int each_record(
+        struct tn_apply *apply, enum tn_db db, int (*each)(struct tn_apply *apply, MDB_val key, MDB_val value))
 {
 	MDB_cursor *cursor;
 	uint8_t at[LONGEST_KEY + 1] = {0};

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * row_index.c - what stands beside a row so that it is found: its entries in `states`, `due` and `lanes`, and its counters.
+ * row_index.c - what stands beside a row so that it is found: its entries in `states`, `due` and `lanes`, and its
+ * counters.
  *
- * Called by apply.c whenever a row comes, goes, or changes what it is found by; by aside.c for rows that cannot be read. The counters
- * change with an entry of `states` and with nothing else, so they equal its entries by construction. Writer thread only.
+ * Called by apply.c whenever a row comes, goes, or changes what it is found by; by aside.c for rows that cannot be
+ * read. The counters change with an entry of `states` and with nothing else, so they equal its entries by construction.
+ * Writer thread only.
  */
 #include "row_index.h"
 
-static int put_entry(struct tn_apply *apply, enum tn_db db, const void *key, size_t key_len, const void *value, size_t value_len)
+static int put_entry(
+        struct tn_apply *apply, enum tn_db db, const void *key, size_t key_len, const void *value, size_t value_len)
 {
 	MDB_val mdb_key = tn_val(key, key_len), mdb_value = tn_val(value, value_len);
 	return mdb_put(apply->txn, apply->environment->dbi[db], &mdb_key, &mdb_value, 0);
@@ -21,7 +24,8 @@ static int enter_state(struct tn_apply *apply, struct tn_row_key row, const stru
 	tn_key_put_state(key, head->state, row);
 	tn_bytes_put32(value, head->target_no);
 	tn_bytes_put32(value + 4, bytes);
-	int rc = tn_target_count_change(&apply->counts, apply->environment, apply->txn, head->target_no, head->state, bytes, 1);
+	int rc = tn_target_count_change(
+	        &apply->counts, apply->environment, apply->txn, head->target_no, head->state, bytes, 1);
 	if (rc == 0)
 		rc = put_entry(apply, TN_DB_STATES, key, sizeof key, value, sizeof value);
 	apply->meta.rows[head->state]++;
@@ -38,8 +42,8 @@ static int leave_state(struct tn_apply *apply, struct tn_row_key row, enum tn_ro
 	if (rc != 0)
 		return rc == MDB_NOTFOUND ? 0 : rc;
 	if (value.mv_size == TN_VALUE_STATE)
-		rc = tn_target_count_change(&apply->counts, apply->environment, apply->txn, tn_bytes_get32(value.mv_data), state,
-			tn_bytes_get32((const uint8_t *)value.mv_data + 4), -1);
+		rc = tn_target_count_change(&apply->counts, apply->environment, apply->txn,
+		        tn_bytes_get32(value.mv_data), state, tn_bytes_get32((const uint8_t *)value.mv_data + 4), -1);
 	if (rc == 0)
 		rc = tn_apply_delete(apply, TN_DB_STATES, key, sizeof key);
 	if (apply->meta.rows[state] > 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * row_index.h - what stands beside a row so that it is found: its entries in `states`, `due` and `lanes`, and its counters.
+ * row_index.h - what stands beside a row so that it is found: its entries in `states`, `due` and `lanes`, and its
+ * counters.
  */
 #ifndef STORE_ROW_INDEX_H
 #define STORE_ROW_INDEX_H
@@ -13,8 +14,8 @@
 int tn_row_index_enter(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head, uint32_t bytes);
 /* Takes it out of everything. */
 int tn_row_index_leave(struct tn_apply *apply, struct tn_row_key row, const struct tn_row_head *head);
-/* The same for a row that cannot be read: what `states` knows of it is believed. Its entries in `due` and `lanes` stay until a scan meets
- * them. */
+/* The same for a row that cannot be read: what `states` knows of it is believed. Its entries in `due` and `lanes` stay
+ * until a scan meets them. */
 int tn_row_index_forget(struct tn_apply *apply, struct tn_row_key row);
 
 static inline bool tn_row_index_has_lane(const struct tn_row_head *head)

@@ -2,8 +2,9 @@
  *
  * seen.c - idempotency keys that were accepted, until they expire.
  *
- * Called by apply.c (put), commit.c (sweep) and scan.c (find). Two databases: `seen` by key, and `expiry`, which says what goes first. A
- * key that is lost - evicted, damaged, with an expired clock - costs a duplicate and never an event, so space is taken from keys first.
+ * Called by apply.c (put), commit.c (sweep) and scan.c (find). Two databases: `seen` by key, and `expiry`, which says
+ * what goes first. A key that is lost - evicted, damaged, with an expired clock - costs a duplicate and never an event,
+ * so space is taken from keys first.
  *
  * Expiry is checked on read; sweeping only gives room back.
  */
@@ -37,10 +38,10 @@ bool tn_seen_read(struct tn_str record, const struct tn_id *key, struct tn_seen 
 		return false;
 	const uint8_t *bytes = (const uint8_t *)content.bytes;
 	*out_seen = (struct tn_seen){
-		.key = *key,
-		.fingerprint = tn_bytes_get64(bytes),
-		.event_seq = tn_bytes_get64(bytes + 8),
-		.expires_ms = (int64_t)tn_bytes_get64(bytes + 16),
+	        .key = *key,
+	        .fingerprint = tn_bytes_get64(bytes),
+	        .event_seq = tn_bytes_get64(bytes + 8),
+	        .expires_ms = (int64_t)tn_bytes_get64(bytes + 16),
 	};
 	return true;
 }
@@ -58,7 +59,8 @@ static void write_record(struct tn_buf *out, const struct tn_seen *seen)
 
 /* --- Reading --- */
 
-static int load(const struct tn_environment *environment, MDB_txn *txn, const struct tn_id *id, struct tn_seen *out_seen, bool *out_damaged)
+static int load(const struct tn_environment *environment, MDB_txn *txn, const struct tn_id *id,
+        struct tn_seen *out_seen, bool *out_damaged)
 {
 	MDB_val key = tn_val(id->bytes, sizeof id->bytes), value;
 	int rc = mdb_get(txn, environment->dbi[TN_DB_SEEN], &key, &value);
@@ -66,8 +68,8 @@ static int load(const struct tn_environment *environment, MDB_txn *txn, const st
 	return rc;
 }
 
-int tn_seen_find(const struct tn_environment *environment, MDB_txn *txn, const struct tn_id *key, int64_t now_ms, struct tn_seen *out_seen,
-	bool *out_found)
+int tn_seen_find(const struct tn_environment *environment, MDB_txn *txn, const struct tn_id *key, int64_t now_ms,
+        struct tn_seen *out_seen, bool *out_found)
 {
 	struct tn_seen seen;
 	bool damaged;
@@ -96,8 +98,8 @@ static int delete_expiry(struct tn_apply *apply, const struct tn_id *id, int64_t
 	return tn_apply_delete(apply, TN_DB_EXPIRY, key, sizeof key);
 }
 
-/* The key that an entry of `expiry` stands for, unless it expires at another time by now: then the entry was left behind by a damaged
- * record. */
+/* The key that an entry of `expiry` stands for, unless it expires at another time by now: then the entry was left
+ * behind by a damaged record. */
 static int drop_entry(struct tn_apply *apply, const struct tn_id *id, int64_t expires_ms)
 {
 	struct tn_seen seen;
@@ -164,7 +166,8 @@ int tn_seen_put(struct tn_apply *apply, const struct tn_seen *seen)
 	uint8_t expiry[TN_KEY_EXPIRY];
 	tn_key_put_expiry(expiry, seen->expires_ms, &seen->key);
 	write_record(&apply->record, seen);
-	MDB_val key = tn_val(seen->key.bytes, sizeof seen->key.bytes), value = tn_val(apply->record.bytes, apply->record.len);
+	MDB_val key = tn_val(seen->key.bytes, sizeof seen->key.bytes),
+	        value = tn_val(apply->record.bytes, apply->record.len);
 	MDB_val expiry_key = tn_val(expiry, sizeof expiry), nothing = tn_val("", 0);
 	rc = mdb_put(apply->txn, apply->environment->dbi[TN_DB_SEEN], &key, &value, 0);
 	if (rc == 0)
@@ -175,6 +178,7 @@ int tn_seen_put(struct tn_apply *apply, const struct tn_seen *seen)
 	if (rc == 0)
 		rc = tn_seen_count(apply->environment, apply->txn, &count);
 	if (rc == 0 && count > apply->max_seen)
-		rc = drop_first(apply, count - apply->max_seen < EVICT_A_PUT ? count - apply->max_seen : EVICT_A_PUT, INT64_MAX);
+		rc = drop_first(apply, count - apply->max_seen < EVICT_A_PUT ? count - apply->max_seen : EVICT_A_PUT,
+		        INT64_MAX);
 	return rc;
 }

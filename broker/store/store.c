@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "file_check.h"
 #include "folder.h"
 #include "lock.h"
 #include "seen.h"
@@ -100,6 +101,8 @@ static enum tn_status open_parts(struct tn_store *store, const char *admin_socke
 		status = tn_lock_take(store->path, admin_socket, &store->lock_fd, error);
 	if (status == TN_OK)
 		status = tn_folder_clear_stillborn(store->path, error);
+	if (status == TN_OK)
+		status = tn_file_check(store->path, error);
 	if (status == TN_OK)
 		status = tn_environment_open(&store->environment, store->path, page_aligned(store->options.max_size_bytes), error);
 	if (status == TN_OK)

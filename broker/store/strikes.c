@@ -2,8 +2,8 @@
  *
  * strikes.c - the crash guard's memory: what was being worked on when a process died, and how often.
  *
- * Called by the host at start, after an unclean exit, before the engine runs. The number is bounded: the one that was struck longest ago
- * goes first. Any thread asks; the writer's thread changes.
+ * Called by the host at start, after an unclean exit, before the engine runs. The number is bounded: the one that was
+ * struck longest ago goes first. Any thread asks; the writer's thread changes.
  */
 #include <stdlib.h>
 #include "apply.h"
@@ -26,12 +26,14 @@ static bool read_record(MDB_val key, MDB_val value, struct tn_strike *out_strike
 {
 	uint8_t version;
 	struct tn_str content;
-	if (key.mv_size != KEY_BYTES || !tn_record_open(tn_val_str(value), tn_val_str(key), STRIKE_VERSION, &version, &content) ||
-		content.len < STRIKE_HEAD)
+	if (key.mv_size != KEY_BYTES ||
+	        !tn_record_open(tn_val_str(value), tn_val_str(key), STRIKE_VERSION, &version, &content) ||
+	        content.len < STRIKE_HEAD)
 		return false;
 	const uint8_t *bytes = (const uint8_t *)content.bytes;
 	*out_stamp = tn_bytes_get64(bytes);
-	*out_strike = (struct tn_strike){tn_bytes_get64(key.mv_data), tn_bytes_get32(bytes + 8), tn_str_tail(content, STRIKE_HEAD)};
+	*out_strike = (struct tn_strike){
+	        tn_bytes_get64(key.mv_data), tn_bytes_get32(bytes + 8), tn_str_tail(content, STRIKE_HEAD)};
 	return true;
 }
 
@@ -111,9 +113,11 @@ static int pardon_once(struct tn_apply *apply, void *arg)
 
 /* --- Public --- */
 
-enum tn_status tn_store_strike(struct tn_store *store, uint64_t hash, struct tn_str where, uint32_t *out_strikes, struct tn_error *error)
+enum tn_status tn_store_strike(
+        struct tn_store *store, uint64_t hash, struct tn_str where, uint32_t *out_strikes, struct tn_error *error)
 {
-	struct strike_change change = {hash, tn_str_make(where.bytes, where.len < TN_STORE_WHERE ? where.len : TN_STORE_WHERE), 0};
+	struct strike_change change = {
+	        hash, tn_str_make(where.bytes, where.len < TN_STORE_WHERE ? where.len : TN_STORE_WHERE), 0};
 	enum tn_status status = tn_writer_call(store, strike_once, &change, TN_SPACE_SETTLE, "count a strike", error);
 	if (status == TN_OK)
 		*out_strikes = change.strikes;
@@ -126,8 +130,8 @@ enum tn_status tn_store_pardon(struct tn_store *store, uint64_t hash, struct tn_
 	return tn_writer_call(store, pardon_once, &change, TN_SPACE_SETTLE, "forget strikes", error);
 }
 
-enum tn_status tn_store_each_strike(struct tn_store *store, void (*each)(void *arg, const struct tn_strike *strike), void *arg,
-	struct tn_error *error)
+enum tn_status tn_store_each_strike(struct tn_store *store, void (*each)(void *arg, const struct tn_strike *strike),
+        void *arg, struct tn_error *error)
 {
 	struct tn_store_reading reading;
 	MDB_cursor *cursor = NULL;

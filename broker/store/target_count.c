@@ -2,8 +2,9 @@
  *
  * target_count.c - how many rows, and how many bytes, of each target are PARKED and DEAD.
  *
- * Called by row_index.c with each change, and by scan.c. The counts equal the entries of `states` by construction, for both are changed
- * with the same numbers in the same transaction; in a transaction they are changed in memory and written once, at its end.
+ * Called by row_index.c with each change, and by scan.c. The counts equal the entries of `states` by construction, for
+ * both are changed with the same numbers in the same transaction; in a transaction they are changed in memory and
+ * written once, at its end.
  */
 #include "target_count.h"
 
@@ -15,7 +16,8 @@ enum { COUNT_VERSION = 1, COUNT_BYTES = 8 * 4 }; /* to change it: as in row_reco
 
 /* --- Reading --- */
 
-static int scan_states(const struct tn_environment *environment, MDB_txn *txn, enum tn_row_state state, struct tn_target_count *count)
+static int scan_states(
+        const struct tn_environment *environment, MDB_txn *txn, enum tn_row_state state, struct tn_target_count *count)
 {
 	MDB_cursor *cursor;
 	uint8_t from[TN_KEY_STATE];
@@ -24,7 +26,8 @@ static int scan_states(const struct tn_environment *environment, MDB_txn *txn, e
 	int rc = mdb_cursor_open(txn, environment->dbi[TN_DB_STATES], &cursor);
 	if (rc != 0)
 		return rc;
-	for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE); rc == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+	for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE); rc == 0;
+	        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
 		if (key.mv_size == 0 || *(const uint8_t *)key.mv_data != state)
 			break;
 		tn_target_count_add_entry(count, key, value);
@@ -35,7 +38,8 @@ static int scan_states(const struct tn_environment *environment, MDB_txn *txn, e
 
 void tn_target_count_add_entry(struct tn_target_count *count, MDB_val key, MDB_val value)
 {
-	if (key.mv_size != TN_KEY_STATE || value.mv_size != TN_VALUE_STATE || tn_bytes_get32(value.mv_data) != count->target_no)
+	if (key.mv_size != TN_KEY_STATE || value.mv_size != TN_VALUE_STATE ||
+	        tn_bytes_get32(value.mv_data) != count->target_no)
 		return;
 	uint32_t bytes = tn_bytes_get32((const uint8_t *)value.mv_data + 4);
 	uint8_t state = *(const uint8_t *)key.mv_data;
@@ -45,7 +49,8 @@ void tn_target_count_add_entry(struct tn_target_count *count, MDB_val key, MDB_v
 	count->dead_bytes += state == TN_ROW_DEAD ? bytes : 0;
 }
 
-int tn_target_count_load(const struct tn_environment *environment, MDB_txn *txn, uint32_t target_no, struct tn_target_count *out_count)
+int tn_target_count_load(
+        const struct tn_environment *environment, MDB_txn *txn, uint32_t target_no, struct tn_target_count *out_count)
 {
 	uint8_t bytes[TN_KEY_TARGET], version;
 	struct tn_str content;
@@ -58,21 +63,23 @@ int tn_target_count_load(const struct tn_environment *environment, MDB_txn *txn,
 	}
 	if (rc != 0)
 		return rc;
-	if (!tn_record_open(tn_val_str(value), tn_str_make((char *)bytes, sizeof bytes), COUNT_VERSION, &version, &content) ||
-		content.len != COUNT_BYTES)
+	if (!tn_record_open(
+	            tn_val_str(value), tn_str_make((char *)bytes, sizeof bytes), COUNT_VERSION, &version, &content) ||
+	        content.len != COUNT_BYTES)
 		return MDB_CORRUPTED;
 	const uint8_t *fields = (const uint8_t *)content.bytes;
 	*out_count = (struct tn_target_count){
-		.target_no = target_no,
-		.parked_rows = tn_bytes_get64(fields),
-		.parked_bytes = tn_bytes_get64(fields + 8),
-		.dead_rows = tn_bytes_get64(fields + 16),
-		.dead_bytes = tn_bytes_get64(fields + 24),
+	        .target_no = target_no,
+	        .parked_rows = tn_bytes_get64(fields),
+	        .parked_bytes = tn_bytes_get64(fields + 8),
+	        .dead_rows = tn_bytes_get64(fields + 16),
+	        .dead_bytes = tn_bytes_get64(fields + 24),
 	};
 	return 0;
 }
 
-int tn_target_count_read(const struct tn_environment *environment, MDB_txn *txn, uint32_t target_no, struct tn_target_count *out_count)
+int tn_target_count_read(
+        const struct tn_environment *environment, MDB_txn *txn, uint32_t target_no, struct tn_target_count *out_count)
 {
 	int rc = tn_target_count_load(environment, txn, target_no, out_count);
 	if (rc != MDB_CORRUPTED)
@@ -122,8 +129,8 @@ static void add(uint64_t *number, uint64_t by, int change)
 		*number -= *number < by ? *number : by;
 }
 
-int tn_target_count_change(struct tn_target_counts *counts, const struct tn_environment *environment, MDB_txn *txn, uint32_t target_no,
-	enum tn_row_state state, uint32_t bytes, int change)
+int tn_target_count_change(struct tn_target_counts *counts, const struct tn_environment *environment, MDB_txn *txn,
+        uint32_t target_no, enum tn_row_state state, uint32_t bytes, int change)
 {
 	if (state != TN_ROW_PARKED && state != TN_ROW_DEAD)
 		return 0;

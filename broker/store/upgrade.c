@@ -2,11 +2,11 @@
  *
  * upgrade.c - brings a store that an older version wrote up to today's format.
  *
- * Called by environment.c at open, in the transaction that writes the new format number: it happens whole or not at all. Work grows with
- * the PARKED and DEAD rows, and is done once.
+ * Called by environment.c at open, in the transaction that writes the new format number: it happens whole or not at
+ * all. Work grows with the PARKED and DEAD rows, and is done once.
  *
- *   format 1 -> 2   `states` says how many bytes a PARKED or DEAD row counts for; `targets` counts rows and bytes in place of `parked`.
- *                   `lanes` stays empty: no row of format 1 has a lane.
+ *   format 1 -> 2   `states` says how many bytes a PARKED or DEAD row counts for; `targets` counts rows and bytes in
+ * place of `parked`. `lanes` stays empty: no row of format 1 has a lane.
  */
 #include "upgrade.h"
 
@@ -16,8 +16,8 @@
 #include "target_count.h"
 
 /* The entry under cursor gets its bytes, and is counted. */
-static int upgrade_entry(const struct tn_environment *environment, MDB_txn *txn, MDB_cursor *cursor, MDB_val old_key, MDB_val old_value,
-	struct tn_target_counts *counts)
+static int upgrade_entry(const struct tn_environment *environment, MDB_txn *txn, MDB_cursor *cursor, MDB_val old_key,
+        MDB_val old_value, struct tn_target_counts *counts)
 {
 	uint8_t bytes[TN_KEY_STATE], new_value[TN_VALUE_STATE];
 	uint32_t size = 0;

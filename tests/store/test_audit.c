@@ -28,8 +28,9 @@ static int set_up(void **state)
 	put(fixture, make_lane_row(6, make_id(3), 60));
 	put(fixture, make_row(7, 0, TN_ROW_DEAD, 1, 0));
 	struct tn_row tried = make_row(8, 0, TN_ROW_TRIED, 1, 0);
-	struct tn_op ops[] = {op_put(&tried), op_on(TN_REDRIVE_ROW, 7, 0), {.kind = TN_PUT_SEEN, .seen = {.key = make_id(1), .expires_ms = 9000}},
-		{.kind = TN_PUT_SEEN, .seen = {.key = make_id(2), .expires_ms = 9500}}};
+	struct tn_op ops[] = {op_put(&tried), op_on(TN_REDRIVE_ROW, 7, 0),
+	        {.kind = TN_PUT_SEEN, .seen = {.key = make_id(1), .expires_ms = 9000}},
+	        {.kind = TN_PUT_SEEN, .seen = {.key = make_id(2), .expires_ms = 9500}}};
 	assert_int_equal(apply(fixture, ops, 4), TN_COMMIT_OK);
 	*state = fixture;
 	return 0;
@@ -68,8 +69,8 @@ static void assert_finds(struct fixture *fixture, const char *code, const char *
 		found = found || (strcmp(finding->code, code) == 0 && strstr(finding->key, key));
 	}
 	if (!found)
-		fail_msg("no %s for %s among %u findings, the first of them %s %s", code, key, audit.listed_count, audit.listed[0].code,
-			audit.listed[0].key);
+		fail_msg("no %s for %s among %u findings, the first of them %s %s", code, key, audit.listed_count,
+		        audit.listed[0].code, audit.listed[0].key);
 }
 
 /* And a repair makes it add up again. */
@@ -214,7 +215,7 @@ static void index_entries_without_a_row_are_found(void **state)
 		const void *key;
 		size_t len;
 	} entries[] = {{"states", state_key, sizeof state_key}, {"due", due, sizeof due}, {"lanes", lane, sizeof lane},
-		{"expiry", expiry, sizeof expiry}};
+	        {"expiry", expiry, sizeof expiry}};
 	for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
 		fixture_close(fixture);
 		raw_put(fixture->path, entries[i].db, entries[i].key, entries[i].len);
@@ -324,24 +325,24 @@ static void an_audit_that_is_ended_says_so(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_store_that_was_used_as_it_should_adds_up),
-		cmocka_unit_test(an_empty_store_adds_up),
-		TEST(a_repair_of_a_good_store_changes_nothing_that_is_seen),
-		TEST(a_damaged_row_is_found),
-		TEST(a_damaged_event_is_found),
-		TEST(what_was_set_aside_is_said_and_is_no_finding),
-		TEST(a_parked_row_that_would_never_be_due_is_found),
-		TEST(a_row_that_its_lane_does_not_have_is_found),
-		TEST(a_row_that_no_scan_finds_is_found),
-		TEST(index_entries_without_a_row_are_found),
-		TEST(event_bytes_that_no_row_stands_for_are_found),
-		TEST(a_row_without_its_event_is_found),
-		TEST(a_sequence_that_would_be_used_again_is_found),
-		TEST(damaged_counts_are_found),
-		TEST(a_damaged_key_strike_or_kept_value_is_found),
-		TEST(a_row_for_a_target_that_is_not_its_number_s_is_found),
-		TEST(many_findings_are_counted_and_the_first_hundred_listed),
-		TEST(an_audit_that_is_ended_says_so),
+	        TEST(a_store_that_was_used_as_it_should_adds_up),
+	        cmocka_unit_test(an_empty_store_adds_up),
+	        TEST(a_repair_of_a_good_store_changes_nothing_that_is_seen),
+	        TEST(a_damaged_row_is_found),
+	        TEST(a_damaged_event_is_found),
+	        TEST(what_was_set_aside_is_said_and_is_no_finding),
+	        TEST(a_parked_row_that_would_never_be_due_is_found),
+	        TEST(a_row_that_its_lane_does_not_have_is_found),
+	        TEST(a_row_that_no_scan_finds_is_found),
+	        TEST(index_entries_without_a_row_are_found),
+	        TEST(event_bytes_that_no_row_stands_for_are_found),
+	        TEST(a_row_without_its_event_is_found),
+	        TEST(a_sequence_that_would_be_used_again_is_found),
+	        TEST(damaged_counts_are_found),
+	        TEST(a_damaged_key_strike_or_kept_value_is_found),
+	        TEST(a_row_for_a_target_that_is_not_its_number_s_is_found),
+	        TEST(many_findings_are_counted_and_the_first_hundred_listed),
+	        TEST(an_audit_that_is_ended_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,7 +182,9 @@ static void names_and_values_that_are_too_long_are_refused(void **state)
 	assert_int_equal(tn_store_keep(fixture->store, TN_STR(""), TN_STR("x"), NULL), TN_INVALID);
 	assert_int_equal(tn_store_keep(fixture->store, tn_str_make(bytes, 65), TN_STR("x"), NULL), TN_INVALID);
 	assert_int_equal(keep(fixture, "a", tn_str_make(bytes, sizeof bytes)), TN_INVALID);
-	assert_int_equal(tn_store_keep(fixture->store, tn_str_make(bytes, 64), tn_str_make(bytes, TN_STORE_KEPT_VALUE), NULL), TN_OK);
+	assert_int_equal(
+	        tn_store_keep(fixture->store, tn_str_make(bytes, 64), tn_str_make(bytes, TN_STORE_KEPT_VALUE), NULL),
+	        TN_OK);
 }
 
 static void only_so_many_values_are_kept(void **state)
@@ -216,16 +218,16 @@ static void a_damaged_value_is_said_to_be_damaged_and_moved_aside_by_the_next(vo
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(strikes_add_up_over_restarts),
-		TEST(what_is_pardoned_starts_at_one_again),
-		TEST(a_damaged_strike_is_moved_aside_and_counts_from_one),
-		TEST(a_long_place_is_cut_off),
-		TEST(what_was_struck_longest_ago_goes_when_there_are_too_many),
-		TEST(a_value_is_kept_until_another_takes_its_place),
-		TEST(an_empty_value_is_no_value),
-		TEST(names_and_values_that_are_too_long_are_refused),
-		TEST(only_so_many_values_are_kept),
-		TEST(a_damaged_value_is_said_to_be_damaged_and_moved_aside_by_the_next),
+	        TEST(strikes_add_up_over_restarts),
+	        TEST(what_is_pardoned_starts_at_one_again),
+	        TEST(a_damaged_strike_is_moved_aside_and_counts_from_one),
+	        TEST(a_long_place_is_cut_off),
+	        TEST(what_was_struck_longest_ago_goes_when_there_are_too_many),
+	        TEST(a_value_is_kept_until_another_takes_its_place),
+	        TEST(an_empty_value_is_no_value),
+	        TEST(names_and_values_that_are_too_long_are_refused),
+	        TEST(only_so_many_values_are_kept),
+	        TEST(a_damaged_value_is_said_to_be_damaged_and_moved_aside_by_the_next),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,8 +36,11 @@ static struct tn_id key_of(uint32_t number)
 static struct tn_op op_seen(uint32_t number, int64_t expires_ms)
 {
 	return (struct tn_op){
-		.kind = TN_PUT_SEEN,
-		.seen = {.key = key_of(number), .fingerprint = 1000 + number, .event_seq = 2000 + number, .expires_ms = expires_ms},
+	        .kind = TN_PUT_SEEN,
+	        .seen = {.key = key_of(number),
+	                .fingerprint = 1000 + number,
+	                .event_seq = 2000 + number,
+	                .expires_ms = expires_ms},
 	};
 }
 
@@ -218,16 +221,16 @@ static void a_damaged_key_is_swept_when_its_time_comes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_key_is_found_with_what_was_put),
-		TEST(a_key_is_found_until_it_expires_and_not_from_then_on),
-		TEST(a_key_put_again_has_its_new_time_only),
-		TEST(a_key_that_was_dropped_is_found_no_more),
-		TEST(expired_keys_are_swept_a_few_with_each_commit),
-		TEST(too_many_keys_push_out_those_that_expire_first),
-		TEST(keys_over_a_bound_that_was_lowered_go_a_few_at_a_time),
-		TEST(keys_leave_most_of_a_small_store_to_events),
-		TEST(a_damaged_key_is_not_found_and_can_be_put_anew),
-		TEST(a_damaged_key_is_swept_when_its_time_comes),
+	        TEST(a_key_is_found_with_what_was_put),
+	        TEST(a_key_is_found_until_it_expires_and_not_from_then_on),
+	        TEST(a_key_put_again_has_its_new_time_only),
+	        TEST(a_key_that_was_dropped_is_found_no_more),
+	        TEST(expired_keys_are_swept_a_few_with_each_commit),
+	        TEST(too_many_keys_push_out_those_that_expire_first),
+	        TEST(keys_over_a_bound_that_was_lowered_go_a_few_at_a_time),
+	        TEST(keys_leave_most_of_a_small_store_to_events),
+	        TEST(a_damaged_key_is_not_found_and_can_be_put_anew),
+	        TEST(a_damaged_key_is_swept_when_its_time_comes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

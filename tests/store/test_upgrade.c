@@ -169,10 +169,10 @@ static void a_store_with_many_rows_is_upgraded_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(everything_is_there),
-		TEST(what_was_parked_and_dead_is_counted_by_target),
-		TEST(what_was_there_counts_as_put),
-		TEST(a_store_with_many_rows_is_upgraded_whole),
+	        TEST(everything_is_there),
+	        TEST(what_was_parked_and_dead_is_counted_by_target),
+	        TEST(what_was_there_counts_as_put),
+	        TEST(a_store_with_many_rows_is_upgraded_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@
 #include "admin_client.h"
 #include "command.h"
 #include "turnout/clock.h"
+#include "turnout/quarantine.h"
 
 enum { WATCH_MS = 100, PLAIN_MS = 5000, BAR = 30, SAMPLE = 5 };
 
@@ -197,6 +198,8 @@ static int count_running(struct dlq *dlq, json_t *request, json_t *sample, struc
 struct stopped {
 	struct dlq *dlq;
 	json_t *sample;
+	uint64_t *chances;                /* names to take out of quarantine */
+	size_t chance_count, chance_capacity;
 };
 
 static bool has_route(void *arg, struct tn_str rule, struct tn_str target)
@@ -217,11 +220,38 @@ static void add_sample(void *arg, const struct tn_row *row, const struct tn_even
 	tn_buf_fini(&line);
 }
 
+/* --- A redrive is another chance for what ended the process --- */
+
+static void note_chance(void *arg, const struct tn_row *row, const struct tn_event *event)
+{
+	struct stopped *stopped = arg;
+	if (stopped->chance_count + TN_QUARANTINE_NAMES > stopped->chance_capacity) {
+		stopped->chance_capacity = stopped->chance_capacity * 2 + TN_QUARANTINE_NAMES;
+		stopped->chances = realloc(stopped->chances, stopped->chance_capacity * sizeof *stopped->chances);
+		if (!stopped->chances)
+			abort();
+	}
+	stopped->chance_count += tn_quarantine_names(row, event, stopped->chances + stopped->chance_count);
+}
+
+static enum tn_status give_chances(struct stopped *stopped, struct tn_error *error)
+{
+	struct tn_store *store = NULL;
+	const struct tn_config *config = stopped->dlq->config;
+	struct tn_store_options options = {.path = config->store_path.bytes, .max_size_bytes = config->store_max_bytes};
+	enum tn_status status = stopped->chance_count == 0 ? TN_OK : tn_admin_client_open_store(&options, &store, error);
+	for (size_t i = 0; i < stopped->chance_count && status == TN_OK; i++)
+		status = tn_store_pardon(store, stopped->chances[i], error);
+	tn_store_close(store);
+	free(stopped->chances);
+	return status;
+}
+
 /* kept: what an interrupted task left, or NULL. */
 static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *kept, json_t *sample, struct tn_dlq_tally *tally)
 {
 	struct tn_error error = {0};
-	struct stopped stopped = {dlq, sample};
+	struct stopped stopped = {.dlq = dlq, .sample = sample};
 	struct tn_letter_query *query = dlq_query(request);
 	if (!query)
 		return TN_EXIT_UNUSABLE;
@@ -237,7 +267,7 @@ static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *k
 		.wall_now_ms = tn_clock_wall_ms(&tn_clock_system),
 	};
 	offline.terms.has_route = has_route;
-	offline.terms.chosen = dlq->dry_run ? add_sample : NULL;
+	offline.terms.chosen = dlq->dry_run ? add_sample : offline.terms.action == TN_DLQ_REDRIVE ? note_chance : NULL;
 	offline.terms.arg = &stopped;
 	if (kept) {
 		int64_t cutoff_ms = json_integer_value(json_object_get(kept, "cutoff_ms"));
@@ -252,7 +282,11 @@ static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *k
 		status = tn_dlq_apply_offline(&offline, tally, &error);
 	tn_ruleset_unref(dlq->ruleset);
 	tn_letter_query_free(query);
-	return status == TN_OK ? TN_EXIT_GOOD : dlq_complain_error(&error);
+	struct tn_error chances_error = {0};
+	enum tn_status given = give_chances(&stopped, &chances_error);
+	if (status == TN_OK && given == TN_OK)
+		return TN_EXIT_GOOD;
+	return dlq_complain_error(status != TN_OK ? &error : &chances_error);
 }
 
 static int move_stopped(struct dlq *dlq, const json_t *request, const json_t *kept)

@@ -80,6 +80,8 @@ static void on_local_request(void *arg, struct tn_http_request *request)
 		tn_dead_letters_request(admin->dead_letters, request);
 	else if (tn_str_is(path, "/breaker"))
 		tn_breakers_request(admin->bus, request);
+	else if (tn_str_is(path, "/quarantine") || tn_str_starts(path, TN_STR("/quarantine/")))
+		tn_admin_quarantine(admin->bus, request);
 	else if (!is_get(request))
 		tn_http_reply_problem(request, 405, 0, "only GET is served here", (struct tn_str){0});
 	else if (tn_str_is(path, "/audit"))

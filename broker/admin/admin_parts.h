@@ -38,5 +38,7 @@ struct redrives;
 struct redrives *tn_redrives_new(struct tn_bus *bus); /* finds what another run left behind */
 void tn_redrives_free(struct redrives *redrives);     /* what runs is interrupted, and kept */
 void tn_redrives_request(struct redrives *redrives, struct tn_http_request *request, struct tn_str path);
+/* quarantine.c: handles /quarantine and what is below it. */
+void tn_admin_quarantine(struct tn_bus *bus, struct tn_http_request *request);
 
 #endif

@@ -345,6 +345,11 @@ static void add_process(struct tn_buf *out, const struct tn_bus *bus)
 	single(out, "turnout_reload_failing", "gauge", "1: the newest rules or configuration on disk were refused", counts.reload_failing);
 	single(out, "turnout_plain_refused_total", "counter", "Requests that were not CloudEvents", counts.plain_refused);
 	single(out, "turnout_arrivals_waiting", "gauge", "Decoded arrivals waiting for room", counts.waiting);
+	struct tn_bus_quarantine quarantine;
+	tn_bus_quarantine(bus, &quarantine);
+	single(out, "turnout_quarantined", "gauge", "Messages, stored events and deliveries that ended the process 3 times", quarantine.held);
+	single(out, "turnout_poison_crash_total", "counter", "Dead-lettered unseen because they are quarantined", quarantine.buried);
+	single(out, "turnout_crash_strikes", "gauge", "Strikes given at this start, after an unclean exit", quarantine.strikes);
 	single(out, "turnout_log_suppressed_total", "counter", "Log lines left out to keep the log readable", counts.notes_suppressed);
 	single(out, "turnout_log_dropped_total", "counter", "Log lines that could not be written", counts.log_dropped);
 	single(out, "process_resident_memory_bytes", "gauge", "Resident memory", resident_bytes());

@@ -66,6 +66,14 @@ static bool has_route(void *arg, struct tn_str rule, struct tn_str target)
 	return tn_bus_has_route(arg, rule, target);
 }
 
+/* A redrive is another chance for what ended the process (quarantine.h). */
+static void give_chance(void *arg, const struct tn_row *row, const struct tn_event *event)
+{
+	struct tn_error error = {0};
+	if (tn_bus_pardon_row(arg, row, event, &error) != TN_OK)
+		tn_log_error(tn_bus_log(arg), "strikes could not be forgotten; it will die of them again", "error=%s", error.message);
+}
+
 /* --- As JSON: for operators, and to be kept --- */
 
 static json_t *number(uint64_t value)
@@ -303,6 +311,7 @@ static struct task *make_task(struct redrives *redrives, json_t *request, struct
 	task->query = query;
 	task->paced_ms = now_ms(task);
 	query->terms.has_route = has_route;
+	query->terms.chosen = query->terms.action == TN_DLQ_REDRIVE ? give_chance : NULL;
 	query->terms.arg = bus;
 	snprintf(task->queue, sizeof task->queue, "%.*s", TN_STR_ARG(query->queue));
 	return task;

@@ -183,7 +183,8 @@ static void fill_loaded(struct tn_engine *engine, struct loaded *loaded, const s
 struct tn_delivery *tn_scan_load(struct tn_engine *engine, const struct tn_page *page, uint32_t index, bool with_event)
 {
 	const struct tn_row *row = &page->rows[index];
-	const struct tn_route *route = page->routes != NULL ? page->routes[index] : NULL;
+	bool quarantined = page->quarantined != NULL && page->quarantined[index];
+	const struct tn_route *route = page->routes != NULL && !quarantined ? page->routes[index] : NULL;
 	size_t size = sizeof(struct loaded) + row->origin.len + (route == NULL ? row->rule.len + row->target.len : 0);
 	if (tn_heap_reserve(&engine->backoffs, engine->heap_room + 1) != TN_OK)
 		return NULL;
@@ -192,8 +193,10 @@ struct tn_delivery *tn_scan_load(struct tn_engine *engine, const struct tn_page 
 		return NULL;
 	memset(loaded, 0, sizeof(*loaded));
 	fill_loaded(engine, loaded, row, route);
-	if (page->quarantined != NULL && page->quarantined[index])
+	if (quarantined) { /* under its own names, so that it may be redriven */
 		loaded->parcel.poison = TN_POISON_CRASH;
+		loaded->route.poison = true;
+	}
 	loaded->parcel.size = size;
 	tn_list_push(&engine->loaded, &loaded->parcel.link);
 	engine->heap_room++;

@@ -112,12 +112,53 @@ static void drop(struct attempts *attempts, struct slot *slot)
 
 /* --- Out --- */
 
+static size_t put(char *out, size_t at, size_t size, struct tn_str text)
+{
+	size_t len = text.len < size - at ? text.len : size - at;
+	memcpy(out + at, text.bytes, len);
+	return at + len;
+}
+
+/* {"rule":"r","target":"t"}: names have no characters that JSON would escape. */
+static struct tn_str describe(const struct tn_attempt *attempt, char *out, size_t size)
+{
+	size_t at = put(out, 0, size, TN_STR("{\"rule\":\""));
+	at = put(out, at, size, attempt->items[0].route->rule);
+	at = put(out, at, size, TN_STR("\",\"target\":\""));
+	at = put(out, at, size, attempt->items[0].route->target);
+	return tn_str_make(out, put(out, at, size, TN_STR("\"}")));
+}
+
+static void enter_batch(struct tn_guard_slot *slot, const struct tn_attempt *attempt, struct tn_str where)
+{
+	uint64_t names[TN_GUARD_NAMES];
+	uint32_t count = attempt->count < TN_GUARD_NAMES ? attempt->count : TN_GUARD_NAMES;
+	for (uint32_t i = 0; i < count; i++)
+		names[i] = tn_quarantine_delivery(&attempt->items[i].id);
+	tn_guard_enter(slot, &(struct tn_guard_work){names, count, where});
+}
+
+/* [worker] A target turns the event into what it sends before deliver() returns: the guard sees to it that this is known. */
+static void hand_over(struct target_instance *instance, const struct tn_attempt *attempt)
+{
+	char text[256];
+	struct tn_guard_slot *slot = instance->worker->slot;
+	struct tn_str where = describe(attempt, text, sizeof text);
+	uint64_t name = tn_quarantine_delivery(&attempt->items[0].id);
+	if (attempt->count == 1)
+		tn_guard_enter(slot, &(struct tn_guard_work){&name, 1, where});
+	else
+		enter_batch(slot, attempt, where);
+	instance->group->config->connector->target->deliver(instance->handle, attempt);
+	tn_guard_leave(slot);
+}
+
 static void deliver(struct tn_mail *mail, void *arg)
 {
 	struct deliver_letter *letter = (struct deliver_letter *)mail;
 	struct target_instance *instance = letter->instance;
 	if (arg)
-		instance->group->config->connector->target->deliver(instance->handle, letter->attempt);
+		hand_over(instance, letter->attempt);
 	free(letter);
 }
 
@@ -140,8 +181,34 @@ static void post(struct target_instance *instance, const struct tn_attempt *atte
 	tn_mailbox_post(instance->worker->mailbox, &letter->mail);
 }
 
+/* True: some of it ended the process too often, and it was answered instead of handed over. What else was in its batch tries again. */
+static bool refuse_quarantined(struct tn_bus *bus, const struct tn_attempt *attempt)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < attempt->count && !any; i++)
+		any = tn_quarantine_holds(bus->quarantine, tn_quarantine_delivery(&attempt->items[i].id));
+	if (!any)
+		return false;
+	struct tn_outcome *outcomes = calloc(attempt->count, sizeof *outcomes);
+	if (!outcomes)
+		abort();
+	for (uint32_t i = 0; i < attempt->count; i++) {
+		outcomes[i] = (struct tn_outcome){.verdict = TN_RETRY, .code = "BATCH_SPLIT", .message = TN_STR("another one of its batch is quarantined")};
+		if (!tn_quarantine_holds(bus->quarantine, tn_quarantine_delivery(&attempt->items[i].id)))
+			continue;
+		outcomes[i] = (struct tn_outcome){.verdict = TN_REJECTED, .code = "POISON_CRASH",
+			.message = TN_STR("the process ended too often while it was handed to its target; it was not tried again")};
+		tn_quarantine_counted(bus->quarantine);
+	}
+	tn_engine_result(bus->engine, &(struct tn_result){.token = attempt->token, .count = attempt->count, .outcomes = outcomes});
+	free(outcomes);
+	return true;
+}
+
 void tn_attempts_start(struct tn_bus *bus, const struct tn_attempt *attempt)
 {
+	if (refuse_quarantined(bus, attempt))
+		return;
 	struct target_group *group = tn_targets_find(bus, attempt->target_no);
 	if (!group) { /* removed between two turns: the engine hears of it like of any target that is not there */
 		struct tn_outcome outcome = {.verdict = TN_RETRY, .code = "NO_TARGET", .message = TN_STR("the target is no longer configured")};
@@ -155,7 +222,7 @@ void tn_attempts_start(struct tn_bus *bus, const struct tn_attempt *attempt)
 	if (instance->worker->threaded)
 		post(instance, attempt, 0, deliver);
 	else
-		group->config->connector->target->deliver(instance->handle, attempt);
+		hand_over(instance, attempt);
 }
 
 void tn_attempts_cancel(struct tn_bus *bus, uint64_t token)

@@ -94,6 +94,7 @@ static enum tn_status open_store(struct tn_bus *bus, struct tn_store_facts *out_
 		.admin_socket = bus->admin_socket,
 		.completed = tn_pages_completed,
 		.arg = bus,
+		.guard = {.enter = tn_quarantine_enter_event, .leave = tn_quarantine_leave_event, .arg = bus},
 	};
 	enum tn_status status = tn_store_open(&options, &bus->store, error);
 	for (int i = 0; status == TN_BUSY && i < STORE_WAITS && a_tool_holds(config->store_path.bytes); i++) {
@@ -138,6 +139,7 @@ static enum tn_status start_parts(struct tn_bus *bus, struct tn_error *error)
 	if (status != TN_OK)
 		return status;
 	anchor_clock(bus, facts.engine_ms);
+	bus->quarantine = tn_quarantine_new(bus);
 	bus->revision = 1;
 	status = tn_config_load_rules(bus->snapshot->config, tn_targets_number, bus, bus->revision, &bus->ruleset, error);
 	if (status == TN_OK)
@@ -240,6 +242,7 @@ void tn_bus_free(struct tn_bus *bus)
 	tn_targets_free(bus);
 	tn_attempts_free(bus->attempts);
 	tn_engine_free(bus->engine);
+	tn_quarantine_free(bus->quarantine);
 	tn_ruleset_unref(bus->ruleset);
 	tn_snapshot_unref(bus->snapshot);
 	tn_snapshot_unref(bus->started);

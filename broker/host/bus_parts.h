@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "guard.h"
 #include "turnout/bus.h"
 #include "turnout/mailbox.h"
 
@@ -39,6 +40,7 @@ struct worker {
 	bool threaded;                    /* all but worker 0 */
 	struct tn_ruleset *ruleset;       /* [worker] the revision it matches with */
 	struct tn_matcher *matcher;       /* [worker] */
+	struct tn_guard_slot *slot;       /* [worker] what it is at work on; NULL: nobody will know */
 	struct tn_offer *offers;          /* [worker] scratch of intake.c, reused */
 	struct tn_match *matches;
 	size_t offer_capacity, match_capacity;
@@ -93,6 +95,7 @@ struct waiting;                           /* intake.c: arrivals the engine had n
 struct watch;                             /* watch.c */
 struct notes;                             /* notes.c */
 struct keeper;                            /* dlq_keeper.c */
+struct quarantine;                        /* quarantine.c */
 struct move_call {                        /* moves.c: whose dead letters are being moved */
 	uint64_t token;
 	tn_bus_moved *done;               /* NULL: nobody's any more */
@@ -135,6 +138,7 @@ struct tn_bus {
 	struct notes *notes;
 	struct move_call move;
 	struct keeper *keeper;
+	struct quarantine *quarantine;
 
 	enum tn_bus_phase phase;
 	bool sources_open, drain_timed_out, failed;
@@ -220,6 +224,22 @@ void tn_pages_completed(void *arg, uint64_t batch, enum tn_commit commit); /* An
 /* dlq_keeper.c */
 struct keeper *tn_keeper_new(struct tn_bus *bus);
 void tn_keeper_free(struct keeper *keeper);
+
+/* quarantine.c: the names of quarantine.h, and who of them has three strikes */
+struct quarantine *tn_quarantine_new(struct tn_bus *bus); /* the store is open, the workers do not run yet */
+void tn_quarantine_free(struct quarantine *quarantine);
+/* Any thread. NULL holds nothing. */
+bool tn_quarantine_holds(const struct quarantine *quarantine, uint64_t name);
+/* Any thread. The message's names; answers how many. origin: its source and position. */
+uint32_t tn_quarantine_message(const struct tn_connector *connector, const struct tn_message *message, struct tn_str origin,
+	uint64_t out_names[2]);
+/* Any thread. Returns owned a raw event: the headers that make an event of it, an empty line, the body; counted. */
+struct tn_event *tn_quarantine_bury(struct quarantine *quarantine, const struct tn_connector *connector, const struct tn_message *message,
+	uint64_t name);
+void tn_quarantine_counted(struct quarantine *quarantine); /* Any thread: something else was buried unseen */
+/* For tn_store_options; arg: the bus. */
+bool tn_quarantine_enter_event(void *arg, uint64_t event_seq, enum tn_store_reader reader);
+void tn_quarantine_leave_event(void *arg, enum tn_store_reader reader);
 
 /* moves.c */
 void tn_moves_ended(struct tn_bus *bus, const struct tn_command *command);

@@ -333,17 +333,48 @@ static struct tn_str describe_origin(const struct source *source, struct tn_posi
 	return tn_str_make(out, len);
 }
 
+/* It ended the process too often: to the dead letters as it is. Its sender hears that it is durable, whatever mode it asked for, since
+ * coming again would help nobody. */
+static void bury_unseen(struct source_instance *instance, const struct tn_message *message, struct tn_position position,
+	struct tn_str origin, uint64_t name)
+{
+	struct tn_bus *bus = instance->source->bus;
+	const struct tn_connector *connector = instance->source->config->connector;
+	struct tn_ruleset *ruleset = instance->worker->ruleset;
+	struct tn_identity identity = {.bus = bus->started->config->bus};
+	struct tn_match match = {.route = tn_ruleset_poison_route(ruleset)};
+	struct tn_offer offer = {.event = tn_quarantine_bury(bus->quarantine, connector, message, name), .ruleset = ruleset,
+		.poison = TN_POISON_CRASH, .matches = &match, .match_count = 1, .origin = origin};
+	match.id = tn_route_delivery_id(&identity, match.route->rule, match.route->target, offer.event);
+	struct tn_arrival arrival = {.position = position, .ack_when = connector->answers ? TN_ACK_JOURNALED : message->ack_when,
+		.offers = &offer, .count = 1};
+	hand_over(instance, &arrival);
+	tn_event_unref(offer.event);
+}
+
 enum tn_status tn_intake_message(struct source_instance *instance, const struct tn_message *message)
 {
 	struct source *source = instance->source;
 	struct tn_decoded decoded = {0};
-	char origin[512];
+	char text[512];
+	uint64_t names[2];
 	atomic_fetch_add_explicit(&source->messages, 1, memory_order_relaxed);
-	if (!decode(instance, message, &decoded))
-		return TN_OK;
 	struct tn_position position = message->position;
 	position.source = source->number;
-	match_all(instance, &decoded, describe_origin(source, position, origin, sizeof origin));
+	struct tn_str origin = describe_origin(source, position, text, sizeof text);
+	uint32_t name_count = tn_quarantine_message(source->config->connector, message, origin, names);
+	for (uint32_t i = 0; i < name_count; i++)
+		if (tn_quarantine_holds(source->bus->quarantine, names[i])) {
+			bury_unseen(instance, message, position, origin, names[i]);
+			return TN_OK;
+		}
+	tn_guard_enter(instance->worker->slot, &(struct tn_guard_work){names, name_count, origin});
+	bool good = decode(instance, message, &decoded);
+	if (good)
+		match_all(instance, &decoded, origin);
+	tn_guard_leave(instance->worker->slot);
+	if (!good)
+		return TN_OK;
 	struct tn_arrival arrival = {.position = position, .ack_when = message->ack_when, .offers = instance->worker->offers,
 		.count = (uint32_t)decoded.count};
 	hand_over(instance, &arrival);

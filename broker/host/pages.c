@@ -76,6 +76,22 @@ static const struct tn_route **find_routes(struct tn_bus *bus, struct tn_page *p
 	return routes;
 }
 
+/* NULL: none is. */
+static bool *find_quarantined(struct tn_bus *bus, const struct tn_page *page)
+{
+	bool *quarantined = NULL;
+	for (uint32_t i = 0; i < page->count; i++) {
+		if (!tn_quarantine_holds(bus->quarantine, tn_quarantine_stored_event(page->rows[i].key.event_seq)))
+			continue;
+		if (!quarantined && !(quarantined = calloc(page->count, sizeof *quarantined)))
+			abort();
+		quarantined[i] = true;
+		if (page->events[i]) /* TRIED rows are read only to be counted */
+			tn_quarantine_counted(bus->quarantine);
+	}
+	return quarantined;
+}
+
 void tn_pages_scan(struct tn_bus *bus, const struct tn_scan *scan)
 {
 	struct tn_page page = {0};
@@ -90,8 +106,11 @@ void tn_pages_scan(struct tn_bus *bus, const struct tn_scan *scan)
 		return;
 	}
 	const struct tn_route **routes = find_routes(bus, &page);
+	bool *quarantined = find_quarantined(bus, &page);
+	page.quarantined = quarantined;
 	tn_engine_page(bus->engine, &page);
 	tn_ruleset_unref(page.ruleset);
 	free(routes);
+	free(quarantined);
 	tn_page_fini(&page);
 }

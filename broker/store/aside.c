@@ -72,7 +72,7 @@ static int event_is_fine(struct tn_apply *apply, uint64_t event_seq, bool *out_f
 	tn_bytes_put64(key, event_seq);
 	MDB_val mdb_key = tn_val(key, sizeof key), value;
 	int rc = mdb_get(apply->txn, apply->environment->dbi[TN_DB_EVENTS], &mdb_key, &value);
-	struct tn_event *event = rc == 0 ? tn_event_record_read(tn_val_str(value), event_seq) : NULL;
+	struct tn_event *event = rc == 0 ? tn_event_record_read(tn_val_str(value), event_seq, apply->environment->guard, TN_READER_WRITER) : NULL;
 	*out_fine = event != NULL;
 	tn_event_unref(event);
 	return rc == MDB_NOTFOUND ? 0 : rc;

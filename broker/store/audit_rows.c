@@ -8,6 +8,7 @@
 #include "audit.h"
 
 #include <stdio.h>
+#include <string.h>
 #include "event_record.h"
 #include "record.h"
 #include "row_index.h"
@@ -127,6 +128,12 @@ static int next_event(struct walk *walk)
 	return advance(walk->events, &walk->event_key, &walk->event_value, TN_KEY_EVENT, &walk->event);
 }
 
+/* Buried without being looked at: it counts for more than its event would, if that may be looked at by now. */
+static bool is_unread(const struct tn_row *row)
+{
+	return row->last && row->last->code && strcmp(row->last->code, "POISON_CRASH") == 0;
+}
+
 static int check_row(struct tn_auditing *auditing, const struct walk *walk, bool has_event, uint32_t bytes)
 {
 	struct tn_row_key key = tn_key_get_row(walk->row_key.mv_data);
@@ -146,7 +153,7 @@ static int check_row(struct tn_auditing *auditing, const struct walk *walk, bool
 	if (head.state != TN_ROW_TRIED && !has_event)
 		tn_audit_find(auditing->out, "ROW_WITHOUT_EVENT", tn_audit_advice_record, text,
 		        "the row's event is not there");
-	int rc = check_state(auditing, key, &head, counts && has_event ? bytes : 0);
+	int rc = check_state(auditing, key, &head, counts && has_event && !is_unread(&row) ? bytes : 0);
 	if (rc == 0 && head.state == TN_ROW_PARKED)
 		rc = check_parked(auditing, key, &head);
 	return rc == 0 ? check_name(auditing, &row) : rc;
@@ -157,10 +164,11 @@ static void check_event(
         struct tn_auditing *auditing, const struct walk *walk, uint64_t seq, bool has_rows, uint32_t *out_bytes)
 {
 	char text[112];
-	struct tn_event *event = tn_event_record_read(tn_val_str(walk->event_value), seq);
+	struct tn_event *event = tn_event_record_read(tn_val_str(walk->event_value), seq, auditing->environment->guard, TN_READER_AUDIT);
 	snprintf(text, sizeof text, "event %016llx", (unsigned long long)seq);
 	auditing->out->events++;
-	*out_bytes = event ? (uint32_t)tn_store_row_bytes(event) : 0;
+	bool unread = event && tn_event_is_raw(event) && tn_str_is(tn_event_raw_reason(event), TN_EVENT_UNREAD);
+	*out_bytes = event && !unread ? (uint32_t)tn_store_row_bytes(event) : 0;
 	if (!event)
 		tn_audit_find(auditing->out, "EVENT_DAMAGED", tn_audit_advice_record, text,
 		        "the event's record cannot be read");

@@ -162,7 +162,7 @@ static enum tn_status open_databases(struct tn_environment *environment, const c
 enum tn_status tn_environment_open(struct tn_environment *environment, const char *path, uint64_t map_bytes, struct tn_error *error)
 {
 	int dead_readers;
-	*environment = (struct tn_environment){.map_bytes = map_bytes};
+	*environment = (struct tn_environment){.map_bytes = map_bytes, .guard = environment->guard};
 	int rc = mdb_env_create(&environment->env);
 	if (rc != 0)
 		return fail_lmdb(rc, path, "open", error);

@@ -21,6 +21,7 @@ struct tn_environment {
 	MDB_dbi dbi[TN_DB_COUNT];
 	uint64_t map_bytes;
 	uint32_t page_bytes;
+	const struct tn_store_guard *guard; /* of the options, or NULL; stays over closing and opening */
 };
 
 /* Opens, makes what is missing, checks the format, brings an older store up to it, clears the slots of readers that died. TN_INVALID: not ours, or a newer format. */

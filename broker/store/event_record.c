@@ -20,15 +20,25 @@ void tn_event_record_write(struct tn_buf *out, uint64_t event_seq, const struct 
 	tn_record_seal(out, EVENT_VERSION, tn_str_make((char *)key, sizeof key));
 }
 
-struct tn_event *tn_event_record_read(struct tn_str record, uint64_t event_seq)
+static bool open_record(struct tn_str record, uint64_t event_seq, struct tn_str *out_content)
 {
 	uint8_t key[TN_KEY_EVENT], version;
-	struct tn_str content;
-	struct tn_event *event;
 	tn_bytes_put64(key, event_seq);
-	if (!tn_record_open(record, tn_str_make((char *)key, sizeof key), EVENT_VERSION, &version, &content))
+	return tn_record_open(record, tn_str_make((char *)key, sizeof key), EVENT_VERSION, &version, out_content);
+}
+
+struct tn_event *tn_event_record_read(struct tn_str record, uint64_t event_seq, const struct tn_store_guard *guard, enum tn_store_reader reader)
+{
+	struct tn_str content;
+	struct tn_event *event = NULL;
+	if (!open_record(record, event_seq, &content))
 		return NULL;
-	return tn_event_thaw(content, &event, NULL) == TN_OK ? event : NULL;
+	if (guard && guard->enter(guard->arg, event_seq, reader))
+		return tn_event_new_raw(content, TN_STR(TN_EVENT_UNREAD), 0);
+	enum tn_status status = tn_event_thaw(content, &event, NULL);
+	if (guard)
+		guard->leave(guard->arg, reader);
+	return status == TN_OK ? event : NULL;
 }
 
 int tn_event_record_weigh(const struct tn_environment *environment, MDB_txn *txn, uint64_t event_seq, uint32_t *out_bytes)
@@ -39,7 +49,7 @@ int tn_event_record_weigh(const struct tn_environment *environment, MDB_txn *txn
 	int rc = mdb_get(txn, environment->dbi[TN_DB_EVENTS], &key, &value);
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		return rc;
-	struct tn_event *event = rc == 0 ? tn_event_record_read(tn_val_str(value), event_seq) : NULL;
+	struct tn_event *event = rc == 0 ? tn_event_record_read(tn_val_str(value), event_seq, environment->guard, TN_READER_WRITER) : NULL;
 	*out_bytes = (uint32_t)tn_store_row_bytes(event);
 	tn_event_unref(event);
 	return 0;

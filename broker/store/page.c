@@ -107,7 +107,7 @@ int tn_page_add_row(struct tn_page_memory *memory, const struct tn_environment *
 		return 0;
 	}
 	if (head.state != TN_ROW_TRIED && !event) {
-		event = tn_event_record_read(tn_val_str(event_record), key.event_seq);
+		event = tn_event_record_read(tn_val_str(event_record), key.event_seq, environment->guard, TN_READER_SCAN);
 		if (!event)
 			return 0;
 	}

@@ -83,7 +83,7 @@ static int repair_event(struct tn_apply *apply, MDB_val key, MDB_val value)
 	if (key.mv_size == TN_KEY_EVENT) {
 		uint64_t seq = tn_bytes_get64(key.mv_data);
 		pass_seq(apply, seq);
-		event = tn_event_record_read(tn_val_str(value), seq);
+		event = tn_event_record_read(tn_val_str(value), seq, NULL, TN_READER_AUDIT);
 		rc = tn_apply_has_rows(apply, seq, &has_rows);
 	}
 	if (rc == 0 && (!has_rows || !event))

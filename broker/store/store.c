@@ -128,6 +128,7 @@ enum tn_status tn_store_open(const struct tn_store_options *options, struct tn_s
 	store->options = *options;
 	store->options.path = store->path;
 	store->options.admin_socket = NULL;
+	store->environment.guard = options->guard.enter ? &store->options.guard : NULL;
 	store->lock_fd = -1;
 	pthread_rwlock_init(&store->environment_lock, NULL);
 	pthread_mutex_init(&store->facts_lock, NULL);

@@ -12,6 +12,8 @@
  *   GET  /status              the books, sources, targets, store, as one JSON object
  *   GET  /audit               the books recomputed from the store, as tn_audit_json writes them; takes a while. 409: one is under way
  *   GET  /dlq/ID              one dead-letter record
+ *   GET  /quarantine          what the process died at work on: {"strikes": [...]}, see quarantine.h
+ *   POST /quarantine/release  {"hashes": [...]}, at most TN_ADMIN_RELEASES: forgets their strikes; answers {"released": N}
  *   POST /breaker             {"target": NAME, "state": "open" or "closed"}; 204, or 404 for no such target
  *
  * The bodies of these are what letter_query.h says; the first three answer a page and, with "next", where to go on ("after"):
@@ -30,6 +32,7 @@
 #include "turnout/error.h"
 
 struct tn_admin;
+enum { TN_ADMIN_RELEASES = 16 };
 
 /* Returns owned, listening. TN_BUSY: admin.listen is in use. */
 enum tn_status tn_admin_new(struct tn_bus *bus, struct tn_admin **out_admin, struct tn_error *error) TN_MUST_CHECK;

@@ -18,6 +18,7 @@
 #include "turnout/engine.h"
 #include "turnout/error.h"
 #include "turnout/log.h"
+#include "turnout/quarantine.h"
 #include "turnout/store.h"
 
 struct event_base;
@@ -79,6 +80,19 @@ struct tn_bus_keeping {                   /* dead letters that were taken away, 
 void tn_bus_keeping(const struct tn_bus *bus, struct tn_bus_keeping *out_keeping);
 /* When the oldest dead letter of the engine's target with that index died (engine time), as of some seconds ago; 0: it has none. */
 int64_t tn_bus_oldest_dead_ms(const struct tn_bus *bus, uint32_t index);
+
+/* What ended the process (quarantine.h). */
+struct tn_bus_quarantine {
+	uint64_t held;                    /* names in quarantine */
+	uint64_t strikes;                 /* given at this start */
+	uint64_t buried;                  /* messages, rows and deliveries that were not looked at, since start */
+};
+void tn_bus_quarantine(const struct tn_bus *bus, struct tn_bus_quarantine *out_view);
+/* Forgets its strikes, from now on. Waits for the disk. TN_FULL, TN_IO: it is as before, for all anybody knows. */
+enum tn_status tn_bus_pardon(struct tn_bus *bus, uint64_t name, struct tn_error *error) TN_MUST_CHECK;
+/* The same for all names of a dead letter that are in quarantine: before it is sent again. */
+enum tn_status tn_bus_pardon_row(struct tn_bus *bus, const struct tn_row *row, const struct tn_event *event, struct tn_error *error)
+	TN_MUST_CHECK;
 
 /* Dead letters (engine.h): moves rows read from the store, as_of tn_bus_moves_ended before. TN_FULL: read again in a moment. done is
  * called later, with the number moved: all of them, or 0 when a full store refused them. The token is the bus's. */

@@ -102,6 +102,7 @@ struct tn_connector {
 	enum tn_placement placement;
 	bool answers;                                /* its sender waits for a verdict on each message (HTTP) */
 	bool cumulative_ack, shared_group;
+	bool lasting_positions;                      /* what describe() says of a position means the same message after a restart */
 	const struct tn_wire *wire;
 	const struct tn_source_ops *source;          /* NULL: cannot be a source */
 	const struct tn_target_ops *target;          /* NULL: cannot be a target */

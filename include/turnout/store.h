@@ -149,11 +149,21 @@ struct tn_page {
 	int64_t next_due_ms;              /* DUE: earliest not_before behind this page, or INT64_MAX */
 	struct tn_ruleset *ruleset;       /* filled in by the host: today's rules; its ref is given back by the host */
 	const struct tn_route *const *routes; /* by the host, by row; NULL: rule or target is gone */
-	const bool *quarantined;          /* by the host, by row, whose route is poison then (TN_POISON_CRASH); NULL: none is */
+	const bool *quarantined;          /* by the host, by row: buried under its own names (TN_POISON_CRASH), whatever its route; NULL: none is */
 	struct tn_page_memory *memory;    /* private to the store; NULL in a page made by hand */
 };
 
 struct tn_store;
+
+/* Whose thread: the caller of scan and get, which is one thread where there is a guard; the writer's; the caller of audit. */
+enum tn_store_reader { TN_READER_SCAN, TN_READER_WRITER, TN_READER_AUDIT, TN_STORE_READERS };
+struct tn_store_guard {                   /* the crash guard's eye on events that are read from the store (section 13) */
+	/* Before an event's bytes are looked into, and after, on the reader's thread. True: they are not to be looked into; the event is
+	 * answered raw, with its bytes as the store has them, and leave is not called. */
+	bool (*enter)(void *arg, uint64_t event_seq, enum tn_store_reader reader);
+	void (*leave)(void *arg, enum tn_store_reader reader);
+	void *arg;
+};
 
 struct tn_store_options {
 	const char *path;                 /* folder; made with 0700 when missing (its parent must exist) */
@@ -164,6 +174,7 @@ struct tn_store_options {
 	/* Posted from the writer thread, in order; must not block, may only enqueue. */
 	void (*completed)(void *arg, uint64_t batch, enum tn_commit commit);
 	void *arg;
+	struct tn_store_guard guard;      /* enter NULL: none */
 };
 /* How many rows ever went where, since the store was made (or since these are counted: what was there then counts as put). Always
  * rows[s] = put[s] + sum of moved[any][s] - sum of moved[s][any] - dropped[s] - aside[s]. */

@@ -231,6 +231,7 @@ class Bus:
         self.admin_port = free_port()
         self.process = None
         self.runs = 0
+        self.binary = TURNOUT
         os.makedirs(place.path(name, "rules"), exist_ok=True)
         self.config = {
             "bus": "test",
@@ -260,7 +261,7 @@ class Bus:
         """Starts it without waiting."""
         self.runs += 1
         self.process = self.place.start(f"{self.name}-{self.runs}" if self.runs > 1 else self.name,
-                                        [TURNOUT, "run", "-c", self.path("turnout.yaml")], **options)
+                                        [self.binary, "run", "-c", self.path("turnout.yaml")], **options)
         return self
 
     def start(self, **options):

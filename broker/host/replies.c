@@ -131,7 +131,7 @@ static void cannot_read(struct tn_reply_verdict *verdict, const struct tn_wire_e
 		.message = tn_str_from(verdict->text)};
 }
 
-bool tn_replies_take(struct tn_bus *bus, const struct tn_wire *wire, const struct tn_attempt *attempt, const struct tn_message *reply,
+static bool take_reply(struct tn_bus *bus, const struct tn_wire *wire, const struct tn_attempt *attempt, const struct tn_message *reply,
 	struct tn_reply_verdict *out_verdict)
 {
 	struct tn_decoded decoded = {0};
@@ -150,4 +150,15 @@ bool tn_replies_take(struct tn_bus *bus, const struct tn_wire *wire, const struc
 	out_verdict->outcome = (struct tn_outcome){.verdict = TN_RETRY, .maybe_done = true, .code = "REPLY_REFUSED",
 		.message = TN_STR("the bus had no room for the event it answered with")};
 	return true;
+}
+
+/* A reply that the process dies at work on is its parent's: that delivery would bring it again. */
+bool tn_replies_take(struct tn_bus *bus, const struct tn_wire *wire, const struct tn_attempt *attempt, const struct tn_message *reply,
+	struct tn_reply_verdict *out_verdict)
+{
+	uint64_t name = tn_quarantine_delivery(&attempt->items[0].id);
+	tn_guard_enter(bus->workers[0].slot, &(struct tn_guard_work){&name, 1, TN_STR("{\"reply_to\":\"this delivery\"}")});
+	bool changed = take_reply(bus, wire, attempt, reply, out_verdict);
+	tn_guard_leave(bus->workers[0].slot);
+	return changed;
 }

@@ -48,7 +48,6 @@ const struct tn_option tn_http_target_options[] = {
 	LATER("abuse_protection", "the webhook handshake"),
 	{"reply", TN_OPTION_CHOICE, AT(reply_to_bus), "ignore", .choices = replies, .reloadable = true,
 		.help = "bus: a 2xx answer that is an event goes back to the bus, which has it on disk before the delivery counts as done"},
-	LATER("batch", "batches"),
 	{0},
 };
 

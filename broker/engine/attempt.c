@@ -59,15 +59,29 @@ static bool add_slab(struct tn_engine *engine)
 
 /* --- Start --- */
 
-static void fill_attempt(struct tn_engine *engine, struct tn_slot *slot, struct tn_delivery *delivery, struct tn_target *target)
+static struct tn_item item_of(const struct tn_load *load)
+{
+	const struct tn_delivery *delivery = load->delivery;
+	return (struct tn_item){.event = load->parcel->event, .route = delivery->route, .id = delivery->id, .tries = delivery->tries,
+		.last = load->last != NULL ? &load->last->outcome : NULL, .condition = (enum tn_condition)delivery->condition,
+		.origin = load->parcel->origin, .hops = load->parcel->hops};
+}
+
+static struct tn_item *items_of(struct tn_slot *slot)
+{
+	return slot->loads == &slot->load ? &slot->item : (struct tn_item *)(void *)(slot->loads + slot->room);
+}
+
+static void fill_attempt(struct tn_engine *engine, struct tn_slot *slot, struct tn_target *target)
 {
 	int64_t timeout_ms = target->limits.timeout_ms > 0 ? target->limits.timeout_ms : 15000;
-	slot->item = (struct tn_item){.event = delivery->parcel->event, .route = delivery->route, .id = delivery->id,
-		.tries = delivery->tries, .last = slot->last != NULL ? &slot->last->outcome : NULL,
-		.condition = (enum tn_condition)delivery->condition, .origin = delivery->parcel->origin, .hops = delivery->parcel->hops};
+	struct tn_item *items = items_of(slot);
+	bool dead = slot->loads->delivery->state == TN_STATE_BURYING;
+	for (uint32_t i = 0; i < slot->count; i++)
+		items[i] = item_of(&slot->loads[i]);
 	slot->attempt = (struct tn_attempt){.token = token_of(slot), .target_no = target->limits.target_no,
-		.waiting = target->waiting_count, .timeout_ms = timeout_ms, .items = &slot->item, .count = 1,
-		.purpose = delivery->state == TN_STATE_BURYING ? TN_TO_DEAD_LETTER : TN_TO_TARGET};
+		.waiting = target->waiting_count, .timeout_ms = timeout_ms, .items = items, .count = slot->count,
+		.batch = target->limits.batch_items > 0 && !dead, .purpose = dead ? TN_TO_DEAD_LETTER : TN_TO_TARGET};
 	slot->deadline_ms = tn_time_add(engine->now_ms, timeout_ms);
 }
 
@@ -80,8 +94,9 @@ static void enter_running(struct tn_target *target, struct tn_slot *slot)
 	tn_link_insert_after(place, &slot->link);
 }
 
-static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_delivery *delivery, struct tn_target *target)
+static void put_in(struct tn_engine *engine, struct tn_slot *slot, struct tn_delivery *delivery)
 {
+	struct tn_load *load = &slot->loads[slot->count++];
 	if (delivery->state == TN_STATE_PENDING) {
 		tn_delivery_set_state(engine, delivery, TN_STATE_INFLIGHT);
 		if (delivery->tries.first_ms == 0)
@@ -90,17 +105,19 @@ static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_delive
 	} else {
 		tn_heap_remove(&engine->backoffs, &delivery->timer);
 	}
-	slot->state = TN_SLOT_RUNNING;
-	slot->delivery = delivery;
-	slot->parcel = delivery->parcel;
-	slot->target = target;
-	slot->lane = delivery->state == TN_STATE_INFLIGHT ? delivery->lane : NULL;
-	tn_lane_attempt(engine, slot->lane, 1);
-	slot->last = tn_failure_ref(delivery->last);
+	*load = (struct tn_load){.delivery = delivery, .parcel = delivery->parcel, .last = tn_failure_ref(delivery->last)};
+	load->lane = delivery->state == TN_STATE_INFLIGHT ? delivery->lane : NULL;
+	tn_lane_attempt(engine, load->lane, 1);
 	tn_parcel_pin(delivery->parcel);
 	delivery->slot = slot;
+}
+
+static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_target *target)
+{
+	slot->state = TN_SLOT_RUNNING;
+	slot->target = target;
 	slot->episode = tn_breaker_started(target);
-	fill_attempt(engine, slot, delivery, target);
+	fill_attempt(engine, slot, target);
 	enter_running(target, slot);
 	target->in_flight++;
 	engine->in_flight++;
@@ -117,6 +134,57 @@ static struct tn_delivery *first_waiting(struct tn_target *target)
 	return delivery;
 }
 
+/* In line, and not too old by now: that one is buried. */
+static bool may_start(struct tn_engine *engine, struct tn_delivery *delivery)
+{
+	if (delivery->state != TN_STATE_PENDING ||
+		!tn_schedule_too_old(delivery->route->policy, &delivery->tries, engine->now_ms))
+		return true;
+	tn_bury_exhausted(engine, delivery, TN_CONDITION_MAX_AGE);
+	engine->ask_again = true;
+	return false;
+}
+
+/* --- Batches: what stands in line goes along, without waiting for more --- */
+
+/* A block for a whole batch; without memory it will be one of one. */
+static void make_room(struct tn_engine *engine, struct tn_slot *slot, uint32_t room)
+{
+	size_t size = room * (sizeof(struct tn_load) + sizeof(struct tn_item));
+	struct tn_load *loads = tn_budget_take_furniture(engine, size);
+	if (loads == NULL)
+		return;
+	loads[0] = slot->load;
+	slot->loads = loads;
+	slot->room = room;
+}
+
+static struct tn_delivery *next_of_batch(const struct tn_target *target, size_t *bytes)
+{
+	struct tn_link *link = tn_list_first(&target->waiting);
+	struct tn_delivery *delivery = link != NULL ? TN_OWNER(link, struct tn_delivery, link) : NULL;
+	if (delivery == NULL || delivery->state != TN_STATE_PENDING)
+		return NULL;
+	*bytes += delivery->parcel->cost;
+	return *bytes > target->limits.batch_bytes ? NULL : delivery;
+}
+
+static void fill_batch(struct tn_engine *engine, struct tn_slot *slot, struct tn_target *target)
+{
+	size_t bytes = slot->load.parcel->cost;
+	uint32_t most = target->limits.batch_items;
+	struct tn_delivery *delivery = next_of_batch(target, &bytes);
+	if (most < 2 || slot->load.delivery->state != TN_STATE_INFLIGHT || target->breaker.state != TN_BREAKER_CLOSED || delivery == NULL)
+		return;
+	make_room(engine, slot, target->waiting_count < most ? target->waiting_count + 1 : most);
+	while (slot->count < slot->room && delivery != NULL) {
+		tn_delivery_stop_waiting(engine, delivery);
+		if (may_start(engine, delivery))
+			put_in(engine, slot, delivery);
+		delivery = next_of_batch(target, &bytes);
+	}
+}
+
 /* Takes the first in line, which may turn out too old: then there is no command. */
 enum tn_status tn_attempt_start(struct tn_engine *engine, struct tn_target *target, struct tn_command *out_command)
 {
@@ -126,15 +194,15 @@ enum tn_status tn_attempt_start(struct tn_engine *engine, struct tn_target *targ
 	}
 	tn_link_leave(&target->ring);
 	struct tn_delivery *delivery = first_waiting(target);
-	if (delivery->state == TN_STATE_PENDING &&
-		tn_schedule_too_old(delivery->route->policy, &delivery->tries, engine->now_ms)) {
-		tn_bury_exhausted(engine, delivery, TN_CONDITION_MAX_AGE);
-		engine->ask_again = true;
+	if (!may_start(engine, delivery)) {
 		tn_target_update(engine, target);
 		return TN_NOT_FOUND;
 	}
 	struct tn_slot *slot = TN_OWNER(tn_list_pop(&engine->slots_free), struct tn_slot, link);
-	run(engine, slot, delivery, target);
+	slot->loads = &slot->load;
+	put_in(engine, slot, delivery);
+	fill_batch(engine, slot, target);
+	run(engine, slot, target);
 	tn_target_update(engine, target);
 	*out_command = (struct tn_command){.kind = TN_START, .token = slot->attempt.token, .attempt = &slot->attempt};
 	return TN_OK;
@@ -144,13 +212,23 @@ enum tn_status tn_attempt_start(struct tn_engine *engine, struct tn_target *targ
 
 static void give_place_back(struct tn_engine *engine, struct tn_slot *slot)
 {
-	tn_lane_attempt(engine, slot->lane, -1);
-	slot->lane = NULL;
+	for (uint32_t i = 0; i < slot->count; i++) {
+		tn_lane_attempt(engine, slot->loads[i].lane, -1);
+		slot->loads[i].lane = NULL;
+	}
 	tn_link_leave(&slot->link);
 	if (TN_PLANT(21) && slot->state == TN_SLOT_LINGERING)
 		return;
 	slot->target->in_flight--;
 	engine->in_flight--;
+}
+
+static void give_loads(struct tn_engine *engine, struct tn_slot *slot)
+{
+	if (slot->room > 0)
+		tn_budget_give_furniture(engine, slot->loads, slot->room * (sizeof(struct tn_load) + sizeof(struct tn_item)));
+	slot->loads = NULL;
+	slot->count = slot->room = 0;
 }
 
 static void free_slot(struct tn_engine *engine, struct tn_slot *slot)
@@ -159,27 +237,38 @@ static void free_slot(struct tn_engine *engine, struct tn_slot *slot)
 	if (slot->state == TN_SLOT_ORPHAN)
 		engine->orphans--;
 	slot->state = TN_SLOT_FREE;
-	slot->delivery = NULL;
 	slot->generation = slot->generation == UINT32_MAX ? 1 : slot->generation + 1;
 	tn_list_push_first(&engine->slots_free, &slot->link);
-	tn_failure_unref(engine, slot->last);
-	slot->last = NULL;
-	tn_parcel_unpin(engine, slot->parcel);
+	for (uint32_t i = 0; i < slot->count; i++) {
+		tn_failure_unref(engine, slot->loads[i].last);
+		tn_parcel_unpin(engine, slot->loads[i].parcel);
+	}
+	give_loads(engine, slot);
 }
 
-/* The delivery may go on: nothing of it is under way any more. */
+/* Its deliveries may go on: nothing of them is under way any more. */
 static void part(struct tn_engine *engine, struct tn_slot *slot)
 {
-	assert(slot->delivery->slot == slot);
-	slot->delivery->slot = NULL;
-	tn_delivery_go_on(engine, slot->delivery);
+	for (uint32_t i = 0; i < slot->count; i++) {
+		assert(slot->loads[i].delivery->slot == slot);
+		slot->loads[i].delivery->slot = NULL;
+		tn_delivery_go_on(engine, slot->loads[i].delivery);
+	}
 }
 
-static void late(struct tn_engine *engine, struct tn_slot *slot, const struct tn_outcome *outcome)
+/* One for all, or one an item. */
+static const struct tn_outcome *outcome_of(const struct tn_result *result, uint32_t item)
 {
-	if (outcome->verdict == TN_DELIVERED) {
+	return &result->outcomes[item < result->count && !TN_PLANT(33) ? item : 0];
+}
+
+static void late(struct tn_engine *engine, struct tn_slot *slot, const struct tn_result *result)
+{
+	for (uint32_t i = 0; i < slot->count; i++) {
+		if (outcome_of(result, i)->verdict != TN_DELIVERED)
+			continue;
 		engine->books.late_success++;
-		tn_books_note(engine, TN_NOTE_LATE_SUCCESS, slot->delivery, "LATE_SUCCESS", 0);
+		tn_books_note(engine, TN_NOTE_LATE_SUCCESS, slot->loads[i].delivery, "LATE_SUCCESS", 0);
 	}
 	if (slot->state == TN_SLOT_LINGERING) {
 		give_place_back(engine, slot);
@@ -189,18 +278,36 @@ static void late(struct tn_engine *engine, struct tn_slot *slot, const struct tn
 	free_slot(engine, slot);
 }
 
-static void in_time(struct tn_engine *engine, struct tn_slot *slot, const struct tn_outcome *outcome)
+static void answer(struct tn_engine *engine, struct tn_slot *slot, struct tn_delivery *delivery, const struct tn_outcome *outcome)
 {
-	struct tn_delivery *delivery = slot->delivery;
-	give_place_back(engine, slot);
 	delivery->slot = NULL;
-	if (outcome->verdict != TN_HOLD)
-		engine->books.attempts++;
-	tn_target_answered(engine, slot->target, slot->episode, outcome);
 	if (delivery->state == TN_STATE_BURYING)
 		tn_bury_sink_answered(engine, delivery, outcome);
 	else if (!tn_reply_keeps(engine, slot, outcome))
 		tn_delivery_answered(engine, delivery, outcome);
+}
+
+/* What it says of the target: a batch that came through in part came through. */
+static const struct tn_outcome *outcome_of_all(const struct tn_slot *slot, const struct tn_result *result)
+{
+	for (uint32_t i = 0; i < slot->count && i < result->count; i++) {
+		if (result->outcomes[i].verdict == TN_DELIVERED)
+			return &result->outcomes[i];
+	}
+	return &result->outcomes[0];
+}
+
+static void in_time(struct tn_engine *engine, struct tn_slot *slot, const struct tn_result *result)
+{
+	const struct tn_outcome *of_all = outcome_of_all(slot, result);
+	bool held = of_all->verdict == TN_HOLD;
+	give_place_back(engine, slot);
+	engine->books.attempts += !held;
+	tn_target_answered(engine, slot->target, slot->episode, of_all);
+	for (uint32_t i = 0; i < slot->count; i++) {
+		uint32_t item = held ? slot->count - 1 - i : i; /* the first in line is to be the first again */
+		answer(engine, slot, slot->loads[item].delivery, outcome_of(result, item));
+	}
 	free_slot(engine, slot);
 }
 
@@ -219,9 +326,9 @@ void tn_engine_result(struct tn_engine *engine, const struct tn_result *result)
 	if (slot == NULL || result->count == 0)
 		return;
 	if (slot->state == TN_SLOT_RUNNING)
-		in_time(engine, slot, &result->outcomes[0]);
+		in_time(engine, slot, result);
 	else
-		late(engine, slot, &result->outcomes[0]);
+		late(engine, slot, result);
 }
 
 /* --- Deadlines --- */
@@ -236,7 +343,8 @@ static void time_out(struct tn_engine *engine, struct tn_slot *slot)
 	engine->books.attempts++;
 	tn_reply_forget(slot);
 	tn_breaker_answered(engine, slot->target, slot->episode, &engine->builtin[TN_FAILURE_TIMEOUT]->outcome);
-	tn_delivery_timed_out(engine, slot->delivery);
+	for (uint32_t i = 0; i < slot->count; i++)
+		tn_delivery_timed_out(engine, slot->loads[i].delivery);
 }
 
 void tn_attempt_check_target(struct tn_engine *engine, struct tn_target *target)
@@ -256,7 +364,7 @@ static void orphan(struct tn_engine *engine, struct tn_slot *slot)
 	slot->state = TN_SLOT_ORPHAN;
 	engine->orphans++;
 	engine->books.orphaned_attempts++;
-	tn_books_note(engine, TN_NOTE_ORPHAN, slot->delivery, "ORPHAN", 0);
+	tn_books_note(engine, TN_NOTE_ORPHAN, slot->loads->delivery, "ORPHAN", 0);
 	part(engine, slot);
 	tn_target_update(engine, slot->target);
 }
@@ -289,8 +397,12 @@ bool tn_attempt_next(struct tn_engine *engine, struct tn_command *out_command)
 
 void tn_attempt_free_all(struct tn_engine *engine)
 {
-	for (uint32_t i = 0; i < engine->slab_count * TN_SLOTS_A_SLAB; i++)
-		tn_failure_unref(engine, slot_at(engine, i)->last);
+	for (uint32_t i = 0; i < engine->slab_count * TN_SLOTS_A_SLAB; i++) {
+		struct tn_slot *slot = slot_at(engine, i);
+		for (uint32_t j = 0; j < slot->count; j++)
+			tn_failure_unref(engine, slot->loads[j].last);
+		give_loads(engine, slot);
+	}
 	for (uint32_t i = 0; i < engine->slab_count; i++)
 		tn_budget_give_furniture(engine, engine->slabs[i], TN_SLOTS_A_SLAB * sizeof(struct tn_slot));
 	tn_budget_give_furniture(engine, engine->slabs, engine->slab_capacity * sizeof(*engine->slabs));

@@ -24,7 +24,8 @@
 /* Planted bugs (delivery-semantics section 23): a build with -DTN_MUTANT=n has bug n, for the simulator to catch. Never in a release.
  * Numbers up to 25 are that section's, as far as the parts they need are built. Of our own: 26 an attempt starts before the failure
  * counted before it is durable; 28 a page older than what was settled meanwhile is believed; 29 a row parked behind the cursor is
- * never looked for; 30 a delivery counts before its reply is durable; 27 a lease is extended once and then forgotten; 40 a delivery in
+ * never looked for; 30 a delivery counts before its reply is durable; 33 the first
+ * outcome of a batch is taken for all; 27 a lease is extended once and then forgotten; 40 a delivery in
  * memory overtakes the parked rows of its lane; 41 a lane asks for the row behind the next one. */
 #ifndef TN_MUTANT
 #define TN_MUTANT 0
@@ -236,17 +237,22 @@ struct tn_stream {
 /* --- Attempts (attempt.c) --- */
 
 enum tn_slot_state { TN_SLOT_FREE, TN_SLOT_RUNNING, TN_SLOT_LINGERING, TN_SLOT_ORPHAN };
+struct tn_load {                           /* one delivery in a slot */
+	struct tn_delivery *delivery;
+	struct tn_parcel *parcel;          /* kept until the result */
+	struct tn_failure *last;           /* what its item's last points into */
+	struct tn_lane *lane;              /* which it keeps till the result, or the end of lingering; or NULL */
+};
 struct tn_slot {
 	struct tn_link link;               /* target->running by deadline; engine->lingering by deadline; engine->slots_free */
 	struct tn_link cancel;             /* engine->cancels */
 	struct tn_attempt attempt;         /* frozen from START to the result */
-	struct tn_item item;               /* likewise */
-	struct tn_delivery *delivery;
-	struct tn_parcel *parcel;          /* kept until the result */
-	struct tn_failure *last;           /* what item.last points into */
+	struct tn_item item;               /* likewise: of an attempt of one */
+	struct tn_load load;
+	struct tn_load *loads;             /* load; or a block of its own, of `room` loads and items, for a batch */
+	uint32_t count, room;
 	struct tn_target *target;
 	struct tn_arrival_in_hand *reply;  /* the event it answered with, until that is durable or the result comes */
-	struct tn_lane *lane;              /* which it keeps till its result, or the end of lingering; or NULL */
 	int64_t deadline_ms;
 	uint32_t index, generation;
 	uint32_t episode;                  /* of its target's breaker, when it started */

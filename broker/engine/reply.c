@@ -21,7 +21,7 @@ static void forget_asker(struct tn_slot *slot)
 enum tn_status tn_reply_may_come(struct tn_engine *engine, uint64_t token, size_t bytes)
 {
 	const struct tn_slot *slot = tn_attempt_find(engine, token);
-	if (slot == NULL || slot->state != TN_SLOT_RUNNING || slot->attempt.purpose != TN_TO_TARGET || slot->replied)
+	if (slot == NULL || slot->state != TN_SLOT_RUNNING || slot->attempt.purpose != TN_TO_TARGET || slot->count > 1 || slot->replied)
 		return TN_NOT_FOUND;
 	if (engine->drained || tn_journal_refuses(engine))
 		return TN_FULL;
@@ -49,9 +49,9 @@ bool tn_reply_keeps(struct tn_engine *engine, struct tn_slot *slot, const struct
 		return false;
 	engine->books.replying++;
 	if (refused)
-		tn_reply_ended(engine, slot->delivery, false);
+		tn_reply_ended(engine, slot->load.delivery, false);
 	else
-		reply->parent = slot->delivery;
+		reply->parent = slot->load.delivery;
 	return true;
 }
 

@@ -32,6 +32,8 @@ static const struct tn_option source_options[] = {
 
 static const struct tn_option target_options[] = {
 	{"name", TN_OPTION_TEXT, TARGET_AT(name), .required = true, .help = "unique among targets; rules name it"},
+	{"batch.max_items", TN_OPTION_NUMBER, TARGET_AT(batch_items), "0", .min = 1, .max = 1000, .reloadable = true, .help = "so many events in one attempt, at most, of those that wait; none: one by one"},
+	{"batch.max_size", TN_OPTION_SIZE, TARGET_AT(batch_bytes), "1MiB", .min = 1, .max = 64 << 20, .reloadable = true, .help = "and so many bytes of events; one always fits"},
 	{"timeout", TN_OPTION_DURATION, TARGET_AT(timeout_ms), "15s", .min = 10, .max = 900000, .reloadable = true, .help = "of one attempt"},
 	{"max_in_flight", TN_OPTION_NUMBER, TARGET_AT(max_in_flight), "64", .min = 1, .max = 100000, .reloadable = true, .help = "attempts under way at once"},
 	{"max_parked", TN_OPTION_NUMBER, TARGET_AT(park_rows), "100000", .min = 1, .max = 100000000, .reloadable = true, .help = "park cap: deliveries waiting in the store"},
@@ -225,6 +227,11 @@ static enum tn_status read_target(const struct tn_doc *doc, const struct tn_doc_
 	if (target.breaker_open_max_ms < target.breaker_open_ms) {
 		const struct tn_doc_node *breaker = tn_doc_get(item, "breaker");
 		tn_doc_error(doc, breaker ? breaker : item, error, "breaker.open_max must not be less than breaker.open");
+		return TN_INVALID;
+	}
+	const struct tn_doc_node *reply = tn_doc_get(item, "reply");
+	if (target.batch_items > 0 && reply && tn_str_equal(reply->text, TN_STR("bus"))) {
+		tn_doc_error(doc, reply, error, "reply: bus and batch cannot be together: nothing says which event of a batch an answer is for");
 		return TN_INVALID;
 	}
 	if (!tn_config_dead_letter(config, target.dead_letter)) {

@@ -35,6 +35,7 @@ struct tn_target_config {
 	const void *options;
 	struct tn_str fingerprint;
 	uint64_t max_in_flight, park_rows;
+	uint64_t batch_items, batch_bytes; /* 0 items: it takes no batches */
 	int64_t timeout_ms, retry_after_max_ms;
 	bool breaker;
 	uint64_t breaker_failures, breaker_attempts, breaker_percent;

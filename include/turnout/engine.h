@@ -64,6 +64,8 @@ struct tn_target_limits {
 	bool removed;                     /* no longer configured, rows may remain: after removal_grace they go DEAD NO_TARGET */
 	uint32_t max_in_flight;           /* [64] */
 	int64_t timeout_ms;               /* of one attempt; the engine's deadline */
+	uint32_t batch_items;             /* so many events in one attempt at most; 0: it takes no batches */
+	size_t batch_bytes;               /* and so many bytes of events; one always fits */
 	uint32_t park_rows;               /* park cap [100,000] */
 	enum tn_on_park_full on_park_full;
 	enum tn_on_config_error on_credential_error; /* [hold]: the breaker is forced open */
@@ -205,7 +207,7 @@ struct tn_attempt {
 	enum tn_purpose purpose;
 	int64_t timeout_ms;
 	const struct tn_item *items;
-	uint32_t count;                   /* 1, until batch targets come */
+	uint32_t count;                   /* above 1: a batch. Never for dead letters, and never while the breaker probes */
 	bool batch;                       /* the target takes batches: the batch form even for one item */
 };
 

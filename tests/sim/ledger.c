@@ -77,12 +77,15 @@ static uint64_t mix_outcome(uint64_t hash, const struct tn_outcome *outcome)
 
 uint64_t sim_hash_attempt(const struct tn_attempt *attempt)
 {
-	const struct tn_item *item = &attempt->items[0];
 	uint64_t hash = sim_mix(sim_mix(attempt->token, attempt->target_no), attempt->purpose);
-	hash = mix_text(mix_text(hash, item->route->rule), item->route->target);
-	hash = mix_text(mix_tries(hash, &item->tries), item->origin);
-	hash = mix_text(hash, tn_event_data(item->event));
-	return mix_outcome(hash, item->last);
+	for (uint32_t i = 0; i < attempt->count; i++) {
+		const struct tn_item *item = &attempt->items[i];
+		hash = mix_text(mix_text(hash, item->route->rule), item->route->target);
+		hash = mix_text(mix_tries(hash, &item->tries), item->origin);
+		hash = mix_text(hash, tn_event_data(item->event));
+		hash = mix_outcome(hash, item->last);
+	}
+	return hash;
 }
 
 uint64_t sim_hash_batch(const struct tn_batch *batch)
@@ -247,7 +250,7 @@ static int64_t retry_after_ms(const struct world *world, uint32_t target_no, con
 static void count_failure(struct world *world, const struct sim_attempt *attempt, const struct tn_outcome *outcome)
 {
 	struct sim_entry *entry = &world->events[attempt->event].entries[attempt->match];
-	const struct tn_tries *tries = &attempt->attempt->items[0].tries;
+	const struct tn_tries *tries = &attempt->attempt->items[attempt->item].tries;
 	const struct tn_policy *policy = &world->routes[world->events[attempt->event].routes[attempt->match]].policy;
 	int64_t delay_ms = least_delay_ms(policy, tries, outcome->function_error);
 	int64_t after_ms = retry_after_ms(world, attempt->target_no, outcome);
@@ -272,7 +275,8 @@ void sim_check_result(struct world *world, const struct sim_attempt *attempt, co
 	struct sim_entry *entry = &world->events[attempt->event].entries[attempt->match];
 	bool to_target = attempt->purpose == TN_TO_TARGET;
 	quieten(world, attempt, outcome);
-	sim_limits_answered(world, attempt, outcome);
+	if (attempt->item == 0)
+		sim_limits_answered(world, attempt, attempt->of_all != NULL ? attempt->of_all : outcome);
 	entry->told += to_target && outcome->verdict != TN_DELIVERED && outcome->verdict != TN_HOLD;
 	if (outcome->verdict == TN_HOLD && to_target) {
 		entry->attempts--;

@@ -26,6 +26,10 @@ void sim_draw_targets(struct world *world)
 			target->limits.dead_letter_no = 1 + sim_upto(world, world->target_count - 1);
 		target->limits.ordered = target->ordered = sim_chance(world, 50);
 		target->limits.park_ordered = sim_chance(world, 30);
+		if (sim_chance(world, 35)) {
+			target->limits.batch_items = 1 + sim_upto(world, BATCH_MAX - 1);
+			target->limits.batch_bytes = 100 + sim_upto(world, 4000);
+		}
 		if (sim_chance(world, 15))
 			target->limits.dead_max_bytes = 1 + sim_upto(world, 4000);
 	}
@@ -127,40 +131,67 @@ static uint32_t instance_of(struct tn_str origin)
 	return number;
 }
 
+/* One record an item; they stand and fall together, by their token. */
+static struct sim_attempt *started_item(struct world *world, const struct tn_attempt *attempt, uint32_t number)
+{
+	const struct tn_item *item = &attempt->items[number];
+	struct sim_attempt *record = free_attempt(world);
+	if (record == NULL) {
+		sim_fail(world, "more than %d attempts at once", ATTEMPTS_MAX);
+		return NULL;
+	}
+	*record = (struct sim_attempt){.used = true, .attempt = attempt, .hash = sim_hash_attempt(attempt), .item = number,
+		.target_no = attempt->target_no, .purpose = attempt->purpose, .instance = instance_of(item->origin)};
+	sim_split_id(&item->id, &record->event, &record->match);
+	world->attempts_used++;
+	return record;
+}
+
+static void check_batch(struct world *world, const struct tn_attempt *attempt)
+{
+	uint32_t most = world->targets[attempt->target_no].limits.batch_items;
+	if (attempt->purpose == TN_TO_DEAD_LETTER)
+		most = 0;
+	if (attempt->count == 0 || attempt->count > (most > 0 ? most : 1) || attempt->batch != (most > 0))
+		sim_fail(world, "%u events at once to target %u, which takes %u", attempt->count, attempt->target_no, most);
+}
+
 void sim_started(struct world *world, const struct tn_command *command)
 {
-	const struct tn_item *item = &command->attempt->items[0];
-	struct sim_attempt *attempt = free_attempt(world);
-	if (attempt == NULL) {
-		sim_fail(world, "more than %d attempts at once", ATTEMPTS_MAX);
-		return;
+	const struct tn_attempt *attempt = command->attempt;
+	uint8_t mode = world->targets[attempt->target_no].mode;
+	int64_t ready_ms = 0;
+	check_batch(world, attempt);
+	for (uint32_t i = 0; i < attempt->count && !world->failed; i++) {
+		struct sim_attempt *record = started_item(world, attempt, i);
+		if (record == NULL)
+			return;
+		if (i == 0)
+			sim_limits_started(world, record);
+		sim_check_start(world, record, &attempt->items[i]);
+		if (i == 0)
+			ready_ms = world->now_ms + sim_upto(world, sim_chance(world, 10) ? 1500 : 100);
+		record->mode = mode;
+		record->ready_ms = mode == FAULT_HANG ? INT64_MAX : ready_ms;
 	}
-	*attempt = (struct sim_attempt){.used = true, .attempt = command->attempt, .hash = sim_hash_attempt(command->attempt),
-		.target_no = command->attempt->target_no, .purpose = command->attempt->purpose, .instance = instance_of(item->origin)};
-	sim_split_id(&item->id, &attempt->event, &attempt->match);
-	world->attempts_used++;
-	sim_limits_started(world, attempt);
-	sim_check_start(world, attempt, item);
-	attempt->mode = world->targets[attempt->target_no].mode;
-	attempt->ready_ms = world->now_ms + sim_upto(world, sim_chance(world, 10) ? 1500 : 100);
-	if (attempt->mode == FAULT_HANG)
-		attempt->ready_ms = INT64_MAX;
 }
 
 void sim_cancelled(struct world *world, const struct tn_command *command)
 {
+	static const struct tn_outcome timeout = {.verdict = TN_RETRY};
+	int64_t ready_ms = world->now_ms + sim_upto(world, sim_chance(world, 70) ? 200 : 9000);
+	bool found = false;
 	for (uint32_t i = 0; i < world->attempt_end; i++) {
 		struct sim_attempt *attempt = &world->attempts[i];
 		if (!attempt->used || attempt->attempt->token != command->token)
 			continue;
-		static const struct tn_outcome timeout = {.verdict = TN_RETRY};
 		sim_check_result(world, attempt, &timeout);
-		attempt->cancelled = true;
+		attempt->cancelled = found = true;
 		attempt->cancelled_ms = world->now_ms;
-		attempt->ready_ms = world->now_ms + sim_upto(world, sim_chance(world, 70) ? 200 : 9000);
-		return;
+		attempt->ready_ms = ready_ms;
 	}
-	sim_fail(world, "CANCEL of an attempt that is not under way");
+	if (!found)
+		sim_fail(world, "CANCEL of an attempt that is not under way");
 }
 
 static struct tn_outcome delivered(struct world *world, const struct sim_attempt *attempt)
@@ -217,23 +248,63 @@ static struct tn_outcome with_reply(struct world *world, const struct sim_attemp
 	return (struct tn_outcome){.verdict = TN_RETRY, .maybe_done = true, .code = "REPLY_REFUSED"};
 }
 
-static void answer(struct world *world, struct sim_attempt *attempt)
+/* Of all items of that attempt, in order; answers how many. */
+static uint32_t gather(struct world *world, const struct sim_attempt *one, struct sim_attempt **out_items)
 {
-	struct tn_outcome outcome = outcome_of(world, attempt);
-	struct tn_result result = {.token = attempt->attempt->token, .count = 1, .outcomes = &outcome};
-	if (sim_hash_attempt(attempt->attempt) != attempt->hash)
-		sim_fail(world, "what a START pointed to changed before its result");
-	if (attempt->cancelled && outcome.verdict == TN_DELIVERED)
+	uint64_t token = one->attempt->token;
+	uint32_t count = one->attempt->count;
+	for (uint32_t i = 0; i < world->attempt_end; i++) {
+		struct sim_attempt *attempt = &world->attempts[i];
+		if (attempt->used && attempt->attempt->token == token)
+			out_items[attempt->item] = attempt;
+	}
+	return count;
+}
+
+static void answer_item(struct world *world, struct sim_attempt *attempt, struct tn_outcome *out_outcome)
+{
+	if (attempt->cancelled && out_outcome->verdict == TN_DELIVERED)
 		world->duplicating_faults++;
-	if (!attempt->cancelled && outcome.verdict == TN_DELIVERED && attempt->purpose == TN_TO_TARGET)
-		outcome = with_reply(world, attempt);
+	bool alone = attempt->attempt->count == 1 && attempt->purpose == TN_TO_TARGET;
+	if (!attempt->cancelled && out_outcome->verdict == TN_DELIVERED && alone)
+		*out_outcome = with_reply(world, attempt);
 	if (!attempt->cancelled)
-		sim_check_result(world, attempt, &outcome);
-	if (!attempt->cancelled && outcome.verdict == TN_HOLD)
+		sim_check_result(world, attempt, out_outcome);
+	if (!attempt->cancelled && out_outcome->verdict == TN_HOLD)
 		world->targets[attempt->target_no].held = true;
-	sim_say(world, SIM_RESULT, (uint32_t)outcome.verdict | (attempt->cancelled ? SIM_LATE : 0), (int64_t)attempt->event * 10 + attempt->match, attempt->target_no * 2u + attempt->purpose);
+	sim_say(world, SIM_RESULT, (uint32_t)out_outcome->verdict | (attempt->cancelled ? SIM_LATE : 0),
+		(int64_t)attempt->event * 10 + attempt->match, attempt->target_no * 2u + attempt->purpose);
 	attempt->used = false;
 	world->attempts_used--;
+}
+
+/* A batch may come through in part. */
+static void fail_some(struct world *world, struct tn_outcome *outcomes, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (!world->healing && count > 1 && outcomes[i].verdict == TN_DELIVERED && sim_chance(world, 10)) {
+			outcomes[i] = (struct tn_outcome){.verdict = TN_RETRY, .maybe_done = true, .code = "BATCH_ITEM_FAILURE"};
+			world->duplicating_faults++; /* it had its effect all the same */
+		}
+	}
+}
+
+static void answer(struct world *world, struct sim_attempt *one)
+{
+	struct sim_attempt *items[BATCH_MAX] = {0};
+	struct tn_outcome outcomes[BATCH_MAX];
+	struct tn_result result = {.token = one->attempt->token, .outcomes = outcomes};
+	if (sim_hash_attempt(one->attempt) != one->hash)
+		sim_fail(world, "what a START pointed to changed before its result");
+	result.count = gather(world, one, items);
+	for (uint32_t i = 0; i < result.count; i++)
+		outcomes[i] = outcome_of(world, items[i]);
+	fail_some(world, outcomes, result.count);
+	items[0]->of_all = &outcomes[0];
+	for (uint32_t i = result.count; i-- > 0;)
+		items[0]->of_all = outcomes[i].verdict == TN_DELIVERED ? &outcomes[i] : items[0]->of_all;
+	for (uint32_t i = 0; i < result.count; i++)
+		answer_item(world, items[i], &outcomes[i]);
 	tn_engine_result(world->engine, &result);
 }
 
@@ -258,7 +329,7 @@ uint32_t sim_active_attempts(const struct world *world, uint32_t target_no)
 	for (uint32_t i = 0; i < world->attempt_end; i++) {
 		const struct sim_attempt *attempt = &world->attempts[i];
 		bool given_up = attempt->cancelled && world->now_ms >= attempt->cancelled_ms + 5000;
-		count += attempt->used && !given_up && (target_no == 0 || attempt->target_no == target_no);
+		count += attempt->used && attempt->item == 0 && !given_up && (target_no == 0 || attempt->target_no == target_no);
 	}
 	return count;
 }

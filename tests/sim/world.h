@@ -25,7 +25,7 @@ enum {
 	SOURCES_MAX = 4, TARGETS_MAX = 9, RULES_MAX = 8, ROUTES_MAX = 24,
 	EVENTS_MAX = 512, MATCHES_MAX = 8, INSTANCES_MAX = 4096,
 	ROWS_MAX = 4096, ATTEMPTS_MAX = 1024, OPS_MAX = 4096, TRACE_KEPT = 50,
-	CODE_SIZE = 24, SEEN_MAX = EVENTS_MAX, CLAIMS_MAX = 64, SIM_WINDOW_LONG_MS = 1000000000,
+	CODE_SIZE = 24, BATCH_MAX = 5, SEEN_MAX = EVENTS_MAX, CLAIMS_MAX = 64, SIM_WINDOW_LONG_MS = 1000000000,
 };
 
 /* --- Faults: at least three kinds are drawn for each seed --- */
@@ -165,6 +165,8 @@ struct sim_attempt {
 	const struct tn_attempt *attempt;
 	uint64_t hash;
 	uint32_t target_no, event, match, instance;
+	uint32_t item;                  /* of a batch; they have one token */
+	const struct tn_outcome *of_all; /* item 0: what its result says of the target */
 	enum tn_purpose purpose;
 	int64_t ready_ms, cancelled_ms;
 	uint32_t episode;               /* of its target's breaker when it started */

@@ -1039,7 +1039,6 @@ static void wrong_settings_are_refused_with_a_reason(void **state)
 		{"url: http://x/\nheaders: {Webhook-Id: y}\n", "set by the bus"},
 		{"url: http://x/\nidempotency_key: structured\n", "quoted, bare"},
 		{"url: http://x/\nauth: {oauth2: {}}\n", "later"},
-		{"url: http://x/\nbatch: 10\n", "later"},
 	};
 	struct world *world = *state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -113,6 +113,12 @@ def status(place, bus):
     return json.loads(out)
 
 
+def audit(place, bus):
+    """`turnout audit`: everything in the store adds up."""
+    code, out, errors = place.run("audit", "-c", bus.path("turnout.yaml"))
+    equal(code, 0, f"turnout audit: {out}{errors}")
+
+
 def dead_letters(place, bus):
     """The dead letters that `turnout dlq list` knows, running or stopped."""
     code, out, errors = place.run("dlq", "list", "-c", bus.path("turnout.yaml"), "--json")

@@ -5,8 +5,8 @@
 A bus works under load while a preloaded library (store_calls.c) writes down every write and sync of its store with its time; clients
 write down when each 202 reached them, the sinks when they took each event. From that, images of the store are made: a cut at a random
 call; everything synced before it is there; of what was written since, each write is dropped, there, or torn, each sector of 512 bytes
-by itself; a new file that nobody synced the folder for may be missing altogether. Each image is opened by `turnout status` and
-`turnout dlq list`, which must find at least as many rows as deliveries were acknowledged and not made; a bus starts on every fifth of
+by itself; a new file that nobody synced the folder for may be missing altogether. Each image is opened by `turnout audit`, which must
+find nothing, and by `turnout status` and `turnout dlq list`, which must find at least as many rows as deliveries were acknowledged and not made; a bus starts on every fifth of
 them, and then each delivery must be made or be a dead letter.
 """
 import os
@@ -17,7 +17,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from campaign import QUICK_BREAKER, check, dead_letters, equal, event, main, preload, settle, status, time_of
+from campaign import QUICK_BREAKER, audit, check, dead_letters, equal, event, main, preload, settle, status, time_of
 from harness import post_event
 
 NAME = "power"
@@ -190,6 +190,7 @@ def check_offline(place, bus, owed):
     if "data.mdb" not in os.listdir(bus.path("store")):
         equal(owed, set(), "the store's file is gone, and with it")
         return 0
+    audit(place, bus)
     rows = status(place, bus)["store"]
     dead_letters(place, bus)
     found = rows["open"] + rows["tried"] + rows["parked"] + rows["dead"]

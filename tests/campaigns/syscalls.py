@@ -5,14 +5,14 @@
 The same script runs again and again, on a fresh store: start, post events to a target that takes them, to one that fails once and to
 one that refuses, redrive the dead letters, drain, start again. A preloaded library (store_calls.c) ends the process in place of the
 N-th write or sync on a file of the store, N = 1, 2, ... until the script ends before that; and once more half-way through it, where it
-is a write. After each kill: the offline commands read the store, a bus starts on it, every acknowledged event comes to its end, the
+is a write. After each kill: `turnout audit` finds nothing, the other offline commands read the store, a bus starts on it, every acknowledged event comes to its end, the
 books close. The short form takes every eleventh N, from a random one on.
 """
 import itertools
 import os
 import sys
 
-from campaign import QUICK_BREAKER, check, check_one_key_each, dead_letters, equal, event, main, preload, settle, status, wait_until
+from campaign import QUICK_BREAKER, audit, check, check_one_key_each, dead_letters, equal, event, main, preload, settle, status, wait_until
 from harness import READY_LIMIT
 
 NAME = "syscalls"
@@ -86,6 +86,7 @@ def check_store(script):
     """After the kill: readable while it is stopped, and everything acknowledged is somewhere."""
     place, bus = script.place, script.bus
     if os.path.exists(bus.path("store", "data.mdb")):
+        audit(place, bus)
         status(place, bus)
         dead_letters(place, bus)
     bus.start()

@@ -44,6 +44,27 @@ enum tn_status tn_folder_sync(const char *path, struct tn_error *error)
 	return TN_IO;
 }
 
+/* --- LMDB's table of readers --- */
+
+enum { READERS_BYTES = 8192 }; /* of 126 readers, as LMDB has by default */
+
+enum tn_status tn_folder_reserve_readers(const char *path, struct tn_error *error)
+{
+	char name[4096];
+	if ((size_t)snprintf(name, sizeof name, "%s/lock.mdb", path) >= sizeof name) {
+		tn_error_set(error, "the store's path is too long");
+		return TN_INVALID;
+	}
+	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int failure = fd < 0 ? errno : posix_fallocate(fd, 0, READERS_BYTES);
+	if (fd >= 0)
+		close(fd);
+	if (failure == 0)
+		return TN_OK;
+	tn_error_set(error, "cannot make %s: %s", name, strerror(failure));
+	return failure == ENOSPC ? TN_FULL : TN_IO;
+}
+
 /* --- A data file that was never whole --- */
 
 enum { META_PAGES = 2, LARGEST_PAGE = 65536, SECTOR = 512, MAGIC_OFFSET = 16 };

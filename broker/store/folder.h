@@ -12,6 +12,10 @@
  * store cannot know whether the process that made it came to this. */
 enum tn_status tn_folder_sync(const char *path, struct tn_error *error) TN_MUST_CHECK;
 
+/* Before LMDB opens its lock file: makes it, with its room on the disk. LMDB writes to it through memory, where a full disk would end the
+ * process. TN_FULL. */
+enum tn_status tn_folder_reserve_readers(const char *path, struct tn_error *error) TN_MUST_CHECK;
+
 /* Before LMDB opens the data file, under the lock: empties one that the power left behind before it was whole, so that it is begun anew.
  * Nothing was ever committed to such a file: it has no more than LMDB's two meta pages, which are synced before anything else is written
  * (environment.c), and nothing in it but their beginnings. Any other file is left alone. */

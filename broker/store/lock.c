@@ -8,6 +8,9 @@
  *
  *   pid 4711
  *   socket /var/lib/turnout/admin.sock
+ *
+ * The rest of it are empty lines: it always has the same size and is overwritten in place, so that it also can be on a disk that has
+ * become full.
  */
 #include "lock.h"
 
@@ -18,6 +21,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "turnout/store.h"
+
+enum { TEXT_BYTES = 512 };
 
 struct holder {
 	char pid[24], socket[256];
@@ -42,7 +47,7 @@ static void find_line(const char *text, const char *name, char *out, size_t size
 
 static void read_holder(int fd, struct holder *out_holder)
 {
-	char text[512];
+	char text[TEXT_BYTES];
 	ssize_t len = pread(fd, text, sizeof text - 1, 0);
 	text[len > 0 ? len : 0] = '\0';
 	find_line(text, "pid ", out_holder->pid, sizeof out_holder->pid);
@@ -51,14 +56,17 @@ static void read_holder(int fd, struct holder *out_holder)
 
 static enum tn_status write_holder(int fd, const char *name, const char *admin_socket, struct tn_error *error)
 {
-	char text[512];
+	char text[TEXT_BYTES];
 	int len = snprintf(text, sizeof text, "pid %ld\n%s%s%s", (long)getpid(), admin_socket ? "socket " : "",
 		admin_socket ? admin_socket : "", admin_socket ? "\n" : "");
 	if (len >= (int)sizeof text || (admin_socket && strlen(admin_socket) >= sizeof((struct holder *)0)->socket)) {
 		tn_error_set(error, "the admin socket's path is too long for the lock file %s", name);
 		return TN_INVALID;
 	}
-	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len) {
+	memset(text + len, '\n', sizeof text - (size_t)len);
+	ssize_t written = pwrite(fd, text, sizeof text, 0);
+	/* On a full disk the lock holds all the same; others only cannot read who has it. */
+	if (written != sizeof text && !(written >= 0 || errno == ENOSPC || errno == EDQUOT)) {
 		tn_error_set(error, "cannot write the lock file %s: %s", name, strerror(errno));
 		return TN_IO;
 	}
@@ -107,8 +115,10 @@ void tn_lock_release(int fd)
 {
 	if (fd < 0)
 		return;
+	char nobody[TEXT_BYTES];
+	memset(nobody, '\n', sizeof nobody);
 	/* When it fails the text stays, which nobody believes without the lock. */
-	if (ftruncate(fd, 0) != 0)
+	if (pwrite(fd, nobody, sizeof nobody, 0) < 0)
 		errno = 0;
 	close(fd);
 }

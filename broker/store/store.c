@@ -100,6 +100,8 @@ static enum tn_status open_parts(struct tn_store *store, const char *admin_socke
 	if (status == TN_OK)
 		status = tn_lock_take(store->path, admin_socket, &store->lock_fd, error);
 	if (status == TN_OK)
+		status = tn_folder_reserve_readers(store->path, error);
+	if (status == TN_OK)
 		status = tn_folder_clear_stillborn(store->path, error);
 	if (status == TN_OK)
 		status = tn_file_check(store->path, error);

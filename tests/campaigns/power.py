@@ -6,8 +6,8 @@ A bus works under load while a preloaded library (store_calls.c) writes down eve
 write down when each 202 reached them, the sinks when they took each event. From that, images of the store are made: a cut at a random
 call; everything synced before it is there; of what was written since, each write is dropped, there, or torn, each sector of 512 bytes
 by itself; a new file that nobody synced the folder for may be missing altogether. Each image is opened by `turnout audit`, which must
-find nothing, and by `turnout status` and `turnout dlq list`, which must find at least as many rows as deliveries were acknowledged and not made; a bus starts on every fifth of
-them, and then each delivery must be made or be a dead letter.
+find nothing, and by `turnout status` and `turnout dlq list`, which must find at least as many rows as deliveries were acknowledged and
+not made; a bus starts on every fifth of them, and then each delivery must be made or be a dead letter.
 """
 import os
 import shutil

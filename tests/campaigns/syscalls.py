@@ -5,8 +5,8 @@
 The same script runs again and again, on a fresh store: start, post events to a target that takes them, to one that fails once and to
 one that refuses, redrive the dead letters, drain, start again. A preloaded library (store_calls.c) ends the process in place of the
 N-th write or sync on a file of the store, N = 1, 2, ... until the script ends before that; and once more half-way through it, where it
-is a write. After each kill: `turnout audit` finds nothing, the other offline commands read the store, a bus starts on it, every acknowledged event comes to its end, the
-books close. The short form takes every eleventh N, from a random one on.
+is a write. After each kill: `turnout audit` finds nothing, the other offline commands read the store, a bus starts on it, every
+acknowledged event comes to its end, the books close. The short form takes every eleventh N, from a random one on.
 """
 import itertools
 import os

@@ -50,5 +50,17 @@ def test_memory_that_runs_out_loses_nothing(place):
     play(place, "allocations")
 
 
+def test_redrives_that_are_cut_off_deliver_or_keep_each_dead_letter(place):
+    play(place, "redrive")
+
+
+def test_all_targets_down_leaves_memory_within_its_limit(place):
+    play(place, "memory")
+
+
+def test_one_bad_target_of_twenty_loses_nothing_for_the_others(place):
+    play(place, "isolation")
+
+
 def test_a_wall_clock_that_steps_expires_and_loses_nothing(place):
     play(place, "clock")

@@ -3,7 +3,8 @@
  * folder.c - the names of a store's files, made durable; and a data file that was never whole, cleared away.
  *
  * Called by store.c when a store opens. LMDB syncs what is in its file, but nobody promises that a new file still has its name after the
- * power went, unless the folder is synced too (fsync(2)). And while LMDB makes its file, the power may leave sectors of its first two pages.
+ * power went, unless the folder is synced too (fsync(2)). And while LMDB makes its file, the power may leave sectors of its first two
+ * pages.
  */
 #include "folder.h"
 

@@ -14,8 +14,8 @@ import subprocess
 import sys
 import time
 
-from campaign import (QUICK_BREAKER, QUICK_RETRY, SLOWNESS, TURNOUT, Load, check, check_one_key_each, count_duplicates, equal, main, preload,
-                      settle)
+from campaign import (QUICK_BREAKER, QUICK_RETRY, SLOWNESS, TURNOUT, Load, check, check_one_key_each, count_duplicates, equal, main,
+                      preload, settle)
 
 NAME = "allocations"
 SHARES = (200, 2000, 20000, 200000, 1000000)  # of a million requests

@@ -11,8 +11,8 @@ key.
 import sys
 import time
 
-from campaign import (QUICK_BREAKER, QUICK_RETRY, SLOWNESS, TURNOUT, audit, check, check_one_key_each, count_duplicates, dead_letters, equal, main,
-                      settle, wait_until)
+from campaign import (QUICK_BREAKER, QUICK_RETRY, SLOWNESS, TURNOUT, audit, check, check_one_key_each, count_duplicates, dead_letters,
+                      equal, main, settle, wait_until)
 
 NAME = "redrive"
 LETTERS, SHORT_LETTERS = 100_000, 10_000

@@ -65,6 +65,38 @@ static void a_folder_that_cannot_be_synced_is_an_error(void **state)
 	fixture_free(fixture);
 }
 
+static void check_lock_file_size(const struct fixture *fixture)
+{
+	char name[300];
+	struct stat info;
+	snprintf(name, sizeof name, "%s/turnout.lock", fixture->path);
+	assert_int_equal(stat(name, &info), 0);
+	assert_int_equal(info.st_size, 512);
+}
+
+/* A disk that became full meanwhile has no room for it to grow. */
+static void the_lock_file_keeps_its_size(void **state)
+{
+	struct fixture *fixture = fixture_new(MIB);
+	char socket[256] = "untouched";
+	check_lock_file_size(fixture);
+	fixture_close(fixture);
+	check_lock_file_size(fixture);
+	assert_int_equal(tn_store_holder(fixture->path, socket, sizeof socket), TN_NOT_FOUND);
+	fixture_free(fixture);
+}
+
+static void the_table_of_readers_has_its_room_on_the_disk(void **state)
+{
+	struct fixture *fixture = fixture_new(MIB);
+	char name[300];
+	struct stat info;
+	snprintf(name, sizeof name, "%s/lock.mdb", fixture->path);
+	assert_int_equal(stat(name, &info), 0);
+	assert_true(info.st_blocks * 512 >= info.st_size);
+	fixture_free(fixture);
+}
+
 static void write_data_file(const struct fixture *fixture, const uint8_t *bytes, size_t len)
 {
 	char name[300];
@@ -127,6 +159,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_opened_store_and_its_folder_keep_their_names),
 		cmocka_unit_test(a_folder_that_cannot_be_synced_is_an_error),
+		cmocka_unit_test(the_lock_file_keeps_its_size),
+		cmocka_unit_test(the_table_of_readers_has_its_room_on_the_disk),
 		cmocka_unit_test(a_file_that_the_power_left_half_made_is_begun_anew),
 		cmocka_unit_test(a_small_file_of_another_program_is_left_alone),
 	};

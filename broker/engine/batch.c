@@ -221,6 +221,8 @@ static void take_moves(struct tn_engine *engine)
 {
 	struct tn_journal *journal = &engine->journal;
 	enum tn_line line = tn_moves_line(engine);
+	static const enum tn_op_kind ops[] = {
+		[TN_MOVE_REDRIVE] = TN_REDRIVE_ROW, [TN_MOVE_PURGE] = TN_PURGE_ROW, [TN_MOVE_RELEASE] = TN_RELEASE_ROW};
 	if (!tn_moves_pending(engine) || journal->at_ms[line] > engine->now_ms)
 		return;
 	took_from(journal, line);
@@ -228,7 +230,7 @@ static void take_moves(struct tn_engine *engine)
 		if (journal->move == TN_MOVE_INSERT)
 			add_insert(engine, &journal->moves[i]);
 		else
-			add_op(journal, journal->move == TN_MOVE_REDRIVE ? TN_REDRIVE_ROW : TN_PURGE_ROW, journal->moves[i].key);
+			add_op(journal, ops[journal->move], journal->moves[i].key);
 	}
 	journal->sent_moves = journal->move_count;
 	journal->move_count = 0;

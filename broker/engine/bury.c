@@ -84,7 +84,7 @@ void tn_bury(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_con
 	tn_delivery_set_state(engine, delivery, TN_STATE_BURYING);
 	delivery->condition = (uint8_t)condition;
 	delivery->sink_tries = 0;
-	delivery->blocks = tn_lane_will_block(engine, delivery);
+	delivery->blocks = tn_lane_dies(engine, delivery);
 	const char *code = delivery->last != NULL ? delivery->last->outcome.code : "NO_CODE";
 	tn_books_note(engine, TN_NOTE_DEAD, delivery, code, 0);
 	if (TN_PLANT(15))

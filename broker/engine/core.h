@@ -158,7 +158,6 @@ struct tn_arrival_in_hand {
 	struct tn_tenure *tenure;          /* of the stream it came by */
 	int64_t accepted_ms, overdue_ms, extend_ms;
 	struct tn_parcel *parcels;
-	size_t reply_bytes;                /* of a reply: what it was admitted with */
 	struct tn_slot *asker;             /* a reply whose attempt has no result yet */
 	struct tn_delivery *parent;        /* a reply: what is DELIVERED once this is durable */
 	struct tn_op *ops;                 /* when too large for the shared batch: its own room */
@@ -333,9 +332,12 @@ struct tn_lane {                           /* what one target gets of one key */
 	int64_t low_due_ms;                /* when the due scan shows the first of them; TN_ROW_BEHIND_MS: ask for it */
 	uint64_t fresh, fresh_low;         /* the same for those parked since its scan went out */
 	uint32_t under_way;                /* attempts: running, or lingering after their time */
+	struct tn_link standing;           /* engine->lanes_standing, while it is blocked */
 	struct tn_row_key blocked_by;      /* the dead letter */
 	uint64_t blocked_seq;
+	uint32_t in_hand;                  /* members */
 	bool blocked, scanning;
+	bool dying;                        /* one that will block it is on its way to the store */
 	bool behind;                       /* members may wait for rows in the store, or for an operator: see if they should, too */
 	bool given_back;                   /* one of it went back to its source: when their stream ends, so must those behind */
 	bool stays;                        /* draining: one of it does not go back */
@@ -422,7 +424,7 @@ struct tn_engine {
 	struct tn_queue_name *queues;      /* every one that was ever named: rows on their way point to them */
 	struct tn_list ready_under, ready_over, scans;
 	struct tn_map lanes, lanes_blocked;
-	struct tn_list lanes_touched;
+	struct tn_list lanes_touched, lanes_standing;
 	uint64_t lane_seq;                 /* the last one given */
 	uint32_t in_flight, quarter;
 	uint32_t orphans;                  /* slots whose result never came */
@@ -435,7 +437,6 @@ struct tn_engine {
 
 	uint32_t heap_room;                /* deliveries that may need a place in backoffs */
 	size_t intake_limit_bytes, scan_bytes;
-	size_t reply_bytes;                /* of replies in hand: they take no room from pages, which those before them may wait for */
 	bool full, room_owed;
 
 	struct tn_journal journal;
@@ -559,7 +560,7 @@ void tn_lane_stay(const struct tn_arrival_in_hand *arrival); /* draining: it doe
 int64_t tn_lane_due(const struct tn_engine *engine, const struct tn_delivery *delivery, int64_t due_ms); /* for its row */
 /* Its park was refused; insists: it goes again. Those that were to follow it must not overtake it. */
 void tn_lane_unparked(struct tn_engine *engine, struct tn_delivery *delivery, bool insists);
-bool tn_lane_will_block(const struct tn_engine *engine, const struct tn_delivery *delivery); /* if it dies now */
+bool tn_lane_dies(const struct tn_engine *engine, const struct tn_delivery *delivery); /* it dies: true if that blocks its lane */
 void tn_lane_set_blocked(struct tn_engine *engine, struct tn_lane *lane, bool blocked);
 /* The dead letter under that key was moved: the lane it blocks, if any, goes on; redriven: with it, due at due_ms. */
 void tn_lane_unblock(struct tn_engine *engine, struct tn_row_key key, bool redriven, int64_t due_ms);

@@ -137,18 +137,25 @@ bool tn_lane_admits(const struct tn_engine *engine, const struct tn_delivery *de
 	return lane->under_way == 0 && !lane->blocked && (is_first(delivery) || (TN_PLANT(20) && skips_failed(delivery)));
 }
 
+/* Out of its target's line: it is not its turn any more. */
+static void call_back(struct tn_engine *engine, struct tn_delivery *delivery)
+{
+	if (delivery == NULL || !delivery->waiting || delivery->state != TN_STATE_PENDING)
+		return;
+	tn_delivery_stop_waiting(engine, delivery);
+	delivery->asked = true;
+}
+
 static void insert(struct tn_engine *engine, struct tn_lane *lane, struct tn_delivery *delivery)
 {
 	struct tn_link *place = lane->members.head.prev;
 	while (place != &lane->members.head && TN_OWNER(place, struct tn_delivery, in_lane)->lane_seq > delivery->lane_seq)
 		place = place->prev;
 	delivery->lane = lane;
+	lane->in_hand++;
 	tn_link_insert_after(place, &delivery->in_lane);
-	struct tn_delivery *next = next_member(delivery);
-	if (first_member(lane) == delivery && next != NULL && next->waiting && next->state == TN_STATE_PENDING) {
-		tn_delivery_stop_waiting(engine, next);
-		next->asked = true;
-	}
+	if (first_member(lane) == delivery)
+		call_back(engine, next_member(delivery));
 }
 
 void tn_lane_enter(struct tn_engine *engine, struct tn_delivery *delivery)
@@ -215,7 +222,7 @@ bool tn_lane_found(struct tn_engine *engine, const struct tn_row *row)
 	tn_lane_saw(engine, row);
 	if (row->state == TN_ROW_PARKED) {
 		add_row(engine, lane, row->lane_seq, row->tries.not_before_ms);
-	} else if (row->blocks) {
+	} else if (row->blocks && !lane->blocked) {
 		lane->blocked_by = row->key;
 		lane->blocked_seq = row->lane_seq;
 		tn_lane_set_blocked(engine, lane, true);
@@ -342,15 +349,17 @@ void tn_lane_leave(struct tn_engine *engine, struct tn_delivery *delivery, enum 
 	if (state == TN_STATE_PARKED) {
 		add_row(engine, lane, delivery->lane_seq, delivery->tries.not_before_ms);
 		lane->behind = true;
-	} else if (state == TN_STATE_DEAD && delivery->blocks) {
+	} else if (state == TN_STATE_DEAD && delivery->blocks && !lane->blocked) {
 		lane->blocked_by = (struct tn_row_key){delivery->event_seq, delivery->route_no};
 		lane->blocked_seq = delivery->lane_seq;
 		tn_lane_set_blocked(engine, lane, true);
 	}
+	lane->dying = lane->dying && !delivery->blocks;
 	lane->given_back = lane->given_back || state == TN_STATE_RELEASED || state == TN_STATE_NEW;
 	if (lane->soft == delivery)
 		lane->soft = next_member(delivery);
 	tn_link_leave(&delivery->in_lane);
+	lane->in_hand--;
 	delivery->asked = false;
 	delivery->lane = NULL;
 	tn_lane_touch(engine, lane);
@@ -366,12 +375,15 @@ void tn_lane_attempt(struct tn_engine *engine, struct tn_lane *lane, int change)
 
 /* --- Blocks --- */
 
-bool tn_lane_will_block(const struct tn_engine *engine, const struct tn_delivery *delivery)
+bool tn_lane_dies(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
-	const struct tn_lane *lane = delivery->lane;
+	struct tn_lane *lane = delivery->lane;
 	if (lane == NULL || delivery->route->policy == NULL || !delivery->route->policy->block_exhausted)
 		return false;
-	return !lane->blocked && first_member(lane) == delivery && !tn_target_expired(engine, delivery->target);
+	if (lane->blocked || lane->dying || !is_first(delivery) || tn_target_expired(engine, delivery->target))
+		return false;
+	lane->dying = true;
+	return true;
 }
 
 static uint32_t hash_key(const struct tn_engine *engine, struct tn_row_key key)
@@ -386,10 +398,15 @@ void tn_lane_set_blocked(struct tn_engine *engine, struct tn_lane *lane, bool bl
 	lane->blocked = lane->behind = blocked;
 	if (blocked) {
 		tn_map_put(&engine->lanes_blocked, &lane->block, hash_key(engine, lane->blocked_by));
+		tn_list_push(&engine->lanes_standing, &lane->standing);
 		lane->target->lanes_blocked++;
+		tn_link_leave(&lane->load);
+		tn_target_update(engine, lane->target);
+		call_back(engine, first_member(lane));
 		tn_books_note_target(engine, TN_NOTE_LANE_BLOCKED, lane->target, "LANE_BLOCKED", 0);
 	} else {
 		tn_map_remove(&engine->lanes_blocked, &lane->block);
+		tn_link_leave(&lane->standing);
 		lane->target->lanes_blocked--;
 	}
 	tn_lane_touch(engine, lane);
@@ -407,6 +424,22 @@ void tn_lane_unblock(struct tn_engine *engine, struct tn_row_key key, bool redri
 		tn_lane_set_blocked(engine, lane, false);
 		return;
 	}
+}
+
+uint32_t tn_engine_blocked_lanes(const struct tn_engine *engine, uint32_t skip, struct tn_lane_view *out, uint32_t capacity)
+{
+	uint32_t count = 0;
+	struct tn_link *link = tn_list_first(&engine->lanes_standing);
+	for (; link != NULL && count < capacity; link = tn_list_next(&engine->lanes_standing, link)) {
+		const struct tn_lane *lane = TN_OWNER(link, const struct tn_lane, standing);
+		if (skip > 0) {
+			skip--;
+			continue;
+		}
+		out[count++] = (struct tn_lane_view){.target = lane->target->limits.name, .target_no = lane->target->limits.target_no,
+			.blocked_by = lane->blocked_by, .in_hand = lane->in_hand, .parked = lane->parked};
+	}
+	return count;
 }
 
 /* --- Asking for rows --- */

@@ -54,8 +54,8 @@ bool tn_moves_pending(const struct tn_engine *engine)
 
 enum tn_line tn_moves_line(const struct tn_engine *engine)
 {
-	static const uint8_t lines[] = {
-		[TN_MOVE_REDRIVE] = TN_LINE_ROWS, [TN_MOVE_PURGE] = TN_LINE_DROPS, [TN_MOVE_INSERT] = TN_LINE_EVENTS};
+	static const uint8_t lines[] = {[TN_MOVE_REDRIVE] = TN_LINE_ROWS, [TN_MOVE_PURGE] = TN_LINE_DROPS,
+		[TN_MOVE_INSERT] = TN_LINE_EVENTS, [TN_MOVE_RELEASE] = TN_LINE_ROWS};
 	return lines[engine->journal.move];
 }
 
@@ -75,7 +75,8 @@ static void confirm_all(struct tn_engine *engine)
 	for (uint32_t i = 0; i < journal->sent_moves; i++) {
 		const struct tn_move_item *item = &journal->moves[i];
 		struct tn_target *target = tn_target_find(engine, item->target_no);
-		tn_moves_add_dead(engine, target, journal->move == TN_MOVE_INSERT ? 1 : -1, item->bytes);
+		if (journal->move != TN_MOVE_RELEASE)
+			tn_moves_add_dead(engine, target, journal->move == TN_MOVE_INSERT ? 1 : -1, item->bytes);
 		if (journal->move != TN_MOVE_INSERT)
 			tn_lane_unblock(engine, item->key, journal->move == TN_MOVE_REDRIVE, journal->batch.now_ms);
 		if (journal->move == TN_MOVE_REDRIVE)

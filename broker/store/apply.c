@@ -12,6 +12,7 @@
  *   DROP_ROW       delete        leave           dropped                     deleted with the last row
  *   REDRIVE_ROW    a PUT_ROW of what was read, if that is DEAD
  *   PURGE_ROW      a DROP_ROW, if the row is DEAD
+ *   RELEASE_ROW    a PUT_ROW of what was read, if that is DEAD
  *   PUT_SEEN and DROP_SEEN are in seen.c.
  */
 #include "apply.h"
@@ -195,27 +196,49 @@ static int drop_row(struct tn_apply *apply, struct tn_row_key row, bool only_dea
 	return rc == 0 ? delete_event_without_rows(apply, row.event_seq) : rc;
 }
 
-static int redrive_row(struct tn_apply *apply, struct tn_row_key key, int64_t now_ms)
+/* Its strings live in apply->arena. */
+static int read_dead(struct tn_apply *apply, struct tn_row_key key, struct tn_row *out_row, bool *out_dead)
 {
 	enum found found;
 	struct tn_row_head head;
 	struct tn_str record;
-	struct tn_row row;
 	int rc = find_row(apply, key, &found, &head, &record);
+	*out_dead = false;
 	if (rc != 0 || found == ABSENT || (found == PRESENT && head.state != TN_ROW_DEAD))
 		return rc;
 	tn_arena_reset(&apply->arena);
-	if (found == DAMAGED || !tn_row_record_read(record, key, &apply->arena, &row))
+	if (found == DAMAGED || !tn_row_record_read(record, key, &apply->arena, out_row))
 		return tn_aside_row(apply, key);
+	*out_dead = true;
+	return 0;
+}
+
+static int redrive_row(struct tn_apply *apply, struct tn_row_key key, int64_t now_ms)
+{
+	struct tn_row row;
+	bool dead;
+	int rc = read_dead(apply, key, &row, &dead);
+	if (rc != 0 || !dead)
+		return rc;
 	row.state = TN_ROW_PARKED;
 	row.tries = (struct tn_tries){.accepted_ms = now_ms, .not_before_ms = now_ms};
 	row.last = NULL;
 	row.dead_ms = 0;
 	row.condition = TN_CONDITION_NONE;
 	row.queue = (struct tn_str){0};
+	row.blocks = false;
 	row.redrives++;
 	apply->meta.flows.redriven++;
 	return put_row(apply, &row);
+}
+
+static int release_row(struct tn_apply *apply, struct tn_row_key key)
+{
+	struct tn_row row;
+	bool dead;
+	int rc = read_dead(apply, key, &row, &dead);
+	row.blocks = false;
+	return rc == 0 && dead ? put_row(apply, &row) : rc;
 }
 
 static int apply_op(struct tn_apply *apply, const struct tn_op *op, int64_t now_ms)
@@ -231,6 +254,8 @@ static int apply_op(struct tn_apply *apply, const struct tn_op *op, int64_t now_
 		return redrive_row(apply, op->key, now_ms);
 	case TN_PURGE_ROW:
 		return drop_row(apply, op->key, true);
+	case TN_RELEASE_ROW:
+		return release_row(apply, op->key);
 	case TN_PUT_SEEN:
 		return tn_seen_put(apply, &op->seen);
 	case TN_DROP_SEEN:

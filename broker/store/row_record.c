@@ -16,7 +16,7 @@
  *   4. if an older Turnout must not open such a store, raise FORMAT in environment.c too. */
 enum { ROW_VERSION = 2 };
 
-enum { ROW_HAS_LAST = 1 };
+enum { ROW_HAS_LAST = 1, ROW_BLOCKS = 2 };
 enum { LAST_FUNCTION_ERROR = 1, LAST_MAYBE_DONE = 2, LAST_CREDENTIAL = 4, LAST_DECLINED = 8 };
 
 /* Version 2, without the strings and the last outcome behind it. The key is not in it: the record stands under it. */
@@ -103,7 +103,7 @@ void tn_row_record_write(struct tn_buf *out, const struct tn_row *row)
 	uint8_t key[TN_KEY_ROW];
 	struct row_fields fields = {
 		.state = (uint8_t)row->state,
-		.flags = row->last ? ROW_HAS_LAST : 0,
+		.flags = (uint8_t)((row->last ? ROW_HAS_LAST : 0) | (row->blocks ? ROW_BLOCKS : 0)),
 		.condition = (uint8_t)row->condition,
 		.target_no = row->target_no,
 		.redrives = row->redrives,
@@ -207,7 +207,7 @@ static void read_fields(struct reader *reader, struct row_fields *fields)
 
 static bool fields_make_sense(const struct row_fields *fields)
 {
-	return fields->state >= TN_ROW_OPEN && fields->state <= TN_ROW_DEAD && (fields->flags & ~ROW_HAS_LAST) == 0 &&
+	return fields->state >= TN_ROW_OPEN && fields->state <= TN_ROW_DEAD && (fields->flags & ~(ROW_HAS_LAST | ROW_BLOCKS)) == 0 &&
 		fields->condition <= TN_CONDITION_DECLINED;
 }
 
@@ -296,6 +296,7 @@ bool tn_row_record_read(struct tn_str record, struct tn_row_key key, struct tn_a
 	row.origin = get_str(&reader, arena);
 	if (reader.version >= 2)
 		row.queue = get_str(&reader, arena);
+	row.blocks = fields.flags & ROW_BLOCKS;
 	if (fields.flags & ROW_HAS_LAST)
 		row.last = read_last(&reader, arena);
 	if (reader.short_of || reader.left.len > 0)

@@ -32,6 +32,7 @@ static enum tn_space_need need_of(const struct tn_op *op)
 	case TN_PUT_ROW: /* one with an event, and none beside it: the row is there already, and only changes */
 		return op->row->state == TN_ROW_TRIED ? TN_SPACE_ROWS : TN_SPACE_SETTLE;
 	case TN_REDRIVE_ROW:
+	case TN_RELEASE_ROW:
 	case TN_PUT_SEEN:
 		return TN_SPACE_ROWS;
 	case TN_DROP_ROW:

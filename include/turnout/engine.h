@@ -111,7 +111,7 @@ enum tn_poison {
 struct tn_offer {                         /* one event with its matches; all copied or referenced by the engine */
 	struct tn_event *event;           /* the engine takes a ref of its own */
 	struct tn_ruleset *ruleset;       /* likewise: held until the last delivery ends. NULL: the routes outlive the engine */
-	struct tn_id dedup_key;           /* its idempotency key, scope included (section 11); zero: none; of a reply it is ignored */
+	struct tn_id dedup_key;           /* its idempotency key, scope included (section 11); zero: none */
 	uint64_t fingerprint;             /* of its payload: the same key with another one is a conflict */
 	const struct tn_match *matches;
 	uint32_t match_count;             /* 0: no rule matched; settled at once, counted unmatched */
@@ -168,8 +168,9 @@ struct tn_claim_answer {
 	int64_t recheck_ms;               /* ELSEWHERE */
 };
 
-/* REDRIVE: DEAD -> PARKED, due now. PURGE: gone. INSERT: dead letters from elsewhere, under new keys. */
-enum tn_move { TN_MOVE_REDRIVE, TN_MOVE_PURGE, TN_MOVE_INSERT };
+/* REDRIVE: DEAD -> PARKED, due now. PURGE: gone. INSERT: dead letters from elsewhere, under new keys. RELEASE: stays
+ * a dead letter, and blocks its lane no more (as REDRIVE and PURGE do too). */
+enum tn_move { TN_MOVE_REDRIVE, TN_MOVE_PURGE, TN_MOVE_INSERT, TN_MOVE_RELEASE };
 struct tn_move_item {
 	struct tn_row_key key;            /* not for INSERT */
 	uint32_t target_no;               /* of the row */
@@ -402,6 +403,15 @@ int64_t tn_engine_deadline(const struct tn_engine *engine);
 bool tn_engine_recovered(const struct tn_engine *engine);
 const struct tn_books *tn_engine_books(const struct tn_engine *engine);
 uint32_t tn_engine_target_count(const struct tn_engine *engine);
+/* Lanes that a dead letter blocks, in the order they were blocked; returns how many of them were filled in. */
+struct tn_lane_view {
+	struct tn_str target;
+	uint32_t target_no;
+	struct tn_row_key blocked_by;     /* the dead letter */
+	uint32_t in_hand;
+	uint64_t parked;                  /* about so many rows wait in the store */
+};
+uint32_t tn_engine_blocked_lanes(const struct tn_engine *engine, uint32_t skip, struct tn_lane_view *out, uint32_t capacity);
 bool tn_engine_target_view(const struct tn_engine *engine, uint32_t index, struct tn_target_view *out_view);
 /* False: this target's park cap is reached and its policy is to pause, or it has all the dead letters it may have: HTTP answers 503 to
  * events that match it. */

@@ -95,6 +95,7 @@ enum tn_op_kind {
 	TN_REDRIVE_ROW,                   /* by key: DEAD -> PARKED with fresh counters and age, due at batch now_ms, redrives + 1; any
 	                                     other state, or absent: left alone (so twice is fine) */
 	TN_PURGE_ROW,                     /* by key: drops it if DEAD, else left alone */
+	TN_RELEASE_ROW,                   /* by key: if DEAD it `blocks` no more, else left alone */
 	TN_PUT_SEEN,                      /* an idempotency key that was accepted, or is done: `seen` (section 11) */
 	TN_DROP_SEEN,                     /* forgets seen.key. Absent: fine */
 };

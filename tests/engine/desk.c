@@ -70,11 +70,18 @@ void desk_close(struct desk *desk)
 
 /* --- Offers --- */
 
+struct tn_id desk_lane(uint32_t target_no, uint8_t key)
+{
+	return (struct tn_id){{3, (uint8_t)target_no, key}};
+}
+
 static struct tn_match match_of(const struct desk *desk, uint32_t target_no, uint64_t number)
 {
 	struct tn_match match = {.route = &desk->routes[target_no - 1]};
 	uint64_t words[2] = {desk->id_base + number, target_no};
 	memcpy(match.id.bytes, words, sizeof(words));
+	if (desk->routes[target_no - 1].ordered && desk->lane_key != 0)
+		match.lane = desk_lane(target_no, desk->lane_key);
 	return match;
 }
 

@@ -21,6 +21,7 @@ struct desk {
 	struct tn_event *event;
 	int64_t now_ms;
 	uint64_t offered;
+	uint8_t lane_key;                  /* of what is offered to ordered routes; 0: none */
 	uint64_t id_base;                  /* delivery ids are made of it, the number of the offer, and the target */
 	size_t allocated_bytes;
 	int fail_after;                    /* so many more allocations work; -1: all */
@@ -49,6 +50,7 @@ struct desk_key {
 void desk_init(struct desk *desk);
 void desk_open(struct desk *desk); /* engine, targets, one stream of source 1 */
 void desk_close(struct desk *desk); /* also checks that every byte came back */
+struct tn_id desk_lane(uint32_t target_no, uint8_t key);
 /* One event to the targets 1..matches. */
 enum tn_status desk_offer(struct desk *desk, enum tn_ack_when ack_when, uint32_t matches);
 enum tn_status desk_offer_to(struct desk *desk, enum tn_ack_when ack_when, uint32_t target_no);

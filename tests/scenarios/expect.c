@@ -274,7 +274,7 @@ static bool expect_source(struct scenario *scenario)
 static bool expect_batch(struct scenario *scenario)
 {
 	static const char *const ops[] = {[TN_PUT_EVENT] = "event", [TN_DROP_ROW] = "drop", [TN_REDRIVE_ROW] = "redrive",
-		[TN_PURGE_ROW] = "purge", [TN_PUT_SEEN] = "seen"};
+		[TN_PURGE_ROW] = "purge", [TN_RELEASE_ROW] = "release", [TN_PUT_SEEN] = "seen"};
 	const struct tn_batch *batch = scenario->shelf.batch;
 	struct scn_happening state = {.kind = "batch"};
 	int64_t by_op[8] = {0}, by_row[8] = {0};

@@ -118,6 +118,10 @@ static void apply(struct scenario *scenario, const struct tn_batch *batch)
 		case TN_REDRIVE_ROW:
 			redrive(row, batch->now_ms);
 			break;
+		case TN_RELEASE_ROW:
+			if (row != NULL)
+				row->row.blocks = false;
+			break;
 		case TN_PURGE_ROW:
 			drop(shelf, row != NULL && row->row.state == TN_ROW_DEAD ? row : NULL);
 			break;

@@ -182,6 +182,13 @@ static void redrive(struct world *world, struct tn_row_key key)
 	row->tries = (struct tn_tries){.accepted_ms = world->disk.batch->now_ms, .not_before_ms = world->disk.batch->now_ms};
 }
 
+static void release(struct world *world, struct tn_row_key key)
+{
+	struct sim_row *row = row_at(&world->disk, key);
+	if (row != NULL && row->state == TN_ROW_DEAD)
+		row->blocks = false;
+}
+
 static void purge(struct world *world, struct tn_row_key key)
 {
 	struct sim_row *row = row_at(&world->disk, key);
@@ -213,6 +220,9 @@ static void apply(struct world *world)
 			break;
 		case TN_REDRIVE_ROW:
 			redrive(world, op->key);
+			break;
+		case TN_RELEASE_ROW:
+			release(world, op->key);
 			break;
 		case TN_PURGE_ROW:
 			purge(world, op->key);
@@ -493,6 +503,15 @@ void sim_disk_fini(struct world *world)
 
 /* --- An operator at the dead letters --- */
 
+static void took_moves(struct sim_disk *disk, const struct tn_moves *moves)
+{
+	disk->move = moves->move;
+	disk->move_token = moves->token;
+	disk->moving_count = moves->count;
+	for (uint32_t i = 0; i < moves->count; i++)
+		disk->moving[i] = *row_at(disk, moves->items[i].key);
+}
+
 /* Reads when no move is under way, and now and then acts on what was read before another's moves ended: the engine must refuse that. */
 bool sim_move(struct world *world)
 {
@@ -512,20 +531,35 @@ bool sim_move(struct world *world)
 	}
 	if (count == 0)
 		return false;
-	struct tn_moves moves = {.move = sim_chance(world, 80) ? TN_MOVE_REDRIVE : TN_MOVE_PURGE, .token = disk->move_token + 1,
-		.as_of = stale ? ended - 1 : ended, .items = items, .count = count};
+	uint32_t drawn = sim_upto(world, 99);
+	struct tn_moves moves = {.move = drawn < 75 ? TN_MOVE_REDRIVE : drawn < 90 ? TN_MOVE_PURGE : TN_MOVE_RELEASE,
+		.token = disk->move_token + 1, .as_of = stale ? ended - 1 : ended, .items = items, .count = count};
 	enum tn_status status = tn_engine_move(world->engine, &moves);
 	sim_say(world, SIM_MOVE, status, moves.move, count);
 	if ((!idle || stale) && status == TN_OK)
 		sim_fail(world, "moves were taken that may have been made by others already");
-	if (status != TN_OK)
-		return true;
-	disk->move = moves.move;
-	disk->move_token = moves.token;
-	disk->moving_count = count;
-	for (uint32_t i = 0; i < count; i++)
-		disk->moving[i] = *row_at(disk, items[i].key);
+	if (status == TN_OK)
+		took_moves(disk, &moves);
 	return true;
+}
+
+bool sim_release_lanes(struct world *world)
+{
+	struct tn_lane_view lanes[8];
+	struct tn_move_item items[8];
+	uint64_t ended;
+	uint32_t count = tn_engine_blocked_lanes(world->engine, 0, lanes, 8);
+	if (count == 0 || !tn_engine_moves_ended(world->engine, &ended))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		items[i] = (struct tn_move_item){.key = lanes[i].blocked_by, .target_no = lanes[i].target_no};
+	struct tn_moves moves = {
+		.move = TN_MOVE_RELEASE, .token = world->disk.move_token + 1, .as_of = ended, .items = items, .count = count};
+	enum tn_status status = tn_engine_move(world->engine, &moves);
+	sim_say(world, SIM_MOVE, status, moves.move, count);
+	if (status == TN_OK)
+		took_moves(&world->disk, &moves);
+	return status == TN_OK;
 }
 
 /* What MOVED says must be so: all of them have left that state, or none has. */
@@ -539,6 +573,8 @@ void sim_moved(struct world *world, const struct tn_command *command)
 	for (uint32_t i = 0; i < disk->moving_count && !world->failed; i++) {
 		const struct sim_row *was = &disk->moving[i], *row = row_at(disk, was->key);
 		bool there = row != NULL && row->state == TN_ROW_DEAD && row->redrives == was->redrives;
+		if (disk->move == TN_MOVE_RELEASE) /* it stays, and blocks no more */
+			there = there && (row->blocks || (command->moved == 0 && !was->blocks));
 		if (there != (command->moved == 0))
 			sim_fail(world, "MOVED says %u, and a dead letter is%s there", command->moved, there ? "" : " not");
 	}

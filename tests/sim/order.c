@@ -5,6 +5,7 @@
  *   - never two attempts at once (a cancelled one counts for 5 s more, or till its answer);
  *   - a first attempt that may bring a first success starts only when nothing accepted before it is still owed: neither in a row of the
  *     store, nor in an arrival that is not answered, nor, of a log, at an earlier offset;
+ *   - nothing starts while a dead letter blocks the lane;
  *   - nothing of a stream that may move is parked.
  *
  * What was delivered once, died, or was dropped is owed no longer: when it comes again, it comes out of turn.
@@ -54,6 +55,15 @@ static void check_alone(struct world *world, const struct sim_attempt *attempt, 
 	}
 }
 
+static void check_blocks(struct world *world, const struct sim_attempt *attempt, const struct tn_id *lane)
+{
+	for (uint32_t i = 0; i < world->disk.count; i++) {
+		const struct sim_row *row = &world->disk.rows[i];
+		if (row->state == TN_ROW_DEAD && row->blocks && row->dead_confirmed && tn_id_equal(&row->lane, lane))
+			sim_fail(world, "event %u match %u: an attempt while a dead letter blocks its lane", attempt->event, attempt->match);
+	}
+}
+
 static void check_rows(struct world *world, const struct sim_attempt *attempt, const struct tn_id *lane)
 {
 	for (uint32_t i = 0; i < world->disk.count; i++) {
@@ -99,6 +109,7 @@ void sim_check_order(struct world *world, const struct sim_attempt *attempt)
 	if (tn_id_is_zero(&lane))
 		return;
 	check_alone(world, attempt, &lane);
+	check_blocks(world, attempt, &lane);
 	if (!is_owed(world, attempt->event, attempt->match))
 		return;
 	check_rows(world, attempt, &lane);

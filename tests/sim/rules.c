@@ -41,9 +41,10 @@ static struct tn_backoff draw_backoff(struct world *world)
 
 static struct tn_policy draw_policy(struct world *world)
 {
-	return (struct tn_policy){.system = draw_backoff(world), .function = draw_backoff(world), .split = sim_chance(world, 25),
+	bool blocks = sim_chance(world, 15);
+	return (struct tn_policy){.block_exhausted = blocks, .system = draw_backoff(world), .function = draw_backoff(world), .split = sim_chance(world, 25),
 		.jitter = (enum tn_jitter)sim_upto(world, 3), .floor_ms = 50, .max_age_ms = 5000 + sim_upto(world, 600000),
-		.drop_exhausted = sim_chance(world, 20)};
+		.drop_exhausted = sim_chance(world, 20) && !blocks};
 }
 
 void sim_draw_rules(struct world *world)

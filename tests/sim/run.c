@@ -233,6 +233,8 @@ static bool is_settled(const struct world *world)
 static bool heal_step(struct world *world)
 {
 	world->inputs++;
+	if (sim_chance(world, 10) && !world->draining && sim_release_lanes(world))
+		return true;
 	if (sim_answer(world) || sim_disk_step(world) || sim_ready(world) || sim_claim_step(world) || (!world->draining && sim_offer(world)))
 		return true;
 	int64_t next_ms = next_time(world);

@@ -399,6 +399,7 @@ void sim_scanned(struct world *world, const struct tn_command *command);
 bool sim_disk_step(struct world *world); /* apply, complete, read or hand over the page; false: nothing to do */
 void sim_disk_after_crash(struct world *world);
 bool sim_move(struct world *world);
+bool sim_release_lanes(struct world *world); /* those that are blocked; false: none is, or not now */
 void sim_moved(struct world *world, const struct tn_command *command);
 struct sim_row *sim_find_row(struct world *world, uint32_t event, uint32_t match);
 uint64_t sim_parked_rows(const struct world *world, uint32_t target_no);

@@ -121,6 +121,7 @@ static void a_redriven_row_is_due_now_with_fresh_counters_and_the_same_id(void *
 	dead.condition = TN_CONDITION_MAX_RETRIES;
 	dead.queue = TN_STR("slow");
 	dead.hops = 3;
+	dead.blocks = true;
 	dead.dedup_key = make_id(9);
 	put(*state, dead);
 
@@ -134,6 +135,7 @@ static void a_redriven_row_is_due_now_with_fresh_counters_and_the_same_id(void *
 	assert_int_equal(page.rows[0].queue.len, 0);
 	assert_true(tn_id_equal(&page.rows[0].id, &dead.id));
 	assert_int_equal(page.rows[0].hops, 3);
+	assert_false(page.rows[0].blocks);
 	assert_true(tn_id_equal(&page.rows[0].dedup_key, &dead.dedup_key));
 	assert_true(is_event_of(page.events[0], 3));
 	tn_page_fini(&page);
@@ -149,6 +151,31 @@ static void a_redrive_leaves_what_is_not_dead_alone(void **state)
 	assert_int_equal(page.rows[0].tries.not_before_ms, 5000);
 	assert_int_equal(page.rows[0].redrives, 0);
 	tn_page_fini(&page);
+}
+
+static void a_release_takes_the_block_from_dead_rows_only(void **state)
+{
+	struct tn_row dead = make_row(3, 0, TN_ROW_DEAD, 2, 0), parked = make_row(4, 0, TN_ROW_PARKED, 2, 5000);
+	dead.blocks = parked.blocks = true;
+	dead.lane = make_id(7);
+	dead.lane_seq = 40;
+	dead.dead_ms = 4000;
+	put(*state, dead);
+	put(*state, parked);
+	struct tn_op ops[] = {op_on(TN_RELEASE_ROW, 3, 0), op_on(TN_RELEASE_ROW, 4, 0), op_on(TN_RELEASE_ROW, 5, 0)};
+	for (int twice = 0; twice < 2; twice++) {
+		assert_int_equal(apply(*state, ops, 3), TN_COMMIT_OK);
+		struct tn_page page = scan(*state, scan_state(TN_ROW_DEAD));
+		assert_int_equal(page.count, 1);
+		assert_false(page.rows[0].blocks);
+		assert_int_equal(page.rows[0].dead_ms, 4000);
+		assert_int_equal(page.rows[0].lane_seq, 40);
+		assert_true(tn_id_equal(&page.rows[0].lane, &dead.lane));
+		tn_page_fini(&page);
+		page = scan(*state, scan_state(TN_ROW_PARKED));
+		assert_true(page.rows[0].blocks);
+		tn_page_fini(&page);
+	}
 }
 
 static void a_purge_drops_dead_rows_only(void **state)
@@ -304,6 +331,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(index_entries_go_with_what_they_stood_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_redriven_row_is_due_now_with_fresh_counters_and_the_same_id, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_redrive_leaves_what_is_not_dead_alone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_release_takes_the_block_from_dead_rows_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_purge_drops_dead_rows_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sequence_and_time_are_kept_and_never_go_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_batch_done_twice_leaves_the_same_store, set_up, tear_down),

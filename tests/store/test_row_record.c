@@ -40,6 +40,7 @@ static struct tn_row full_row(void)
 		.lane_seq = 0x1122334455667788,
 		.hops = 5,
 		.queue = TN_STR("slow"),
+		.blocks = true,
 	};
 	memset(row.id.bytes, 0xab, 16);
 	memset(row.lane.bytes, 0xcd, 16);
@@ -73,6 +74,7 @@ static void assert_same_row(const struct tn_row *a, const struct tn_row *b)
 	assert_int_equal(a->redrives, b->redrives);
 	assert_int_equal(a->tries.last_ms, b->tries.last_ms);
 	assert_int_equal(a->lane_seq, b->lane_seq);
+	assert_int_equal(a->blocks, b->blocks);
 	assert_int_equal(a->hops, b->hops);
 	assert_true(tn_id_equal(&a->dedup_key, &b->dedup_key));
 	assert_true(tn_str_equal(a->queue, b->queue));
@@ -189,6 +191,7 @@ static void a_record_of_version_1_is_read(void **state)
 	row.last = NULL;
 	row.tries.last_ms = 0;
 	row.lane_seq = 0;
+	row.blocks = false;
 	row.hops = 0;
 	row.dedup_key = (struct tn_id){0};
 	row.queue = (struct tn_str){0};

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_lane.c - ordering by key: who starts, who waits, what is parked behind what, and what a restart finds.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "desk.h"
+
+static struct desk desk;
+
+/* Target 1 orders by key. */
+static void prepare(void)
+{
+	desk_init(&desk);
+	desk.limits[0].ordered = desk.routes[0].ordered = true;
+	desk.policy.max_age_ms = 86400000;
+}
+
+static void offer(enum tn_ack_when ack_when, uint8_t key)
+{
+	desk.lane_key = key;
+	assert_int_equal(desk_offer_to(&desk, ack_when, 1), TN_OK);
+	desk_obey(&desk);
+}
+
+static uint64_t number_of(uint32_t start) /* of the offer it came with */
+{
+	uint64_t number;
+	memcpy(&number, desk.starts[start].attempt->items[0].id.bytes, sizeof(number));
+	return number;
+}
+
+static struct tn_row parked(uint64_t seq, uint64_t lane_seq, int64_t not_before_ms)
+{
+	struct tn_row row = {.key = {seq, 0}, .state = TN_ROW_PARKED, .lane = desk_lane(1, 7), .lane_seq = lane_seq, .rule = TN_STR("r1"),
+		.target = TN_STR("t1"), .target_no = 1, .tries = {.accepted_ms = desk.now_ms, .not_before_ms = not_before_ms}};
+	row.id.bytes[0] = (uint8_t)seq;
+	row.id.bytes[15] = 1;
+	return row;
+}
+
+static void open_with_rows(uint64_t next_seq, uint64_t rows)
+{
+	desk.config.recover = true;
+	desk.config.store_rows = rows;
+	desk.config.next_seq = next_seq;
+	desk.limits[0].found_parked = rows;
+	desk_open(&desk);
+	desk_page(&desk, NULL, 0, INT64_MAX); /* no counts */
+}
+
+static void of_one_key_the_next_starts_when_the_one_before_is_delivered(void **state)
+{
+	prepare();
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	struct tn_command first = desk.starts[0];
+	offer(TN_ACK_SETTLED, 7);
+	assert_int_equal(desk.start_count, 0);
+	offer(TN_ACK_SETTLED, 8); /* another key */
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(number_of(0), 3);
+	desk.starts[0] = first;
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(number_of(0), 2);
+	desk_close(&desk);
+}
+
+static void events_without_a_key_do_not_wait(void **state)
+{
+	prepare();
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 0);
+	offer(TN_ACK_SETTLED, 0);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+static void a_failing_first_one_blocks_its_own_key_only(void **state)
+{
+	prepare();
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	struct tn_command first = desk.starts[0];
+	offer(TN_ACK_SETTLED, 7);
+	desk.start_count = 1;
+	desk.starts[0] = first;
+	desk_answer(&desk, 0, TN_RETRY);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.start_count, 0); /* in backoff, and the second behind it */
+	offer(TN_ACK_SETTLED, 8);
+	assert_int_equal(desk.start_count, 1);
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(number_of(0), 1); /* again, before the second */
+	desk_close(&desk);
+}
+
+static void a_dead_letter_lets_the_next_go_on_once_it_is_durable(void **state)
+{
+	prepare();
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	struct tn_command first = desk.starts[0];
+	offer(TN_ACK_SETTLED, 7);
+	desk.start_count = 1;
+	desk.starts[0] = first;
+	desk_answer(&desk, 0, TN_REJECTED);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	assert_false(desk_row(&desk, 0)->blocks);
+	assert_int_equal(desk.start_count, 0);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(number_of(0), 2);
+	desk_close(&desk);
+}
+
+static void a_cancelled_attempt_keeps_its_lane_till_it_is_answered_or_five_seconds_are_over(void **state)
+{
+	prepare();
+	desk.policy.system.max_retries = 0;
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	struct tn_command first = desk.starts[0];
+	offer(TN_ACK_SETTLED, 7);
+	desk_tick(&desk, 15000);
+	assert_int_equal(desk.cancel_count, 1);
+	desk_commit(&desk, TN_COMMIT_OK); /* the heartbeat, or its dead letter */
+	if (desk.batch != NULL)
+		desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	assert_int_equal(desk.start_count, 0);
+	desk.starts[0] = first;
+	desk.start_count = 1;
+	desk_answer(&desk, 0, TN_RETRY); /* late */
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(number_of(0), 2);
+	desk_close(&desk);
+
+	prepare();
+	desk.policy.system.max_retries = 0;
+	desk_open(&desk);
+	offer(TN_ACK_JOURNALED, 7);
+	desk_commit(&desk, TN_COMMIT_OK);
+	offer(TN_ACK_JOURNALED, 7);
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_tick(&desk, 14000);
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_tick(&desk, 1000);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	desk_tick(&desk, 4999);
+	if (desk.batch != NULL)
+		desk_commit(&desk, TN_COMMIT_OK);
+	uint32_t early = desk.start_count;
+	desk_tick(&desk, 1);
+	assert_int_equal(early, 0);
+	assert_int_equal(desk_books(&desk)->orphaned_attempts, 1);
+	desk_close(&desk);
+}
+
+static void what_waits_behind_a_parked_one_is_parked_far_away_and_asked_for_in_its_turn(void **state)
+{
+	prepare();
+	desk.policy.system.base_ms = 60000;
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_row(&desk, 0)->tries.not_before_ms, desk.now_ms + 60000);
+	struct tn_row first = *desk_row(&desk, 0);
+	first.rule = TN_STR("r1");
+	first.target = TN_STR("t1");
+	first.last = NULL;
+	desk_commit(&desk, TN_COMMIT_OK);
+
+	offer(TN_ACK_SETTLED, 7);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED); /* at once: its turn is far away */
+	assert_true(desk_row(&desk, 0)->tries.not_before_ms == TN_ROW_BEHIND_MS);
+	struct tn_row second = *desk_row(&desk, 0);
+	second.rule = TN_STR("r1");
+	second.target = TN_STR("t1");
+	assert_true(second.lane_seq > first.lane_seq);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->parked, 2);
+
+	desk_tick(&desk, 60000);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	desk_page(&desk, &first, 1, TN_ROW_BEHIND_MS);
+	assert_int_equal(desk.start_count, 1);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	assert_true(tn_id_equal(&desk.scan->lane, &second.lane));
+	assert_true(desk.scan->after_lane_seq < second.lane_seq);
+	desk_page(&desk, &second, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(number_of(0), 2);
+	desk_close(&desk);
+}
+
+static void rows_of_a_lane_come_back_in_order_after_a_restart(void **state)
+{
+	prepare();
+	struct tn_row rows[] = {parked(1, 50, TN_ROW_BEHIND_MS), parked(2, 40, TN_ROW_BEHIND_MS)};
+	open_with_rows(3, 2);
+	desk_page(&desk, rows, 2, INT64_MAX); /* what is parked */
+	desk_page(&desk, NULL, 0, INT64_MAX); /* the journal */
+	for (int i = 0; i < 2 && desk.scan->order != TN_SCAN_LANE; i++)
+		desk_page(&desk, NULL, 0, TN_ROW_BEHIND_MS); /* nothing is due */
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	offer(TN_ACK_SETTLED, 7);
+	assert_int_equal(desk.start_count, 0); /* it waits behind the rows */
+	desk_page(&desk, &rows[1], 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->items[0].id.bytes[0], 2);
+	desk_close(&desk);
+}
+
+static void a_place_in_a_lane_is_above_all_of_the_run_before(void **state)
+{
+	prepare();
+	struct tn_row row = parked(1, UINT64_C(1) << 62, TN_ROW_BEHIND_MS);
+	open_with_rows(2, 1);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	desk_page(&desk, NULL, 0, INT64_MAX);
+	offer(TN_ACK_JOURNALED, 7);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_OPEN);
+	assert_true(desk_row(&desk, 0)->lane_seq > row.lane_seq);
+	desk_close(&desk);
+}
+
+static void what_only_its_source_has_is_not_overtaken_by_a_row(void **state)
+{
+	prepare();
+	desk.limits[0].timeout_ms = 100000;
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	offer(TN_ACK_SETTLED, 7);
+	desk_tick(&desk, 15000);
+	assert_int_equal(desk_ops(&desk, TN_PUT_ROW), 0); /* the first is under way, and nowhere but here and at its source */
+	desk_close(&desk);
+
+	prepare();
+	desk.limits[0].timeout_ms = 100000;
+	desk_open(&desk);
+	offer(TN_ACK_JOURNALED, 7);
+	desk_commit(&desk, TN_COMMIT_OK);
+	offer(TN_ACK_JOURNALED, 7);
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_tick(&desk, 9000);
+	desk_tick(&desk, 6000);
+	if (desk_ops(&desk, TN_PUT_ROW) == 0)
+		desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED); /* the journal has both */
+	desk_close(&desk);
+}
+
+static void open_moving_stream(void)
+{
+	struct tn_stream_terms terms = {.moves = true};
+	desk_open(&desk);
+	assert_int_equal(tn_engine_open_stream(desk.engine, (struct tn_position){.source = 1, .stream = 1, .epoch = 1}, &terms), TN_OK);
+	desk_obey(&desk);
+}
+
+static void what_may_move_to_another_process_is_held_and_given_back_by_a_drain(void **state)
+{
+	prepare();
+	desk.policy.system.base_ms = 60000;
+	open_moving_stream();
+	offer(TN_ACK_SETTLED, 7);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_TRIED);
+	assert_int_equal(desk_books(&desk)->backoff, 1);
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_tick(&desk, 30000);
+	assert_int_equal(desk_books(&desk)->backoff, 1);
+	tn_engine_drain(desk.engine, 10000);
+	desk_obey(&desk);
+	assert_int_equal(desk.answer_count, 1);
+	assert_int_equal(desk.answers[0].kind, TN_RELEASE);
+	desk_close(&desk);
+
+	prepare();
+	desk.policy.system.base_ms = 60000;
+	desk.limits[0].park_ordered = true;
+	open_moving_stream();
+	offer(TN_ACK_SETTLED, 7);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
+	desk_close(&desk);
+}
+
+static void block_lane(void)
+{
+	prepare();
+	desk.policy.block_exhausted = true;
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	desk_answer(&desk, 0, TN_REJECTED);
+	assert_true(desk_row(&desk, 0)->blocks);
+	desk_commit(&desk, TN_COMMIT_OK);
+	offer(TN_ACK_SETTLED, 7);
+	assert_int_equal(desk.start_count, 0);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED); /* an operator may take his time */
+	desk_commit(&desk, TN_COMMIT_OK);
+}
+
+static void move_blocker(enum tn_move move)
+{
+	struct tn_lane_view view;
+	uint64_t as_of;
+	assert_int_equal(tn_engine_blocked_lanes(desk.engine, 0, &view, 1), 1);
+	assert_int_equal(view.parked, 1);
+	assert_true(tn_engine_moves_ended(desk.engine, &as_of));
+	struct tn_move_item item = {.key = view.blocked_by, .target_no = 1};
+	struct tn_moves moves = {.move = move, .token = 1, .as_of = as_of, .items = &item, .count = 1};
+	assert_int_equal(tn_engine_move(desk.engine, &moves), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.moved, 1);
+	assert_int_equal(tn_engine_blocked_lanes(desk.engine, 0, &view, 1), 0);
+}
+
+static void a_blocked_lane_stands_until_it_is_released(void **state)
+{
+	block_lane();
+	offer(TN_ACK_SETTLED, 8);
+	assert_int_equal(desk.start_count, 1); /* another key */
+	move_blocker(TN_MOVE_RELEASE);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk_close(&desk);
+
+	block_lane();
+	move_blocker(TN_MOVE_PURGE);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk_close(&desk);
+}
+
+static void a_redriven_blocker_comes_before_those_it_blocked(void **state)
+{
+	block_lane();
+	move_blocker(TN_MOVE_REDRIVE);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE); /* it is due; its lane does not ask for the one behind it */
+	desk_close(&desk);
+}
+
+static void a_lane_is_blocked_over_a_restart(void **state)
+{
+	prepare();
+	struct tn_row dead = parked(1, 40, 0), behind = parked(2, 50, TN_ROW_BEHIND_MS);
+	dead.state = TN_ROW_DEAD;
+	dead.blocks = true;
+	desk.limits[0].found_dead_rows = 1;
+	open_with_rows(3, 1);
+	desk_page(&desk, &behind, 1, INT64_MAX);
+	assert_int_equal(desk.scan->state, TN_ROW_DEAD);
+	desk_page(&desk, &dead, 1, INT64_MAX);
+	desk_page(&desk, NULL, 0, INT64_MAX); /* the journal */
+	desk_page(&desk, NULL, 0, TN_ROW_BEHIND_MS);
+	assert_null(desk.scan); /* nothing is asked for */
+	offer(TN_ACK_SETTLED, 7);
+	assert_int_equal(desk.start_count, 0);
+	struct tn_target_view view;
+	assert_true(tn_engine_target_view(desk.engine, 0, &view));
+	assert_int_equal(view.lanes_blocked, 1);
+	desk_close(&desk);
+}
+
+static void a_lane_without_memory_refuses_the_offer_and_nothing_else(void **state)
+{
+	prepare();
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	desk.lane_key = 9;
+	desk.fail_after = 1; /* its block, but no lane */
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_NO_MEMORY);
+	desk.fail_after = -1;
+	desk_obey(&desk);
+	assert_int_equal(desk_books(&desk)->matched, 1);
+	offer(TN_ACK_SETTLED, 9);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_one_key_the_next_starts_when_the_one_before_is_delivered),
+		cmocka_unit_test(events_without_a_key_do_not_wait),
+		cmocka_unit_test(a_failing_first_one_blocks_its_own_key_only),
+		cmocka_unit_test(a_dead_letter_lets_the_next_go_on_once_it_is_durable),
+		cmocka_unit_test(a_cancelled_attempt_keeps_its_lane_till_it_is_answered_or_five_seconds_are_over),
+		cmocka_unit_test(what_waits_behind_a_parked_one_is_parked_far_away_and_asked_for_in_its_turn),
+		cmocka_unit_test(rows_of_a_lane_come_back_in_order_after_a_restart),
+		cmocka_unit_test(a_place_in_a_lane_is_above_all_of_the_run_before),
+		cmocka_unit_test(what_only_its_source_has_is_not_overtaken_by_a_row),
+		cmocka_unit_test(what_may_move_to_another_process_is_held_and_given_back_by_a_drain),
+		cmocka_unit_test(a_blocked_lane_stands_until_it_is_released),
+		cmocka_unit_test(a_redriven_blocker_comes_before_those_it_blocked),
+		cmocka_unit_test(a_lane_is_blocked_over_a_restart),
+		cmocka_unit_test(a_lane_without_memory_refuses_the_offer_and_nothing_else),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -7,6 +7,9 @@
  */
 #include "decimal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 enum { LEAD_DIGITS = 19 };
 static const int64_t EXPONENT_CAP = INT64_C(1) << 60;
 
@@ -111,4 +114,29 @@ int tn_decimal_compare(const struct tn_decimal *a, const struct tn_decimal *b)
 bool tn_decimal_in_range(const struct tn_decimal *a)
 {
 	return a->exponent <= TN_DECIMAL_EXPONENT_LIMIT && a->exponent >= -TN_DECIMAL_EXPONENT_LIMIT;
+}
+
+void tn_decimal_to_text(const struct tn_decimal *decimal, struct tn_buf *out)
+{
+	char digits[24];
+	if (decimal->sign == 0) {
+		tn_buf_add_byte(out, '0');
+		return;
+	}
+	int count = snprintf(digits, sizeof digits, "%019" PRIu64, decimal->lead);
+	while (decimal->rest.len == 0 && count > 1 && digits[count - 1] == '0')
+		count--;
+	bool integer = decimal->rest.len == 0 && decimal->exponent >= count - 1 && decimal->exponent < 19;
+	if (decimal->sign < 0)
+		tn_buf_add_byte(out, '-');
+	if (!integer)
+		tn_buf_add_text(out, "0.");
+	tn_buf_add(out, digits, (size_t)count);
+	for (size_t i = 0; i < decimal->rest.len; i++)
+		if (decimal->rest.bytes[i] != '.')
+			tn_buf_add_byte(out, decimal->rest.bytes[i]);
+	for (int64_t i = count - 1; integer && i < decimal->exponent; i++)
+		tn_buf_add_byte(out, '0');
+	if (!integer)
+		tn_buf_addf(out, "e%" PRId64, decimal->exponent);
 }

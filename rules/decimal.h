@@ -22,6 +22,8 @@ struct tn_decimal {
 struct tn_decimal tn_decimal_parse(struct tn_str text);
 /* Negative, 0, positive. */
 int tn_decimal_compare(const struct tn_decimal *a, const struct tn_decimal *b);
+/* Appends one text for one value: digits where it is an integer of at most 19 of them, else a fraction and an exponent. */
+void tn_decimal_to_text(const struct tn_decimal *decimal, struct tn_buf *out);
 /* Is the exponent within what a pattern may use? */
 bool tn_decimal_in_range(const struct tn_decimal *a);
 

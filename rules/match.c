@@ -8,6 +8,7 @@
  * with its own matcher.
  */
 #include "index.h"
+#include "ordering.h"
 
 #include <stdlib.h>
 
@@ -27,6 +28,7 @@ void tn_matcher_free(struct tn_matcher *matcher)
 		tn_leaves_fini(&matcher->leaves[view]);
 	tn_agree_fini(&matcher->agree);
 	tn_buf_fini(&matcher->envelope);
+	tn_buf_fini(&matcher->key);
 	tn_arena_fini(&matcher->told);
 	tn_asking_fini(&matcher->asking);
 	free(matcher);
@@ -113,9 +115,14 @@ static enum tn_status match_rule(struct matching *matching, const struct tn_rule
 	bool match = false;
 	if (tn_pattern_judge(&rule->code, leaves, &matching->matcher->agree, &match) != TN_OK)
 		matching->undecided = true;
-	for (uint32_t i = 0; match && i < rule->route_count; i++)
-		if (add_match(matching->output, &rule->routes[i], matching->identity, matching->event) != TN_OK)
+	for (uint32_t i = 0; match && i < rule->route_count; i++) {
+		const struct tn_route *route = &rule->routes[i];
+		if (add_match(matching->output, route, matching->identity, matching->event) != TN_OK)
 			return TN_FULL;
+		if (route->ordered)
+			matching->output->matches[matching->output->count - 1].lane =
+				tn_lane_key_hash(route->lane_key, route->target, matching->matcher, matching->ruleset, matching->event);
+	}
 	return TN_OK;
 }
 

@@ -49,7 +49,9 @@ static const struct profile {
 static const char *const profile_names[] = {"eventbridge", "eventbridge-v2", "lambda-async", "webhook", "fast", NULL};
 /* TN_JITTER_PLUS_TENTH is the webhook profile's own. */
 static const char *const jitter_names[] = {[TN_JITTER_EQUAL] = "equal", [TN_JITTER_FULL] = "full", [TN_JITTER_NONE] = "none", NULL};
-static const char *const exhausted_names[] = {"dead_letter", "drop", NULL};
+enum { DEAD_LETTER, DROP, CONTINUE, BLOCK }; /* CONTINUE: DEAD_LETTER, by its whole name */
+static const char *const exhausted_names[] = {
+	[DEAD_LETTER] = "dead_letter", [DROP] = "drop", [CONTINUE] = "dead_letter_and_continue", [BLOCK] = "dead_letter_and_block", NULL};
 
 bool tn_policy_profile(struct tn_str name, struct tn_policy *out_policy)
 {
@@ -87,7 +89,7 @@ static const struct tn_option options[] = {
 	{.name = "jitter", .type = TN_OPTION_CHOICE, .offset = offsetof(struct retry, jitter), .choices = jitter_names,
 		.reloadable = true, .help = "how much of a delay is random: half, all, nothing"},
 	{.name = "on_exhausted", .type = TN_OPTION_CHOICE, .offset = offsetof(struct retry, on_exhausted), .choices = exhausted_names,
-		.reloadable = true, .help = "what happens when retries or age run out"},
+		.reloadable = true, .help = "what happens when retries or age run out; dead_letter_and_block: any dead letter stops its key (ordering)"},
 	{0},
 };
 
@@ -112,7 +114,9 @@ static void apply_numbers(const struct tn_doc_node *map, const struct retry *ret
 	if (tn_doc_get(map, "jitter"))
 		policy->jitter = (enum tn_jitter)retry->jitter;
 	if (tn_doc_get(map, "on_exhausted"))
-		policy->drop_exhausted = retry->on_exhausted == 1;
+		policy->drop_exhausted = retry->on_exhausted == DROP;
+	if (tn_doc_get(map, "on_exhausted"))
+		policy->block_exhausted = retry->on_exhausted == BLOCK;
 	if (!policy->split)
 		policy->function = policy->system;
 }
@@ -159,6 +163,7 @@ enum tn_status tn_policy_parse(const struct tn_doc *doc, const struct tn_doc_nod
 	if (tn_doc_get(map, "profile")) {
 		tn_policy_profile(tn_str_from(profile_names[retry.profile]), &changed);
 		changed.drop_exhausted = policy->drop_exhausted;
+		changed.block_exhausted = policy->block_exhausted;
 	}
 	apply_numbers(map, &retry, &changed);
 	status = check_delays(doc, map, &changed, error);

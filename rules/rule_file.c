@@ -5,7 +5,7 @@
  * Called by ruleset.c for each rule file. Adds to the ruleset that is being built, which is thrown away whole when anything fails. Keys
  * that later versions bring are refused by name, so that nobody takes silence for consent. One thread.
  */
-#include "ruleset_impl.h"
+#include "ordering.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +187,17 @@ static const struct tn_policy *policy_of(struct tn_ruleset_draft *draft, uint32_
 	return *policy;
 }
 
+/* Likewise its key, if it orders by one. */
+static void set_order(struct tn_ruleset_draft *draft, uint32_t target, struct tn_route *route)
+{
+	const struct tn_ordering *ordering = &draft->config->targets[target].ordering;
+	const struct tn_lane_key **key = &draft->lane_keys[target];
+	if (ordering->by_key && !*key)
+		*key = tn_lane_key_new(draft->ruleset, ordering);
+	route->lane_key = *key;
+	route->ordered = ordering->by_key;
+}
+
 static enum tn_status find_target(const struct reading *reading, const struct tn_doc_node *node, struct tn_route *route)
 {
 	struct tn_ruleset_draft *draft = reading->draft;
@@ -198,6 +209,7 @@ static enum tn_status find_target(const struct reading *reading, const struct tn
 		if (tn_str_equal(node->text, config->targets[i].name)) {
 			route->target_no = config->targets[i].number;
 			route->policy = policy_of(draft, i);
+			set_order(draft, i, route);
 			return TN_OK;
 		}
 	route->policy = &draft->ruleset->default_policy;
@@ -220,7 +232,11 @@ static enum tn_status read_target(const struct reading *reading, const struct tn
 	struct tn_policy *policy = tn_arena_new(&reading->draft->ruleset->arena, struct tn_policy);
 	*policy = *route->policy;
 	route->policy = policy;
-	return tn_policy_parse(reading->doc, retry, policy, reading->draft->error);
+	status = tn_policy_parse(reading->doc, retry, policy, reading->draft->error);
+	bool blocks = status == TN_OK && policy->block_exhausted && !route->ordered;
+	if (blocks && !reading->draft->config->any_target)
+		return refuse(reading, retry, "on_exhausted: dead_letter_and_block needs a target with ordering: key");
+	return status;
 }
 
 static bool is_repeated(const struct tn_rule *rule, uint32_t last)

@@ -121,7 +121,8 @@ static void begin_draft(struct tn_ruleset_draft *draft, const struct tn_ruleset_
 	ruleset->eventbridge.region = tn_arena_copy(&ruleset->arena, config->eventbridge.region);
 	*draft = (struct tn_ruleset_draft){.ruleset = ruleset, .config = config, .error = error};
 	draft->target_policies = calloc(config->target_count + 1, sizeof *draft->target_policies);
-	if (!draft->target_policies)
+	draft->lane_keys = calloc(config->target_count + 1, sizeof *draft->lane_keys);
+	if (!draft->target_policies || !draft->lane_keys)
 		abort();
 	tn_paths_init(&draft->names);
 }
@@ -131,6 +132,7 @@ static enum tn_status end_draft(struct tn_ruleset_draft *draft, enum tn_status s
 {
 	tn_paths_fini(&draft->names);
 	free(draft->target_policies);
+	free(draft->lane_keys);
 	if (status == TN_OK && draft->ruleset->rule_count == 0 && !draft->config->allow_empty) {
 		tn_error_at(draft->error, where, 0, 0, "there are no rules");
 		status = TN_INVALID;

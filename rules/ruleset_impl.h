@@ -55,6 +55,7 @@ struct tn_ruleset_draft {
 	struct tn_ruleset *ruleset;
 	const struct tn_ruleset_config *config;
 	struct tn_policy **target_policies; /* one a target of config, copied when first used */
+	const struct tn_lane_key **lane_keys; /* likewise, of ordered targets */
 	struct tn_paths names;              /* rule names, numbered like the rules */
 	uint32_t branch_count;
 	struct tn_error *error;
@@ -84,7 +85,7 @@ struct tn_matcher {
 	enum tn_extent read[TN_VIEW_COUNT]; /* how much of this event */
 	struct tn_asking asking;
 	struct tn_agree agree;
-	struct tn_buf envelope;
+	struct tn_buf envelope, key; /* key: of a lane */
 	struct tn_arena told; /* explanations and their strings */
 };
 

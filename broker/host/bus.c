@@ -91,7 +91,6 @@ static enum tn_status open_store(struct tn_bus *bus, struct tn_store_facts *out_
 	struct tn_store_options options = {
 		.path = config->store_path.bytes,
 		.max_size_bytes = config->store_max_bytes,
-		.max_seen = config->store_max_keys,
 		.admin_socket = bus->admin_socket,
 		.completed = tn_pages_completed,
 		.arg = bus,
@@ -102,10 +101,8 @@ static enum tn_status open_store(struct tn_bus *bus, struct tn_store_facts *out_
 		nanosleep(&(struct timespec){.tv_nsec = STORE_WAIT_MS * 1000000}, NULL);
 		status = tn_store_open(&options, &bus->store, error);
 	}
-	if (status == TN_OK) {
+	if (status == TN_OK)
 		tn_store_facts(bus->store, out_facts);
-		tn_claims_open(bus);
-	}
 	return status;
 }
 
@@ -246,7 +243,6 @@ void tn_bus_free(struct tn_bus *bus)
 	tn_attempts_free(bus->attempts);
 	tn_engine_free(bus->engine);
 	tn_quarantine_free(bus->quarantine);
-	tn_claims_close(bus);
 	tn_ruleset_unref(bus->ruleset);
 	tn_snapshot_unref(bus->snapshot);
 	tn_snapshot_unref(bus->started);

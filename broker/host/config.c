@@ -21,7 +21,6 @@ static const struct tn_option bus_options[] = {
 	{"bus", TN_OPTION_TEXT, AT(bus), .required = true, .help = "name of this bus; part of every delivery id, so never change it"},
 	{"store.path", TN_OPTION_PATH, AT(store_path), .required = true, .help = "folder of the journal, parked deliveries and dead letters"},
 	{"store.max_size", TN_OPTION_SIZE, AT(store_max_bytes), "4GiB", .min = 1 << 20, .max = (uint64_t)1 << 44, .help = "the store never grows beyond"},
-	{"store.max_keys", TN_OPTION_NUMBER, AT(store_max_keys), "1000000", .min = 1000, .max = 1000000000, .help = "idempotency keys kept; beyond, those that expire first go"},
 	{"workers", TN_OPTION_NUMBER, AT(workers), "1", .min = 1, .max = 64, .help = "event loops that decode, match and send"},
 	{"admin.listen", TN_OPTION_TEXT, AT(admin_listen), .help = "address of /healthz, /readyz and /metrics"},
 	{"rules", TN_OPTION_TEXTS, AT(rules), .required = true, .reloadable = true, .help = "rule files, as paths or globs"},
@@ -40,6 +39,7 @@ static const struct tn_option bus_options[] = {
 	{"eventbridge.account", TN_OPTION_TEXT, AT(account), "000000000000", .reloadable = true, .help = "account of the EventBridge view"},
 	{"eventbridge.region", TN_OPTION_TEXT, AT(region), "", .reloadable = true, .help = "region of the EventBridge view"},
 	{"limits.retry_budget", TN_OPTION_LATER, .help = "the retry budget comes with the complete delivery engine"},
+	{"dedup", TN_OPTION_LATER, .help = "inbound idempotency comes with the complete delivery engine"},
 	{0},
 };
 
@@ -176,6 +176,7 @@ enum tn_status tn_config_load_rules(const struct tn_config *config, uint32_t (*n
 		names[i].name = config->targets[i].name;
 		names[i].number = number_of ? number_of(arg, names[i].name) : (uint32_t)i + 1;
 		names[i].policy = config->targets[i].policy;
+		names[i].ordering = config->targets[i].ordering;
 	}
 	const char **paths = tn_arena_array(&arena, const char *, config->rules.count);
 	for (size_t i = 0; i < config->rules.count; i++)

@@ -23,6 +23,7 @@ static const struct tn_option source_options[] = {
 	{"name", TN_OPTION_TEXT, SOURCE_AT(name), .required = true, .help = "unique among sources"},
 	{"window", TN_OPTION_NUMBER, SOURCE_AT(window), "1000", .min = 1, .max = 1000000, .help = "unsettled messages a stream; beyond, the source waits"},
 	{"plain", TN_OPTION_CHOICE, SOURCE_AT(plain), "reject", .choices = plain_choices, .help = "what is not a CloudEvent: reject, or wrap it in one"},
+	LATER("dedup", "inbound idempotency"),
 	LATER("exactly_once", "exactly once"),
 	LATER("retry_topic", "the retry topic"),
 	LATER("rate", "a rate"),
@@ -48,7 +49,7 @@ static const struct tn_option target_options[] = {
 	{"breaker.window", TN_OPTION_DURATION, TARGET_AT(breaker_window_ms), "30s", .min = 100, .max = 3600000, .reloadable = true, .help = "within so long"},
 	{"breaker.open", TN_OPTION_DURATION, TARGET_AT(breaker_open_ms), "30s", .min = 10, .max = 86400000, .reloadable = true, .help = "open so long before the first probe"},
 	{"breaker.open_max", TN_OPTION_DURATION, TARGET_AT(breaker_open_max_ms), "5m", .min = 10, .max = 86400000, .reloadable = true, .help = "doubling up to this each time a probe fails"},
-	LATER("ordering", "ordering"),
+	{"park_ordered", TN_OPTION_BOOL, TARGET_AT(park_ordered), "false", .reloadable = true, .help = "with ordering: park what waits even if its source's stream may move to another process; order is kept only while it stays"},
 	LATER("rate", "a rate"),
 	LATER("burst", "a rate"),
 	LATER("concurrency", "adaptive concurrency"),
@@ -172,7 +173,7 @@ static enum tn_status read_own(const struct tn_doc *doc, const struct tn_doc_nod
 
 static enum tn_status read_source(const struct tn_doc *doc, const struct tn_doc_node *item, struct tn_config *config, struct tn_error *error)
 {
-	static const char *const more[] = {"kind", "dedup", NULL};
+	static const char *const more[] = {"kind", NULL};
 	struct tn_source_config source = {0};
 	enum tn_status status = find_connector(doc, item, true, &source.connector, error);
 	if (status != TN_OK)
@@ -189,8 +190,6 @@ static enum tn_status read_source(const struct tn_doc *doc, const struct tn_doc_
 	if (status == TN_OK)
 		status = read_own(doc, item, own, source.connector->source_options_size, source_options, more,
 			source.connector->check_source, &config->arena, &source.options, error);
-	if (status == TN_OK)
-		status = tn_config_read_dedup(doc, item, source.connector, &config->arena, &source.dedup, error);
 	source.fingerprint = fingerprint_of(item, &config->arena);
 	if (status == TN_OK)
 		config->sources[config->source_count++] = source;
@@ -206,9 +205,25 @@ static enum tn_status read_retry(const struct tn_doc *doc, const struct tn_doc_n
 	return retry ? tn_policy_parse(doc, retry, &target->policy, error) : TN_OK;
 }
 
+/* What has no effect without it is refused. */
+static enum tn_status read_ordering(const struct tn_doc *doc, const struct tn_doc_node *item, struct tn_target_config *target,
+	struct tn_arena *arena, struct tn_error *error)
+{
+	const struct tn_doc_node *ordering = tn_doc_get(item, "ordering");
+	enum tn_status status = ordering ? tn_ordering_parse(doc, ordering, arena, &target->ordering, error) : TN_OK;
+	if (status != TN_OK || target->ordering.by_key)
+		return status;
+	if (target->park_ordered || target->policy.block_exhausted) {
+		tn_doc_error(doc, tn_doc_get(item, target->park_ordered ? "park_ordered" : "retry"), error, "%s needs ordering: key",
+			target->park_ordered ? "park_ordered" : "on_exhausted: dead_letter_and_block");
+		return TN_INVALID;
+	}
+	return TN_OK;
+}
+
 static enum tn_status read_target(const struct tn_doc *doc, const struct tn_doc_node *item, struct tn_config *config, struct tn_error *error)
 {
-	static const char *const more[] = {"kind", "retry", NULL};
+	static const char *const more[] = {"kind", "retry", "ordering", NULL};
 	struct tn_target_config target = {0};
 	enum tn_status status = find_connector(doc, item, false, &target.connector, error);
 	if (status != TN_OK)
@@ -220,6 +235,8 @@ static enum tn_status read_target(const struct tn_doc *doc, const struct tn_doc_
 		status = check_name(doc, item, target.name, tn_config_target(config, target.name) != NULL, error);
 	if (status == TN_OK)
 		status = read_retry(doc, item, &target, error);
+	if (status == TN_OK)
+		status = read_ordering(doc, item, &target, &config->arena, error);
 	if (status == TN_OK)
 		status = read_own(doc, item, own, target.connector->target_options_size, target_options, more,
 			target.connector->check_target, &config->arena, &target.options, error);
@@ -360,7 +377,6 @@ static void help_of(const struct tn_option *common, bool source, struct tn_buf *
 void tn_config_source_help(struct tn_buf *out)
 {
 	help_of(source_options, true, out);
-	tn_config_dedup_help(out);
 }
 
 void tn_config_target_help(struct tn_buf *out)
@@ -368,6 +384,8 @@ void tn_config_target_help(struct tn_buf *out)
 	help_of(target_options, false, out);
 	tn_buf_add_text(out, " retry, a map, of a target or of a rule's target:\n");
 	tn_option_help(tn_policy_options(), out);
+	tn_buf_add_text(out, " ordering, none, key, or a map:\n");
+	tn_option_help(tn_ordering_options(), out);
 }
 
 void tn_config_dead_letter_help(struct tn_buf *out)

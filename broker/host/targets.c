@@ -360,6 +360,8 @@ static void add_configured(struct table *table, const struct tn_target_config *t
 		.breaker = breaker_of(target),
 		.settings = settings_of(target),
 		.dead_letter_no = sink_number(table, target->dead_letter),
+		.ordered = target->ordering.by_key,
+		.park_ordered = target->park_ordered,
 		.queue = tn_str_is(queue->name, "default") ? (struct tn_str){0} : queue->name,
 		.dead_max_bytes = queue->max_bytes,
 		.dead_overflow = (enum tn_dead_overflow)queue->overflow,

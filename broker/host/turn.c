@@ -30,8 +30,7 @@ static void carry_out(struct tn_bus *bus, const struct tn_command *command)
 	case TN_SCAN:
 		tn_pages_scan(bus, command->scan);
 		break;
-	case TN_CLAIM:
-		tn_claims_ask(bus, command);
+	case TN_CLAIM: /* no offer carries a key yet */
 		break;
 	case TN_ROOM:
 		tn_intake_room(bus);

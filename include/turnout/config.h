@@ -15,21 +15,11 @@
 #include "turnout/engine.h"
 #include "turnout/error.h"
 #include "turnout/option.h"
+#include "turnout/ordering.h"
 #include "turnout/policy.h"
 #include "turnout/ruleset.h"
 
 enum tn_plain { TN_PLAIN_REJECT, TN_PLAIN_WRAP };
-
-/* By what copies of an event are known (delivery-semantics section 11). */
-enum tn_dedup_by { TN_DEDUP_OFF, TN_DEDUP_EVENT, TN_DEDUP_HEADER, TN_DEDUP_PATHS };
-enum { TN_DEDUP_PATHS_MAX = 8 };
-struct tn_dedup_config {
-	enum tn_dedup_by by;
-	struct tn_texts paths;
-	int64_t window_ms;
-	bool strict;
-	uint32_t on_error;                /* 1: hold */
-};
 
 struct tn_source_config {
 	struct tn_str name;
@@ -37,7 +27,6 @@ struct tn_source_config {
 	const void *options;              /* the connector's own struct */
 	uint64_t window;                  /* unsettled positions a stream */
 	uint32_t plain;                   /* what is not a CloudEvent: enum tn_plain */
-	struct tn_dedup_config dedup;
 	struct tn_str fingerprint;        /* its settings as text: same text, same source */
 };
 
@@ -55,6 +44,8 @@ struct tn_target_config {
 	uint32_t on_park_full, on_credential_error, on_missing; /* enum tn_on_park_full, tn_on_config_error */
 	struct tn_str dead_letter;        /* name of a dead-letter queue */
 	struct tn_policy policy;
+	struct tn_ordering ordering;
+	bool park_ordered;                /* ordered deliveries may be parked although their stream may move to another process */
 };
 
 struct tn_dead_letter_config {
@@ -70,7 +61,7 @@ struct tn_config {
 	char folder[256];                 /* where the file stands: "." or a path */
 	char file[256];
 	struct tn_str bus, store_path;
-	uint64_t store_max_bytes, store_max_keys, workers;
+	uint64_t store_max_bytes, workers;
 	struct tn_str admin_listen;       /* empty: none */
 	struct tn_texts rules;            /* paths and globs, as written */
 	bool allow_empty;

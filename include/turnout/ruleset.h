@@ -13,11 +13,13 @@
 #include "turnout/error.h"
 #include "turnout/event.h"
 #include "turnout/id.h"
+#include "turnout/ordering.h"
 #include "turnout/policy.h"
 #include "turnout/status.h"
 
 struct tn_ruleset;
 struct tn_rule;
+struct tn_lane_key;
 
 struct tn_ruleset *tn_ruleset_ref(struct tn_ruleset *ruleset); /* Any thread. Returns ruleset. */
 void tn_ruleset_unref(struct tn_ruleset *ruleset);             /* Any thread; the last one frees. NULL is fine. */
@@ -37,13 +39,14 @@ struct tn_route {               /* one (rule, target); lives as long as its rule
 	uint32_t target_no;               /* same name, same number, over reloads and (with a store) restarts */
 	const struct tn_policy *policy;   /* retry numbers only; borrowed from the ruleset */
 	bool ordered;                     /* its target orders by key: matches may have a lane */
+	const struct tn_lane_key *lane_key; /* private to rules; NULL: unordered */
 	bool poison;                      /* the built-in route of events that cannot be matched, whose only step is burying */
 };
 
 struct tn_match {
 	const struct tn_route *route;
 	struct tn_id id;                  /* delivery id (section 10) */
-	struct tn_id lane;                /* zero: unordered */
+	struct tn_id lane;                /* hash over target and key (ordering.h); zero: unordered */
 	struct tn_tries tries;            /* zero, or resumed */
 };
 
@@ -80,6 +83,7 @@ struct tn_target_name {         /* a target as far as rules need it */
 	struct tn_str name;
 	uint32_t number;
 	struct tn_policy policy;          /* the target's own retry policy; a rule may override parts */
+	struct tn_ordering ordering;      /* strings are borrowed while building */
 };
 struct tn_ruleset_config {
 	const struct tn_target_name *targets;

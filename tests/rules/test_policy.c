@@ -100,7 +100,7 @@ static const struct {
 	{"max_age: soon", "f:1:10: max_age must be a duration like 250ms, 15s, 5m, 2h or 14d"},
 	{"profile: slow", "f:1:10: profile must be one of eventbridge, eventbridge-v2, lambda-async, webhook, fast"},
 	{"jitter: some", "f:1:9: jitter must be one of equal, full, none"},
-	{"on_exhausted: shrug", "f:1:15: on_exhausted must be one of dead_letter, drop"},
+	{"on_exhausted: shrug", "f:1:15: on_exhausted must be one of dead_letter, drop, dead_letter_and_continue, dead_letter_and_block"},
 	{"base: 10s\ncap: 5s", "f:1:7: cap (5000 ms) must not be below base (10000 ms)"},
 	{"profile: webhook\nbase: 1s", "f:2:1: base cannot be set: this profile has a list of delays of its own"},
 	{"cap: 1s\nprofile: lambda-async", "f:1:1: cap cannot be set: this profile has two schedules of its own"},

@@ -12,7 +12,6 @@ enum tn_bench_kind { TN_BENCH_DIRECT, TN_BENCH_HAPROXY, TN_BENCH_SYNC, TN_BENCH_
 struct tn_bench_subject {
 	enum tn_bench_kind kind;
 	uint32_t rules;
-	bool dedup; /* its events have idempotency keys */
 	pid_t pid; /* 0: nothing runs (DIRECT) */
 	uint16_t port; /* where events go in */
 	int64_t ready_us; /* from start to ready */
@@ -21,7 +20,7 @@ struct tn_bench_subject {
 
 const char *tn_bench_kind_name(enum tn_bench_kind kind);
 /* dir: an empty folder for its configuration, store and log. sink_port: where events come out. */
-enum tn_status tn_bench_subject_start(enum tn_bench_kind kind, uint32_t rules, bool dedup, const char *dir, uint16_t sink_port,
+enum tn_status tn_bench_subject_start(enum tn_bench_kind kind, uint32_t rules, const char *dir, uint16_t sink_port,
         struct tn_bench_subject *out_subject, struct tn_error *error) TN_MUST_CHECK;
 /* False: it did not end well. */
 bool tn_bench_subject_stop(struct tn_bench_subject *subject);

@@ -35,5 +35,6 @@ extern const struct tn_tool tn_command_quarantine;
 extern const struct tn_tool tn_command_status;
 extern const struct tn_tool tn_command_audit;
 extern const struct tn_tool tn_command_target;
+extern const struct tn_tool tn_command_lanes;
 
 #endif

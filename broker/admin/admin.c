@@ -18,6 +18,7 @@ struct tn_admin {
 	struct tn_http_server *tcp, *local;
 	struct dead_letters *dead_letters;
 	struct audits *audits;
+	struct lanes *lanes;
 };
 
 static void reply_text(struct tn_http_request *request, int status, const char *type, struct tn_str body)
@@ -82,6 +83,8 @@ static void on_local_request(void *arg, struct tn_http_request *request)
 		tn_breakers_request(admin->bus, request);
 	else if (tn_str_is(path, "/quarantine") || tn_str_starts(path, TN_STR("/quarantine/")))
 		tn_admin_quarantine(admin->bus, request);
+	else if (tn_str_is(path, "/lanes") || tn_str_is(path, "/lanes/release"))
+		tn_lanes_request(admin->lanes, request);
 	else if (!is_get(request))
 		tn_http_reply_problem(request, 405, 0, "only GET is served here", (struct tn_str){0});
 	else if (tn_str_is(path, "/audit"))
@@ -97,6 +100,7 @@ static void on_local_gone(void *arg, struct tn_http_request *request)
 	struct tn_admin *admin = arg;
 	tn_dead_letters_gone(admin->dead_letters, request);
 	tn_audits_gone(admin->audits, request);
+	tn_lanes_gone(admin->lanes, request);
 }
 
 static enum tn_status listen_local(struct tn_admin *admin, struct tn_error *error)
@@ -139,6 +143,7 @@ enum tn_status tn_admin_new(struct tn_bus *bus, struct tn_admin **out_admin, str
 		abort();
 	admin->bus = bus;
 	admin->dead_letters = tn_dead_letters_new(bus);
+	admin->lanes = tn_lanes_new(bus);
 	admin->audits = tn_audits_new(bus, error);
 	enum tn_status status = admin->audits ? listen_local(admin, error) : TN_IO;
 	if (status == TN_OK)
@@ -161,5 +166,6 @@ void tn_admin_free(struct tn_admin *admin)
 	tn_http_server_free(admin->local);
 	tn_dead_letters_free(admin->dead_letters);
 	tn_audits_free(admin->audits);
+	tn_lanes_free(admin->lanes);
 	free(admin);
 }

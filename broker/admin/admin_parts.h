@@ -17,6 +17,13 @@ void tn_status_write(struct tn_bus *bus, struct tn_buf *out);
 /* breakers.c: POST /breaker. */
 void tn_breakers_request(struct tn_bus *bus, struct tn_http_request *request);
 
+/* lanes.c: handles /lanes and /lanes/release; the latter is answered later. */
+struct lanes;
+struct lanes *tn_lanes_new(struct tn_bus *bus);
+void tn_lanes_free(struct lanes *lanes);
+void tn_lanes_request(struct lanes *lanes, struct tn_http_request *request);
+void tn_lanes_gone(struct lanes *lanes, struct tn_http_request *request);
+
 /* audit.c: handles /audit, later: it reads the whole store. NULL with the error when there is no descriptor left. */
 struct audits;
 struct audits *tn_audits_new(struct tn_bus *bus, struct tn_error *error);

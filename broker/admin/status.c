@@ -21,17 +21,13 @@ static json_t *number(uint64_t value)
 
 static json_t *books_json(const struct tn_books *books)
 {
-	json_t *all = json_pack("{s:o s:o s:o s:o s:o s:o s:o s:o s:{s:o s:o s:o s:o s:o s:o} s:b s:o s:o s:o s:o}", "matched", number(books->matched),
+	return json_pack("{s:o s:o s:o s:o s:o s:o s:o s:o s:{s:o s:o s:o s:o s:o s:o} s:b s:o s:o s:o s:o}", "matched", number(books->matched),
 		"recovered", number(books->recovered), "redriven", number(books->redriven), "delivered", number(books->delivered), "dead",
 		number(books->dead), "dropped", number(books->dropped), "released", number(books->released), "parked",
 		number(books->parked), "in_hand", "pending", number(books->pending), "backoff", number(books->backoff), "inflight",
 		number(books->inflight), "staged", number(books->staged), "parking", number(books->parking), "burying",
 		number(books->burying), "closed", tn_books_closed(books), "accepted", number(books->accepted), "unmatched",
 		number(books->unmatched), "attempts", number(books->attempts), "retried", number(books->retried));
-	json_object_set_new(all, "deduplicated", number(books->deduplicated));
-	json_object_set_new(all, "dedup_conflict", number(books->dedup_conflict));
-	json_object_set_new(all, "dedup_in_progress", number(books->keys_in_progress));
-	return all;
 }
 
 static const char *const breaker_states[] = {"closed", "half_open", "open"};
@@ -64,6 +60,9 @@ static json_t *targets_json(const struct tn_bus *bus)
 		if (view.removed)
 			json_object_set_new(target, "removed", json_true());
 		json_object_set_new(target, "breaker", breaker_json(bus, &view));
+		if (view.lanes > 0)
+			json_object_set_new(target, "lanes", json_pack("{s:i s:i s:i}", "known", (int)view.lanes, "waiting",
+				(int)view.lanes_waiting, "blocked", (int)view.lanes_blocked));
 		if (view.paused_until_ms) {
 			char until[TN_TIME_TEXT_SIZE];
 			tn_clock_format(tn_bus_wall_of(bus, view.paused_until_ms), until);

@@ -3,8 +3,8 @@
  * admin.h - the bus as operators and monitors see it, over HTTP.
  *
  * On the TCP listener (admin.listen): /healthz, /readyz, /metrics; nothing that shows payloads or changes state. On the Unix socket
- * beside the store (0600): those, /status, /audit, /breaker, and /dlq with what is below it, which `turnout status`, `audit`, `target`
- * and `dlq` use. Bus thread.
+ * beside the store (0600): those, /status, /audit, /breaker, /lanes, and /dlq with what is below it, which `turnout status`, `audit`,
+ * `target`, `lanes` and `dlq` use. Bus thread.
  *
  *   GET  /healthz             200 while the process serves
  *   GET  /readyz              200 when sources are open; 503 while starting or draining
@@ -15,6 +15,9 @@
  *   GET  /quarantine          what the process died at work on: {"strikes": [...]}, see quarantine.h
  *   POST /quarantine/release  {"hashes": [...]}, at most TN_ADMIN_RELEASES: forgets their strikes; answers {"released": N}
  *   POST /breaker             {"target": NAME, "state": "open" or "closed"}; 204, or 404 for no such target
+ *   GET  /lanes               {"blocked": N, "lanes": [{"target", "dead_letter", "in_hand", "parked"}, ...]}: at most 10,000 of them
+ *   POST /lanes/release       {"ids": [...]}, {"target": NAME} or {"all": true}; {"released": N}, at most 512: ask again until 0.
+ *                             503: dead letters are being moved; come again
  *
  * The bodies of these are what letter_query.h says; the first three answer a page and, with "next", where to go on ("after"):
  *   POST /dlq/list            {"dead_letters": [...], "next": ID or null}, oldest first

@@ -32,6 +32,7 @@ extern const struct tn_tool tn_command_check;
 extern const struct tn_tool tn_command_explain;
 extern const struct tn_tool tn_command_dlq;
 extern const struct tn_tool tn_command_quarantine;
+extern const struct tn_tool tn_command_clock;
 extern const struct tn_tool tn_command_status;
 extern const struct tn_tool tn_command_audit;
 extern const struct tn_tool tn_command_target;

@@ -86,6 +86,9 @@ static void print_text(const json_t *status)
 	printf("rules    %" JSON_INTEGER_FORMAT " rules, revision %" JSON_INTEGER_FORMAT "%s\n", number(rules, "count"),
 		number(rules, "revision"),
 		json_is_true(json_object_get(rules, "failing")) ? "  (what is on disk now was refused; see the log)" : "");
+	if (number(status, "clock_ahead_ms") > 0)
+		printf("clock    the wall clock is %" JSON_INTEGER_FORMAT " days ahead of the bus's: see `turnout help clock`\n",
+			number(status, "clock_ahead_ms") / 86400000);
 	print_books(json_object_get(status, "books"));
 	print_lists(status);
 	printf("store    open %" JSON_INTEGER_FORMAT ", tried %" JSON_INTEGER_FORMAT ", parked %" JSON_INTEGER_FORMAT

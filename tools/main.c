@@ -23,6 +23,7 @@ static const struct tn_tool *const tools[] = {
         &tn_command_sink,
         &tn_command_dlq,
         &tn_command_quarantine,
+        &tn_command_clock,
         &tn_command_status,
         &tn_command_audit,
         &tn_command_target,

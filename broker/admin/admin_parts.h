@@ -45,6 +45,9 @@ struct redrives;
 struct redrives *tn_redrives_new(struct tn_bus *bus); /* finds what another run left behind */
 void tn_redrives_free(struct redrives *redrives);     /* what runs is interrupted, and kept */
 void tn_redrives_request(struct redrives *redrives, struct tn_http_request *request, struct tn_str path);
+/* clock.c: handles /clock/accept. */
+void tn_admin_clock(struct tn_bus *bus, struct tn_http_request *request);
+
 /* quarantine.c: handles /quarantine and what is below it. */
 void tn_admin_quarantine(struct tn_bus *bus, struct tn_http_request *request);
 

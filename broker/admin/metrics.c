@@ -357,6 +357,8 @@ static void add_process(struct tn_buf *out, const struct tn_bus *bus)
 	single(out, "turnout_reload_failing", "gauge", "1: the newest rules or configuration on disk were refused", counts.reload_failing);
 	single(out, "turnout_plain_refused_total", "counter", "Requests that were not CloudEvents", counts.plain_refused);
 	single(out, "turnout_arrivals_waiting", "gauge", "Decoded arrivals waiting for room", counts.waiting);
+	single(out, "turnout_clock_ahead_seconds", "gauge", "How far the wall clock is ahead of the bus's, which does not follow it; 0: it does",
+		(uint64_t)(tn_bus_clock_ahead_ms(bus) / 1000));
 	struct tn_bus_quarantine quarantine;
 	tn_bus_quarantine(bus, &quarantine);
 	single(out, "turnout_quarantined", "gauge", "Messages, stored events and deliveries that ended the process 3 times", quarantine.held);

@@ -16,13 +16,12 @@
 #include <time.h>
 
 enum { STOP_LIMIT_MS = 8000, STORE_WAIT_MS = 20, STORE_WAITS = 250 };
-static const int64_t clock_jump_limit_ms = (int64_t)7 * 86400 * 1000;
 
 /* --- The clock (section 14) --- */
 
 int64_t tn_bus_engine_ms(const struct tn_bus *bus)
 {
-	return bus->anchor_ms + tn_clock_mono_ms(&bus->clock) - bus->anchor_mono_ms;
+	return tn_engine_clock_now(&bus->engine_clock);
 }
 
 int64_t tn_bus_wall_of(const struct tn_bus *bus, int64_t engine_ms)
@@ -30,16 +29,27 @@ int64_t tn_bus_wall_of(const struct tn_bus *bus, int64_t engine_ms)
 	return engine_ms - tn_bus_engine_ms(bus) + tn_clock_wall_ms(&bus->clock);
 }
 
-static void anchor_clock(struct tn_bus *bus, int64_t persisted_ms)
+static void start_clock(struct tn_bus *bus, int64_t persisted_ms)
 {
-	int64_t wall_ms = tn_clock_wall_ms(&bus->clock);
-	bus->anchor_mono_ms = tn_clock_mono_ms(&bus->clock);
-	bus->anchor_ms = wall_ms > persisted_ms ? wall_ms : persisted_ms;
-	if (persisted_ms > 0 && wall_ms - persisted_ms > clock_jump_limit_ms) {
-		bus->anchor_ms = persisted_ms;
+	tn_engine_clock_start(&bus->engine_clock, &bus->clock, persisted_ms);
+	int64_t ahead_ms = tn_engine_clock_ahead(&bus->engine_clock);
+	if (ahead_ms > 0)
 		tn_log_warn(&bus->log, "wall clock is more than 7 days ahead of the store; nothing is expired by that",
-			"ahead_ms=%lld", (long long)(wall_ms - persisted_ms));
-	}
+			"ahead_ms=%lld if_it_is_right=\"turnout clock accept\"", (long long)ahead_ms);
+}
+
+int64_t tn_bus_clock_ahead_ms(const struct tn_bus *bus)
+{
+	return tn_engine_clock_ahead(&bus->engine_clock);
+}
+
+int64_t tn_bus_accept_clock(struct tn_bus *bus)
+{
+	int64_t moved_ms = tn_engine_clock_accept(&bus->engine_clock);
+	if (moved_ms > 0)
+		tn_log_warn(&bus->log, "the wall clock was accepted; what waits is older by that", "moved_ms=%lld", (long long)moved_ms);
+	tn_turn_want(bus);
+	return moved_ms;
 }
 
 /* --- Start --- */
@@ -138,7 +148,7 @@ static enum tn_status start_parts(struct tn_bus *bus, struct tn_error *error)
 		status = open_store(bus, &facts, error);
 	if (status != TN_OK)
 		return status;
-	anchor_clock(bus, facts.engine_ms);
+	start_clock(bus, facts.engine_ms);
 	bus->quarantine = tn_quarantine_new(bus);
 	bus->revision = 1;
 	status = tn_config_load_rules(bus->snapshot->config, tn_targets_number, bus, bus->revision, &bus->ruleset, error);

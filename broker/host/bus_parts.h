@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "engine_clock.h"
 #include "guard.h"
 #include "turnout/bus.h"
 #include "turnout/mailbox.h"
@@ -114,7 +115,7 @@ struct tn_bus {
 	struct tn_store *store;
 	struct tn_engine *engine;
 	char admin_socket[256];
-	int64_t anchor_ms, anchor_mono_ms;
+	struct engine_clock engine_clock;
 	uint64_t store_reopened;          /* as last seen, and when it grew */
 	int64_t store_reopened_ms;
 

@@ -12,6 +12,7 @@
  *   GET  /status              the books, sources, targets, store, as one JSON object
  *   GET  /audit               the books recomputed from the store, as tn_audit_json writes them; takes a while. 409: one is under way
  *   GET  /dlq/ID              one dead-letter record
+ *   POST /clock/accept        the wall clock is right, however far ahead: {"moved_ms": N}; 0: it was not held
  *   GET  /quarantine          what the process died at work on: {"strikes": [...]}, see quarantine.h
  *   POST /quarantine/release  {"hashes": [...]}, at most TN_ADMIN_RELEASES: forgets their strikes; answers {"released": N}
  *   POST /breaker             {"target": NAME, "state": "open" or "closed"}; 204, or 404 for no such target

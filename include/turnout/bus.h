@@ -51,6 +51,10 @@ const struct tn_log *tn_bus_log(const struct tn_bus *bus);
 const char *tn_bus_admin_socket(const struct tn_bus *bus); /* path of the Unix socket beside the store */
 int64_t tn_bus_engine_ms(const struct tn_bus *bus);        /* engine time now */
 int64_t tn_bus_wall_of(const struct tn_bus *bus, int64_t engine_ms); /* for people: engine time as wall-clock time */
+/* How far the wall clock is ahead of engine time that was held back at start, more than a week; 0: it is not held. */
+int64_t tn_bus_clock_ahead_ms(const struct tn_bus *bus);
+/* An operator says that the wall clock is right: engine time goes forward to it. Answers by how much; 0: it was not held. */
+int64_t tn_bus_accept_clock(struct tn_bus *bus);
 enum tn_bus_phase { TN_BUS_STARTING, TN_BUS_READY, TN_BUS_DRAINING, TN_BUS_STOPPED };
 enum tn_bus_phase tn_bus_phase(const struct tn_bus *bus);
 

@@ -41,7 +41,9 @@ void tn_arrival_enter(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 		tn_lease_enter(engine, arrival, engine->own_tenure);
 		return;
 	}
+	assert(stream->txn == NULL || arrival->ack_when == TN_ACK_SETTLED);
 	arrival->stream = stream;
+	arrival->transactional = stream->txn != NULL;
 	tn_list_push(&stream->arrivals, &arrival->of_stream);
 	tn_lease_enter(engine, arrival, stream->tenure);
 	tn_stream_took(engine, stream);
@@ -137,14 +139,19 @@ static void answer_cumulatively(struct tn_engine *engine, struct tn_stream *stre
 		return;
 	while ((behind = ripe_at(tn_list_next(&stream->arrivals, &first->of_stream))) != NULL) {
 		tn_link_leave(&first->queue);
-		first->state = TN_ARRIVAL_ANSWERED;
-		engine->books.ack_sent++;
-		leave_stream(engine, first);
-		tn_arrival_unpin(engine, first);
+		tn_arrival_committed(engine, first);
 		first = behind;
 	}
 	if (!tn_link_in_list(&first->queue))
 		tn_list_push(&engine->answers, &first->queue);
+}
+
+void tn_arrival_committed(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
+{
+	arrival->state = TN_ARRIVAL_ANSWERED;
+	engine->books.ack_sent++;
+	leave_stream(engine, arrival);
+	tn_arrival_unpin(engine, arrival);
 }
 
 void tn_arrival_answer(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, enum tn_reply_kind reply)
@@ -152,10 +159,14 @@ void tn_arrival_answer(struct tn_engine *engine, struct tn_arrival_in_hand *arri
 	arrival->state = TN_ARRIVAL_ANSWERING;
 	arrival->reply = (uint8_t)reply;
 	arrival->ripe = reply == TN_REPLY_ACK && arrival->stream->terms.cumulative && !TN_PLANT(4);
-	if (arrival->ripe)
+	if (arrival->transactional && reply == TN_REPLY_ACK) { /* which its transaction says */
+		arrival->ripe = true;
+		tn_txn_touch(engine, arrival->stream);
+	} else if (arrival->ripe) {
 		answer_cumulatively(engine, arrival->stream);
-	else
+	} else {
 		tn_list_push(&engine->answers, &arrival->queue);
+	}
 }
 
 static void count_settled(struct tn_arrival_in_hand *arrival, const struct tn_delivery *delivery, enum tn_delivery_state state)
@@ -204,6 +215,8 @@ void tn_arrival_settled(struct tn_engine *engine, struct tn_delivery *delivery, 
 	bool ripe = arrival->unsettled == 0 && arrival->keeping == 0;
 	if (arrival->state == TN_ARRIVAL_OPEN && (ripe || TN_PLANT(2)))
 		tn_arrival_answer(engine, arrival, TN_REPLY_ACK);
+	if (arrival->transactional)
+		tn_txn_touch(engine, arrival->stream);
 }
 
 void tn_arrival_answer_kept(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
@@ -271,10 +284,18 @@ void tn_arrival_give_up(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 		tn_arrival_refused(engine, arrival, false);
 }
 
+/* For a member, and not on its way there: outside of its transaction it may not go. */
+static bool is_idle_dead_letter(const struct tn_delivery *delivery)
+{
+	return delivery->state == TN_STATE_BURYING && delivery->slot == NULL && delivery->want == TN_WISH_NONE &&
+	       delivery->sent == TN_WISH_NONE;
+}
+
 void tn_arrival_release_idle(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 {
 	TN_EACH_DELIVERY(arrival, delivery) {
-		if (delivery->state == TN_STATE_PENDING || delivery->state == TN_STATE_BACKOFF)
+		bool idle = delivery->state == TN_STATE_PENDING || delivery->state == TN_STATE_BACKOFF;
+		if (idle || delivery->state == TN_STATE_STAGED || (arrival->transactional && is_idle_dead_letter(delivery)))
 			tn_delivery_end(engine, delivery, TN_STATE_RELEASED);
 		else if (delivery->state == TN_STATE_PARKED)
 			tn_recover_remember(engine, delivery);
@@ -308,6 +329,8 @@ void tn_arrival_park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand
 {
 	bool owed = arrival->state == TN_ARRIVAL_OPEN;
 	arrival->pins++;
+	if (arrival->transactional)
+		tn_txn_touch(engine, arrival->stream);
 	TN_EACH_DELIVERY(arrival, delivery) {
 		bool waits = delivery->state == TN_STATE_PENDING && (delivery->waiting || delivery->asked);
 		if (!waits && !(owed && delivery->state == TN_STATE_BACKOFF))

@@ -81,7 +81,8 @@ static void fill_attempt(struct tn_engine *engine, struct tn_slot *slot, struct 
 		items[i] = item_of(&slot->loads[i]);
 	slot->attempt = (struct tn_attempt){.token = token_of(slot), .target_no = target->limits.target_no,
 		.waiting = target->waiting_count, .timeout_ms = timeout_ms, .items = items, .count = slot->count,
-		.batch = target->limits.batch_items > 0 && !dead, .purpose = dead ? TN_TO_DEAD_LETTER : TN_TO_TARGET};
+		.batch = target->limits.batch_items > 0 && !dead, .purpose = dead ? TN_TO_DEAD_LETTER : TN_TO_TARGET,
+		.txn = tn_txn_number(slot->loads->delivery)};
 	slot->deadline_ms = tn_time_add(engine->now_ms, timeout_ms);
 }
 
@@ -159,11 +160,11 @@ static void make_room(struct tn_engine *engine, struct tn_slot *slot, uint32_t r
 	slot->room = room;
 }
 
-static struct tn_delivery *next_of_batch(const struct tn_target *target, size_t *bytes)
+static struct tn_delivery *next_of_batch(const struct tn_target *target, uint64_t txn, size_t *bytes)
 {
 	struct tn_link *link = tn_list_first(&target->waiting);
 	struct tn_delivery *delivery = link != NULL ? TN_OWNER(link, struct tn_delivery, link) : NULL;
-	if (delivery == NULL || delivery->state != TN_STATE_PENDING)
+	if (delivery == NULL || delivery->state != TN_STATE_PENDING || tn_txn_number(delivery) != txn)
 		return NULL;
 	*bytes += delivery->parcel->cost;
 	return *bytes > target->limits.batch_bytes ? NULL : delivery;
@@ -173,7 +174,8 @@ static void fill_batch(struct tn_engine *engine, struct tn_slot *slot, struct tn
 {
 	size_t bytes = slot->load.parcel->cost;
 	uint32_t most = target->limits.batch_items;
-	struct tn_delivery *delivery = next_of_batch(target, &bytes);
+	uint64_t txn = tn_txn_number(slot->load.delivery);
+	struct tn_delivery *delivery = next_of_batch(target, txn, &bytes);
 	if (most < 2 || slot->load.delivery->state != TN_STATE_INFLIGHT || target->breaker.state != TN_BREAKER_CLOSED || delivery == NULL)
 		return;
 	make_room(engine, slot, target->waiting_count < most ? target->waiting_count + 1 : most);
@@ -181,7 +183,7 @@ static void fill_batch(struct tn_engine *engine, struct tn_slot *slot, struct tn
 		tn_delivery_stop_waiting(engine, delivery);
 		if (may_start(engine, delivery))
 			put_in(engine, slot, delivery);
-		delivery = next_of_batch(target, &bytes);
+		delivery = next_of_batch(target, txn, &bytes);
 	}
 }
 
@@ -265,7 +267,7 @@ static const struct tn_outcome *outcome_of(const struct tn_result *result, uint3
 static void late(struct tn_engine *engine, struct tn_slot *slot, const struct tn_result *result)
 {
 	for (uint32_t i = 0; i < slot->count; i++) {
-		if (outcome_of(result, i)->verdict != TN_DELIVERED)
+		if (outcome_of(result, i)->verdict != TN_DELIVERED || slot->attempt.txn != 0)
 			continue;
 		engine->books.late_success++;
 		tn_books_note(engine, TN_NOTE_LATE_SUCCESS, slot->loads[i].delivery, "LATE_SUCCESS", 0);
@@ -281,17 +283,24 @@ static void late(struct tn_engine *engine, struct tn_slot *slot, const struct tn
 static void answer(struct tn_engine *engine, struct tn_slot *slot, struct tn_delivery *delivery, const struct tn_outcome *outcome)
 {
 	delivery->slot = NULL;
+	if (slot->attempt.txn != 0 && tn_txn_takes(engine, delivery, outcome))
+		return;
 	if (delivery->state == TN_STATE_BURYING)
 		tn_bury_sink_answered(engine, delivery, outcome);
 	else if (!tn_reply_keeps(engine, slot, outcome))
 		tn_delivery_answered(engine, delivery, outcome);
 }
 
+static bool is_staged(const struct tn_slot *slot, const struct tn_outcome *outcome)
+{
+	return slot->attempt.txn != 0 && outcome->verdict == TN_STAGED;
+}
+
 /* What it says of the target: a batch that came through in part came through. */
 static const struct tn_outcome *outcome_of_all(const struct tn_slot *slot, const struct tn_result *result)
 {
 	for (uint32_t i = 0; i < slot->count && i < result->count; i++) {
-		if (result->outcomes[i].verdict == TN_DELIVERED)
+		if (result->outcomes[i].verdict == TN_DELIVERED || is_staged(slot, &result->outcomes[i]))
 			return &result->outcomes[i];
 	}
 	return &result->outcomes[0];
@@ -300,10 +309,11 @@ static const struct tn_outcome *outcome_of_all(const struct tn_slot *slot, const
 static void in_time(struct tn_engine *engine, struct tn_slot *slot, const struct tn_result *result)
 {
 	const struct tn_outcome *of_all = outcome_of_all(slot, result);
+	const struct tn_outcome written = {.verdict = TN_DELIVERED};
 	bool held = of_all->verdict == TN_HOLD;
 	give_place_back(engine, slot);
 	engine->books.attempts += !held;
-	tn_target_answered(engine, slot->target, slot->episode, of_all);
+	tn_target_answered(engine, slot->target, slot->episode, is_staged(slot, of_all) ? &written : of_all);
 	for (uint32_t i = 0; i < slot->count; i++) {
 		uint32_t item = held ? slot->count - 1 - i : i; /* the first in line is to be the first again */
 		answer(engine, slot, slot->loads[item].delivery, outcome_of(result, item));

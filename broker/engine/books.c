@@ -25,6 +25,8 @@ static uint64_t *gauge(struct tn_books *books, enum tn_delivery_state state)
 		return &books->backoff;
 	case TN_STATE_PARKING:
 		return &books->parking;
+	case TN_STATE_STAGED:
+		return &books->staged;
 	case TN_STATE_BURYING:
 		return &books->burying;
 	default:

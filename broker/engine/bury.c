@@ -7,6 +7,8 @@
  *   BURYING --> in the sink's line --> attempt --DELIVERED--> DEAD (a row it had is dropped)
  *                   ^                     | anything else, three times; or the sink rests, is held, or keeps us waiting
  *                   '---- 100 ms ---------'--> DEAD row in the journal --durable--> DEAD
+ *
+ * A sink that is a member of the source's transaction gets it inside: it is STAGED, and DEAD with the commit (txn.c).
  */
 #include "core.h"
 
@@ -21,6 +23,7 @@ static struct tn_target *sink_of(const struct tn_engine *engine, const struct tn
 
 void tn_bury_in_store(struct tn_engine *engine, struct tn_delivery *delivery)
 {
+	tn_txn_left(engine, delivery);
 	tn_delivery_stop_waiting(engine, delivery);
 	tn_heap_remove(&engine->backoffs, &delivery->timer);
 	tn_journal_want(engine, delivery, TN_WISH_DEAD);
@@ -29,22 +32,33 @@ void tn_bury_in_store(struct tn_engine *engine, struct tn_delivery *delivery)
 /* One more try at the sink. A sink that rests, is held or has its breaker open costs a try, too. */
 static void try_sink(struct tn_engine *engine, struct tn_delivery *delivery)
 {
+	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
 	struct tn_target *sink = sink_of(engine, delivery);
-	if (sink == NULL || delivery->sink_tries >= TN_SINK_TRIES) {
+	if (arrival != NULL && arrival->transactional && arrival->abandoned) { /* it comes again, and dies then */
+		tn_delivery_end(engine, delivery, TN_STATE_RELEASED);
+	} else if (sink == NULL || delivery->sink_tries >= TN_SINK_TRIES) {
 		tn_bury_in_store(engine, delivery);
 	} else if (delivery->slot != NULL) { /* an attempt that timed out still has its slot */
 		tn_heap_set(&engine->backoffs, &delivery->timer, engine->now_ms + TN_SINK_PAUSE_MS);
 	} else if (tn_target_waits(engine, sink)) {
 		delivery->sink_tries++;
 		tn_heap_set(&engine->backoffs, &delivery->timer, engine->now_ms + TN_SINK_PAUSE_MS);
+	} else if (tn_txn_is_member(engine, delivery, sink)) {
+		tn_txn_hold(engine, delivery);
 	} else {
 		tn_heap_set(&engine->backoffs, &delivery->timer, tn_time_add(engine->now_ms, engine->config.settle_deadline_ms));
 		tn_delivery_wait(engine, delivery, sink, false);
 	}
 }
 
+void tn_bury_again(struct tn_engine *engine, struct tn_delivery *delivery)
+{
+	try_sink(engine, delivery);
+}
+
 void tn_bury_sink_rests(struct tn_engine *engine, struct tn_delivery *delivery)
 {
+	tn_txn_left(engine, delivery);
 	tn_delivery_stop_waiting(engine, delivery);
 	delivery->sink_tries++;
 	tn_heap_set(&engine->backoffs, &delivery->timer, engine->now_ms + TN_SINK_PAUSE_MS);
@@ -65,9 +79,8 @@ void tn_bury_sink_answered(struct tn_engine *engine, struct tn_delivery *deliver
 		tn_delivery_end(engine, delivery, TN_STATE_DEAD);
 		return;
 	}
-	int64_t after_ms = tn_time_min(outcome->retry_after_ms, sink->limits.retry_after_max_ms);
-	if (after_ms > 0 && !TN_PLANT(13))
-		tn_target_pause(engine, sink, tn_time_add(engine->now_ms, after_ms), outcome->code);
+	tn_txn_left(engine, delivery);
+	(void)tn_target_honour(engine, sink, outcome);
 	delivery->sink_tries++;
 	if (delivery->sink_tries >= TN_SINK_TRIES)
 		tn_bury_in_store(engine, delivery);
@@ -80,6 +93,7 @@ void tn_bury(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_con
 	tn_delivery_stop_waiting(engine, delivery);
 	tn_heap_remove(&engine->backoffs, &delivery->timer);
 	tn_journal_forget(engine, delivery);
+	tn_txn_left(engine, delivery);
 	tn_moves_first_result(engine, delivery, false); /* it may end without any attempt */
 	tn_delivery_set_state(engine, delivery, TN_STATE_BURYING);
 	delivery->condition = (uint8_t)condition;

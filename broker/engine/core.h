@@ -24,7 +24,8 @@
 /* Planted bugs (delivery-semantics section 23): a build with -DTN_MUTANT=n has bug n, for the simulator to catch. Never in a release.
  * Numbers up to 25 are that section's, as far as the parts they need are built. Of our own: 26 an attempt starts before the failure
  * counted before it is durable; 28 a page older than what was settled meanwhile is believed; 29 a row parked behind the cursor is
- * never looked for; 30 a delivery counts before its reply is durable; 33 the first
+ * never looked for; 30 a delivery counts before its reply is durable; 31 a transaction is committed before all of it is staged; 32 what
+ * was staged counts as delivered although its transaction was aborted; 33 the first
  * outcome of a batch is taken for all; 27 a lease is extended once and then forgotten; 40 a delivery in
  * memory overtakes the parked rows of its lane; 41 a lane asks for the row behind the next one. */
 #ifndef TN_MUTANT
@@ -51,6 +52,8 @@ enum {
 	TN_CLAIM_WAIT_MS = 1000,       /* an arrival waits so long to learn whether it is a copy */
 	TN_RECHECK_MAX_MS = 600000,    /* or for another process, each time */
 	TN_TARGET_NO_MAX = 1 << 20,
+	TN_TXN_EVENTS = 500, TN_TXN_MS = 200, /* what a transaction collects */
+	TN_TXN_OPEN_MAX_MS = 30000,    /* and how long it may be open: half of what brokers allow */
 	TN_LANE_SEQ_BITS = 20,         /* lane_seq: engine milliseconds, and so many bits for what came within one */
 };
 
@@ -80,7 +83,7 @@ enum tn_poison tn_failure_poison(const struct tn_engine *engine, const struct tn
 
 enum tn_delivery_state {
 	TN_STATE_NEW,                      /* not in the books yet */
-	TN_STATE_PENDING, TN_STATE_INFLIGHT, TN_STATE_BACKOFF, TN_STATE_PARKING, TN_STATE_BURYING, /* in hand */
+	TN_STATE_PENDING, TN_STATE_INFLIGHT, TN_STATE_BACKOFF, TN_STATE_PARKING, TN_STATE_STAGED, TN_STATE_BURYING, /* in hand */
 	TN_STATE_PARKED, TN_STATE_DELIVERED, TN_STATE_DEAD, TN_STATE_DROPPED, TN_STATE_RELEASED,
 	TN_STATE_COUNT
 };
@@ -122,6 +125,8 @@ struct tn_delivery {
 	bool asked : 1;                    /* PENDING, and could start if its lane let it */
 	bool moves : 1;                    /* of a SETTLED arrival whose stream may move to another process */
 	bool blocks : 1;                   /* its death stops its lane */
+	bool staged_dead : 1;              /* STAGED: as a dead letter */
+	uint8_t txn_place;                 /* enum tn_txn_place */
 };
 
 struct tn_parcel {                         /* one event in hand */
@@ -181,6 +186,8 @@ struct tn_arrival_in_hand {
 	bool goes_back;                    /* drain: untouched, and so is all behind it */
 	bool ripe;                         /* on a cumulative stream: to be acked as soon as all before it are */
 	bool abandoned;                    /* SETTLED, and its stream ended before its answer: what waits goes back to the source */
+	bool transactional;                /* it came by a transactional stream */
+	bool in_txn;                       /* of its stream's: among the first up to stream->txn_last */
 };
 
 /* --- Leases (lease.c) --- */
@@ -232,6 +239,35 @@ struct tn_stream {
 	uint32_t unsettled, credit;        /* credit: granted and not used yet */
 	int64_t revoke_end_ms;
 	bool open, revoked, done_owed;
+	struct tn_txn *txn;                /* of its source; NULL: not transactional */
+	struct tn_link of_txn, txn_touched; /* txn->streams, txn->touched */
+	struct tn_arrival_in_hand *txn_last; /* the last of its arrivals that the transaction took; NULL: none */
+};
+
+/* --- Transactions (txn.c) --- */
+
+enum tn_txn_place {
+	TN_TXN_OUT,                        /* its own affair */
+	TN_TXN_HELD,                       /* PENDING or BURYING, in no line: for a member, and its transaction has not taken it yet */
+	TN_TXN_INSIDE,                     /* taken: to be STAGED, or STAGED; a running attempt carries the number */
+};
+enum tn_txn_state { TN_TXN_NONE, TN_TXN_OPEN, TN_TXN_COMMITTING, TN_TXN_ABORTING };
+struct tn_txn {                            /* of one source; kept for ever */
+	struct tn_link link;               /* engine->txns */
+	struct tn_link dirty;              /* engine->txns_touched: to be looked at before the next command */
+	struct tn_list streams;
+	struct tn_list touched;            /* streams whose next arrival may be ready to be taken */
+	uint64_t number;                   /* of the last one */
+	int64_t close_ms, give_up_ms;      /* OPEN: takes no more; is aborted */
+	int64_t collect_ms;
+	uint32_t source, cluster, most_events;
+	uint32_t events, unstaged;         /* OPEN: taken; deliveries of these that are not STAGED yet */
+	struct tn_position *positions;     /* room for one a stream */
+	uint32_t count, capacity;
+	uint8_t state;
+	bool failed;                       /* OPEN: one of it came to another end */
+	bool waits;                        /* something was not taken because of its target or its lane */
+	bool say;                          /* its command is owed */
 };
 
 /* --- Attempts (attempt.c) --- */
@@ -412,6 +448,8 @@ struct tn_engine {
 	struct tn_list settled;            /* arrivals with nothing unsettled that something still points into */
 	struct tn_list loaded;             /* parcels from the store */
 	struct tn_list streams, streams_dirty;
+	struct tn_list txns, txns_touched;
+	uint64_t txn_number;               /* the last one given */
 	struct tn_list remembered;         /* by the time they were remembered */
 	uint32_t remembered_count;
 	struct tn_list graveyard;          /* left the store while a scan was out: its page may still show them */
@@ -543,6 +581,7 @@ void tn_bury_sink_answered(struct tn_engine *engine, struct tn_delivery *deliver
 void tn_bury_due(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_bury_sink_rests(struct tn_engine *engine, struct tn_delivery *delivery); /* in its line, when it stopped taking any: a try is gone */
 void tn_bury_in_store(struct tn_engine *engine, struct tn_delivery *delivery);
+void tn_bury_again(struct tn_engine *engine, struct tn_delivery *delivery); /* BURYING, in no line: the next try */
 
 /* lane.c */
 /* The lane of that key, made if it is not there; NULL without memory. Touch it if nothing enters: an empty one goes again. */
@@ -552,6 +591,7 @@ void tn_lane_enter(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_lane_enter_row(struct tn_engine *engine, struct tn_lane *lane, struct tn_delivery *delivery, const struct tn_row *row);
 void tn_lane_leave(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state); /* it ended so; NEW: a copy */
 bool tn_lane_admits(const struct tn_engine *engine, const struct tn_delivery *delivery);                       /* may it stand in its target's line now? */
+bool tn_lane_lets_in(const struct tn_delivery *delivery); /* HELD: may its transaction take it, as far as its lane goes? */
 void tn_lane_wait(struct tn_engine *engine, struct tn_delivery *delivery);     /* PENDING, ready, and not admitted: called in its turn */
 void tn_lane_attempt(struct tn_engine *engine, struct tn_lane *lane, int change); /* one began (+1), or is no more (-1). NULL is fine */
 bool tn_lane_keeps(const struct tn_engine *engine, const struct tn_delivery *delivery); /* not to be parked now */
@@ -593,6 +633,7 @@ void tn_arrival_give_up(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 void tn_arrival_free_all(struct tn_engine *engine);
 void tn_arrival_unpin(struct tn_engine *engine, struct tn_arrival_in_hand *arrival);
 void tn_arrival_answer(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, enum tn_reply_kind reply);
+void tn_arrival_committed(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* with its transaction: that was its answer */
 void tn_arrival_abandon(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* its stream ended */
 void tn_arrival_release_idle(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* what waits is RELEASED */
 void tn_arrival_park_waiting(struct tn_engine *engine, struct tn_arrival_in_hand *arrival); /* it is overdue */
@@ -620,7 +661,32 @@ int64_t tn_dedup_expiry(const struct tn_engine *engine, const struct tn_mark *ma
 void tn_dedup_tick(struct tn_engine *engine);
 bool tn_dedup_next(struct tn_engine *engine, struct tn_command *out_command);
 
+/* txn.c */
+enum tn_status tn_txn_reserve(struct tn_engine *engine, uint32_t source, struct tn_txn **out_txn) TN_MUST_CHECK; /* for one more stream */
+void tn_txn_enlist(struct tn_stream *stream, struct tn_txn *txn); /* NULL: no longer */
+/* It is attempted inside a transaction, and nowhere else: never parked. */
+bool tn_txn_is_member(const struct tn_engine *engine, const struct tn_delivery *delivery, const struct tn_target *target);
+void tn_txn_hold(struct tn_engine *engine, struct tn_delivery *delivery); /* until its transaction takes it */
+void tn_txn_touch(struct tn_engine *engine, struct tn_stream *stream); /* an arrival of it may be ready now; not transactional is fine */
+bool tn_txn_shared(const struct tn_delivery *delivery, const struct tn_delivery *other); /* their source has transactions, and is the same */
+void tn_txn_wake(struct tn_engine *engine);                     /* a target or a lane changed */
+uint64_t tn_txn_number(const struct tn_delivery *delivery);     /* that its attempt is to carry, or 0 */
+/* The result of an attempt that carried a number. False: it is like any other. */
+bool tn_txn_takes(struct tn_engine *engine, struct tn_delivery *delivery, const struct tn_outcome *outcome);
+void tn_txn_left(struct tn_engine *engine, struct tn_delivery *delivery); /* it goes another way: if INSIDE, that is the end of its transaction */
+void tn_txn_stream_ends(struct tn_engine *engine, struct tn_stream *stream); /* before its arrivals are abandoned */
+void tn_txn_advance_all(struct tn_engine *engine);
+void tn_txn_tick(struct tn_engine *engine);
+int64_t tn_txn_deadline(const struct tn_engine *engine);
+bool tn_txn_next(struct tn_engine *engine, struct tn_command *out_command);
+void tn_txn_drain(struct tn_engine *engine);                    /* just begun */
+void tn_txn_give_up(struct tn_engine *engine);                  /* drain timed out */
+bool tn_txn_idle(const struct tn_engine *engine);               /* no answer is awaited */
+void tn_txn_free_all(struct tn_engine *engine);
+
 /* stream.c */
+void tn_stream_lose(struct tn_engine *engine, struct tn_stream *stream); /* as if it had been said */
+void tn_stream_abandon(struct tn_engine *engine, struct tn_stream *stream); /* what is unanswered gets no answer */
 struct tn_stream *tn_stream_find(const struct tn_engine *engine, struct tn_position position);
 void tn_stream_took(struct tn_engine *engine, struct tn_stream *stream);     /* one position came */
 void tn_stream_answered(struct tn_engine *engine, struct tn_stream *stream); /* one was answered */
@@ -656,7 +722,8 @@ struct tn_target *tn_target_find(const struct tn_engine *engine, uint32_t target
 void tn_target_update(struct tn_engine *engine, struct tn_target *target); /* after any change: does it stand in the right rings? */
 void tn_target_wake(struct tn_engine *engine, struct tn_target *target);   /* its timer fired */
 void tn_target_arm(struct tn_engine *engine, struct tn_target *target, int64_t due_ms); /* not later than due_ms */
-void tn_target_pause(struct tn_engine *engine, struct tn_target *target, int64_t until_ms, const char *code);
+/* Its wish for peace, capped; the whole target keeps it. How long that is, or 0. */
+int64_t tn_target_honour(struct tn_engine *engine, struct tn_target *target, const struct tn_outcome *outcome);
 void tn_target_hold(struct tn_engine *engine, struct tn_target *target);
 void tn_target_answered(struct tn_engine *engine, struct tn_target *target, uint32_t episode, const struct tn_outcome *outcome);
 bool tn_target_expired(const struct tn_engine *engine, const struct tn_target *target); /* removed, and its grace is over */

@@ -14,6 +14,8 @@
  *             |               | durable            '-- rejected, exhausted, no target --> BURYING --(durable)--> DEAD
  *             '--(scan.c)-- PARKED
  *
+ * Between INFLIGHT, or BURYING, and the end may lie STAGED, in a transaction (txn.c).
+ *
  * A failure counted here makes the delivery dirty: the journal is asked to write it down (in the row it has, else in a TRIED row),
  * and until that is durable no attempt starts (promise 4). A delivery stands in at most one line at a time: its target's, the
  * journal's, the graveyard or among the remembered; so one link serves them all.
@@ -29,11 +31,13 @@ static const uint16_t moves[TN_STATE_COUNT] = {
 	[TN_STATE_PENDING] = MAY(TN_STATE_INFLIGHT) | MAY(TN_STATE_BACKOFF) | MAY(TN_STATE_PARKING) | MAY(TN_STATE_BURYING) |
 		MAY(TN_STATE_RELEASED) | MAY(TN_STATE_DROPPED),
 	[TN_STATE_INFLIGHT] = MAY(TN_STATE_PENDING) | MAY(TN_STATE_DELIVERED) | MAY(TN_STATE_BACKOFF) | MAY(TN_STATE_PARKING) |
-		MAY(TN_STATE_BURYING) | MAY(TN_STATE_DROPPED) | MAY(TN_STATE_RELEASED),
+		MAY(TN_STATE_BURYING) | MAY(TN_STATE_DROPPED) | MAY(TN_STATE_RELEASED) | MAY(TN_STATE_STAGED),
 	[TN_STATE_BACKOFF] = MAY(TN_STATE_PENDING) | MAY(TN_STATE_PARKING) | MAY(TN_STATE_BURYING) | MAY(TN_STATE_DROPPED) |
 		MAY(TN_STATE_RELEASED),
 	[TN_STATE_PARKING] = MAY(TN_STATE_PARKED) | MAY(TN_STATE_BACKOFF) | MAY(TN_STATE_RELEASED),
-	[TN_STATE_BURYING] = MAY(TN_STATE_DEAD) | MAY(TN_STATE_RELEASED) | (TN_PLANT(14) ? MAY(TN_STATE_PENDING) : 0),
+	[TN_STATE_STAGED] = MAY(TN_STATE_DELIVERED) | MAY(TN_STATE_DEAD) | MAY(TN_STATE_PENDING) | MAY(TN_STATE_BURYING) |
+		MAY(TN_STATE_RELEASED),
+	[TN_STATE_BURYING] = MAY(TN_STATE_DEAD) | MAY(TN_STATE_RELEASED) | MAY(TN_STATE_STAGED) | (TN_PLANT(14) ? MAY(TN_STATE_PENDING) : 0),
 };
 #endif
 
@@ -189,6 +193,8 @@ void tn_delivery_make_pending(struct tn_engine *engine, struct tn_delivery *deli
 		tn_bury_exhausted(engine, delivery, TN_CONDITION_MAX_AGE);
 	} else if (engine->draining) {
 		tn_drain_waiting(engine, delivery);
+	} else if (delivery->txn_place != TN_TXN_INSIDE && tn_txn_is_member(engine, delivery, delivery->target)) {
+		tn_txn_hold(engine, delivery);
 	} else if (!tn_lane_admits(engine, delivery)) {
 		tn_lane_wait(engine, delivery);
 	} else if (!tn_breaker_keeps(engine, delivery)) {
@@ -212,6 +218,7 @@ static void write_down(struct tn_engine *engine, struct tn_delivery *delivery)
 
 void tn_delivery_back_off(struct tn_engine *engine, struct tn_delivery *delivery, int64_t due_ms)
 {
+	tn_txn_left(engine, delivery);
 	tn_delivery_set_state(engine, delivery, TN_STATE_BACKOFF);
 	delivery->tries.not_before_ms = due_ms;
 	tn_heap_set(&engine->backoffs, &delivery->timer, due_ms);
@@ -290,6 +297,7 @@ void tn_delivery_end(struct tn_engine *engine, struct tn_delivery *delivery, enu
 	tn_delivery_stop_waiting(engine, delivery);
 	tn_heap_remove(&engine->backoffs, &delivery->timer);
 	tn_journal_forget(engine, delivery);
+	tn_txn_left(engine, delivery);
 	tn_delivery_set_state(engine, delivery, state);
 	if (delivery->loaded) {
 		delivery->loaded = false;
@@ -343,21 +351,11 @@ static void count_failure(struct tn_delivery *delivery, bool function_error)
 	delivery->dirty = true;
 }
 
-/* The target's wish for peace, capped; the whole target keeps it. */
-static int64_t honour_retry_after(struct tn_engine *engine, struct tn_target *target, const struct tn_outcome *outcome)
-{
-	int64_t after_ms = tn_time_min(outcome->retry_after_ms, target->limits.retry_after_max_ms);
-	if (after_ms <= 0 || TN_PLANT(13))
-		return 0;
-	tn_target_pause(engine, target, tn_time_add(engine->now_ms, after_ms), outcome->code);
-	return after_ms;
-}
-
 static void failed(struct tn_engine *engine, struct tn_delivery *delivery, const struct tn_outcome *outcome)
 {
 	const struct tn_policy *policy = delivery->route->policy;
 	count_failure(delivery, outcome->function_error);
-	int64_t after_ms = honour_retry_after(engine, delivery->target, outcome);
+	int64_t after_ms = tn_target_honour(engine, delivery->target, outcome);
 	if (outcome->declined) {
 		tn_bury(engine, delivery, TN_CONDITION_DECLINED);
 		return;
@@ -422,7 +420,7 @@ void tn_delivery_answered(struct tn_engine *engine, struct tn_delivery *delivery
 		break;
 	case TN_RETRY:
 	case TN_THROTTLED:
-	case TN_STAGED: /* nobody opens transactions in this version: whoever says so must say it again properly */
+	case TN_STAGED: /* outside of any transaction: whoever says so must say it again properly */
 		failed(engine, delivery, outcome);
 		break;
 	}

@@ -55,6 +55,7 @@ static void give_back(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 void tn_drain_waiting(struct tn_engine *engine, struct tn_delivery *delivery)
 {
 	struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
+	tn_txn_left(engine, delivery);
 	if (is_durable(delivery)) {
 		if (delivery->state == TN_STATE_INFLIGHT)
 			tn_delivery_back_off(engine, delivery, delivery->tries.not_before_ms);
@@ -99,6 +100,8 @@ static void choose_what_goes_back(struct tn_stream *stream)
 	for (struct tn_link *link = list->head.prev; link != &list->head; link = link->prev) {
 		struct tn_arrival_in_hand *arrival = TN_OWNER(link, struct tn_arrival_in_hand, of_stream);
 		bool claiming = arrival->state == TN_ARRIVAL_CLAIMING;
+		if (arrival->in_txn) /* nothing of it waits: it is awaited */
+			return;
 		arrival->goes_back = claiming || (arrival->state == TN_ARRIVAL_OPEN && is_untouched(arrival) && !is_followed(arrival));
 		if (!arrival->goes_back)
 			tn_lane_stay(arrival);
@@ -165,6 +168,7 @@ void tn_engine_drain(struct tn_engine *engine, int64_t timeout_ms)
 	}
 	engine->draining = true;
 	engine->drain_end_ms = end_ms;
+	tn_txn_drain(engine);
 	settle_arrivals(engine);
 	bury_waiting(engine);
 }
@@ -200,6 +204,7 @@ void tn_drain_tick(struct tn_engine *engine)
 	if (!engine->draining || engine->drained || engine->drain_end_ms > engine->now_ms)
 		return;
 	engine->drained = engine->drained_owed = engine->drain_timed_out = true;
+	tn_txn_give_up(engine);
 	give_up(engine);
 	tn_stream_finish_all(engine);
 }
@@ -209,7 +214,8 @@ bool tn_drain_next(struct tn_engine *engine, struct tn_command *out_command)
 {
 	if (!engine->draining)
 		return false;
-	if (!engine->drained && engine->in_flight == 0 && tn_journal_idle(engine) && is_all_answered(engine)) {
+	if (!engine->drained && engine->in_flight == 0 && tn_journal_idle(engine) && is_all_answered(engine) &&
+		tn_txn_idle(engine)) {
 		engine->drained = engine->drained_owed = true;
 		tn_stream_finish_all(engine);
 		if (tn_stream_next(engine, out_command))

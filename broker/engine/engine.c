@@ -32,7 +32,8 @@ static void init_lists(struct tn_engine *engine)
 {
 	struct tn_list *lists[] = {&engine->arrivals, &engine->tenures, &engine->answers, &engine->streams, &engine->streams_dirty,
 		&engine->remembered, &engine->graveyard, &engine->ready_under, &engine->ready_over, &engine->scans,
-		&engine->settled, &engine->loaded, &engine->lanes_touched, &engine->lanes_standing, &engine->slots_free, &engine->lingering, &engine->cancels};
+		&engine->settled, &engine->loaded, &engine->lanes_touched, &engine->lanes_standing, &engine->txns, &engine->txns_touched,
+		&engine->slots_free, &engine->lingering, &engine->cancels};
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		tn_list_init(lists[i]);
 }
@@ -114,6 +115,7 @@ void tn_engine_tick(struct tn_engine *engine, int64_t now_ms)
 	tn_lease_tick(engine);
 	tn_dedup_tick(engine);
 	tn_stream_tick(engine);
+	tn_txn_tick(engine);
 	tn_journal_tick(engine);
 	tn_drain_tick(engine);
 }
@@ -128,7 +130,7 @@ int64_t tn_engine_deadline(const struct tn_engine *engine)
 {
 	int64_t times[] = {tn_heap_deadline(&engine->backoffs), tn_heap_deadline(&engine->target_times),
 		tn_attempt_deadline(engine), tn_lease_deadline(engine), tn_stream_deadline(engine), tn_journal_deadline(engine),
-		tn_scan_deadline(engine), start_deadline(engine), tn_heap_deadline(&engine->claims.times),
+		tn_scan_deadline(engine), tn_txn_deadline(engine), start_deadline(engine), tn_heap_deadline(&engine->claims.times),
 		engine->draining && !engine->drained ? engine->drain_end_ms : INT64_MAX};
 	int64_t deadline_ms = INT64_MAX;
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
@@ -164,8 +166,11 @@ static bool next_room(struct tn_engine *engine, struct tn_command *out_command)
 
 static bool next_once(struct tn_engine *engine, struct tn_command *out_command)
 {
-	tn_lane_advance_all(engine);
-	return tn_attempt_next(engine, out_command) || tn_dedup_next(engine, out_command) ||
+	do {
+		tn_lane_advance_all(engine);
+		tn_txn_advance_all(engine);
+	} while (!tn_list_empty(&engine->lanes_touched));
+	return tn_attempt_next(engine, out_command) || tn_txn_next(engine, out_command) || tn_dedup_next(engine, out_command) ||
 	       tn_arrival_next(engine, out_command) || tn_stream_next(engine, out_command) ||
 	       tn_lease_next(engine, out_command) || tn_journal_next(engine, out_command) || tn_moves_next(engine, out_command) ||
 	       next_start(engine, out_command) || tn_scan_next(engine, out_command) ||
@@ -179,7 +184,7 @@ bool tn_engine_next(struct tn_engine *engine, struct tn_command *out_command)
 		engine->ask_again = false;
 		if (next_once(engine, out_command))
 			return true;
-	} while (engine->ask_again || !tn_list_empty(&engine->lanes_touched));
+	} while (engine->ask_again || !tn_list_empty(&engine->lanes_touched) || !tn_list_empty(&engine->txns_touched));
 	return false;
 }
 
@@ -212,6 +217,7 @@ void tn_engine_free(struct tn_engine *engine)
 	tn_arrival_free_all(engine);
 	free_loaded(engine);
 	tn_stream_free_all(engine);
+	tn_txn_free_all(engine);
 	tn_lease_free_all(engine);
 	tn_target_free_all(engine);
 	tn_journal_fini(engine);

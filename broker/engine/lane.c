@@ -113,10 +113,18 @@ static bool has_parked_before(const struct tn_lane *lane, uint64_t lane_seq)
 	return lane->parked > 0 && lane->low < lane_seq && !TN_PLANT(40);
 }
 
-/* Of the others in hand, or in the store, none comes first. */
+static bool is_staged_with(const struct tn_delivery *other, const struct tn_delivery *delivery)
+{
+	return other->state == TN_STATE_STAGED && tn_txn_shared(other, delivery);
+}
+
+/* Of the others in hand, or in the store, none comes first: but what is staged in the same transaction, and so becomes real before it. */
 static bool is_first(const struct tn_delivery *delivery)
 {
-	return first_member(delivery->lane) == delivery && !has_parked_before(delivery->lane, delivery->lane_seq);
+	const struct tn_delivery *first = first_member(delivery->lane);
+	while (first != delivery && is_staged_with(first, delivery))
+		first = next_member(first);
+	return first == delivery && !has_parked_before(delivery->lane, delivery->lane_seq);
 }
 
 static bool skips_failed(const struct tn_delivery *delivery) /* planted bug 20 */
@@ -125,6 +133,21 @@ static bool skips_failed(const struct tn_delivery *delivery) /* planted bug 20 *
 	while (first != delivery && first->state == TN_STATE_BACKOFF)
 		first = next_member(first);
 	return first == delivery;
+}
+
+/* A transaction that waited for others of the lane would be kept open by them. */
+bool tn_lane_lets_in(const struct tn_delivery *delivery)
+{
+	const struct tn_lane *lane = delivery->lane;
+	if (lane == NULL)
+		return true;
+	struct tn_link *before = delivery->in_lane.prev;
+	if (lane->blocked || has_parked_before(lane, delivery->lane_seq))
+		return false;
+	if (before == &lane->members.head)
+		return true;
+	const struct tn_delivery *other = TN_OWNER(before, const struct tn_delivery, in_lane);
+	return other->txn_place == TN_TXN_INSIDE && tn_txn_shared(other, delivery);
 }
 
 bool tn_lane_admits(const struct tn_engine *engine, const struct tn_delivery *delivery)
@@ -265,6 +288,8 @@ static bool follows_soft(const struct tn_delivery *delivery)
 
 bool tn_lane_keeps(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
+	if (tn_txn_is_member(engine, delivery, delivery->target))
+		return true;
 	bool soft = delivery->lane != NULL && is_soft(delivery);
 	return soft && (is_kept(engine, delivery) || follows_soft(delivery));
 }
@@ -272,7 +297,7 @@ bool tn_lane_keeps(const struct tn_engine *engine, const struct tn_delivery *del
 bool tn_lane_follows(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
 	bool soft = delivery->lane != NULL && is_soft(delivery);
-	return soft && !is_kept(engine, delivery) && follows_soft(delivery);
+	return soft && !tn_txn_is_member(engine, delivery, delivery->target) && !is_kept(engine, delivery) && follows_soft(delivery);
 }
 
 void tn_lane_stay(const struct tn_arrival_in_hand *arrival)
@@ -562,6 +587,8 @@ static void call_next(struct tn_engine *engine, struct tn_lane *lane)
 	struct tn_delivery *first = first_member(lane);
 	while (TN_PLANT(20) && first != NULL && first->state == TN_STATE_BACKOFF)
 		first = next_member(first);
+	while (first != NULL && first->state == TN_STATE_STAGED)
+		first = next_member(first);
 	if (first == NULL || has_parked_before(lane, first->lane_seq)) {
 		if (lane->parked > 0 && may_load(engine, lane))
 			ask_for_rows(engine, lane);
@@ -608,6 +635,7 @@ static void advance(struct tn_engine *engine, struct tn_lane *lane)
 	else
 		call_next(engine, lane);
 	count_waiting(lane);
+	tn_txn_wake(engine);
 	bool empty = tn_list_empty(&lane->members) && lane->parked == 0 && lane->under_way == 0;
 	if (empty && !lane->blocked && !lane->scanning && !tn_link_in_list(&lane->touched))
 		drop_lane(engine, lane);

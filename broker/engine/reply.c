@@ -21,7 +21,8 @@ static void forget_asker(struct tn_slot *slot)
 enum tn_status tn_reply_may_come(struct tn_engine *engine, uint64_t token, size_t bytes)
 {
 	const struct tn_slot *slot = tn_attempt_find(engine, token);
-	if (slot == NULL || slot->state != TN_SLOT_RUNNING || slot->attempt.purpose != TN_TO_TARGET || slot->count > 1 || slot->replied)
+	if (slot == NULL || slot->state != TN_SLOT_RUNNING || slot->attempt.purpose != TN_TO_TARGET || slot->attempt.txn != 0 ||
+		slot->count > 1 || slot->replied)
 		return TN_NOT_FOUND;
 	if (engine->drained || tn_journal_refuses(engine))
 		return TN_FULL;

@@ -89,7 +89,7 @@ static struct tn_stream *add(struct tn_engine *engine, struct tn_position positi
 	return stream;
 }
 
-static void abandon_all(struct tn_engine *engine, struct tn_stream *stream)
+void tn_stream_abandon(struct tn_engine *engine, struct tn_stream *stream)
 {
 	struct tn_link *link;
 	while ((link = tn_list_first(&stream->arrivals)) != NULL && !TN_PLANT(5))
@@ -100,7 +100,8 @@ static void end(struct tn_engine *engine, struct tn_stream *stream, bool say_don
 {
 	stream->open = stream->revoked = false;
 	stream->credit = 0;
-	abandon_all(engine, stream);
+	tn_txn_stream_ends(engine, stream);
+	tn_stream_abandon(engine, stream);
 	stream->done_owed = say_done;
 	tn_stream_say(engine, stream);
 }
@@ -108,6 +109,8 @@ static void end(struct tn_engine *engine, struct tn_stream *stream, bool say_don
 /* Can be answered within the grace: nothing of it waits. */
 static bool is_under_way(const struct tn_arrival_in_hand *arrival)
 {
+	if (arrival->transactional) /* only what its transaction has taken */
+		return arrival->in_txn;
 	if (arrival->state == TN_ARRIVAL_CLAIMING)
 		return false;
 	TN_EACH_DELIVERY(arrival, delivery) {
@@ -133,7 +136,14 @@ static void revoke(struct tn_engine *engine, struct tn_stream *stream, int64_t g
 		gap = stream->terms.cumulative;
 	}
 	stream->done_owed = true;
+	tn_txn_touch(engine, stream);
 	tn_stream_say(engine, stream);
+}
+
+void tn_stream_lose(struct tn_engine *engine, struct tn_stream *stream)
+{
+	if (stream->open || stream->revoked)
+		end(engine, stream, true);
 }
 
 enum tn_status tn_engine_open_stream(struct tn_engine *engine, struct tn_position position, const struct tn_stream_terms *terms)
@@ -142,11 +152,16 @@ enum tn_status tn_engine_open_stream(struct tn_engine *engine, struct tn_positio
 	if (stream == NULL)
 		stream = add(engine, position);
 	struct tn_tenure *tenure = tn_lease_tenure(engine, terms->lease_ms);
+	struct tn_txn *txn = NULL;
 	if (stream == NULL || tenure == NULL)
+		return TN_NO_MEMORY;
+	if (terms->transactional && tn_txn_reserve(engine, position.source, &txn) != TN_OK)
 		return TN_NO_MEMORY;
 	end(engine, stream, false); /* an older epoch, should it still be there */
 	stream->position.epoch = position.epoch;
 	stream->terms = *terms;
+	stream->terms.cumulative = terms->cumulative || terms->transactional;
+	tn_txn_enlist(stream, txn);
 	stream->tenure = tenure;
 	stream->open = true;
 	tn_stream_say(engine, stream);
@@ -163,7 +178,7 @@ enum tn_status tn_engine_stream(struct tn_engine *engine, struct tn_position pos
 	if (event == TN_STREAM_REVOKED && !stream->revoked)
 		revoke(engine, stream, grace_ms);
 	else if (event == TN_STREAM_LOST)
-		end(engine, stream, true);
+		tn_stream_lose(engine, stream);
 	return TN_OK;
 }
 

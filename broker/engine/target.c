@@ -60,6 +60,7 @@ void tn_target_update(struct tn_engine *engine, struct tn_target *target)
 		tn_list_push(&engine->scans, &target->scans);
 	else if (!wanted && stands)
 		tn_link_leave(&target->scans);
+	tn_txn_wake(engine);
 }
 
 void tn_target_arm(struct tn_engine *engine, struct tn_target *target, int64_t due_ms)
@@ -131,7 +132,7 @@ void tn_target_wake(struct tn_engine *engine, struct tn_target *target)
 
 /* --- What a result says about all of it --- */
 
-void tn_target_pause(struct tn_engine *engine, struct tn_target *target, int64_t until_ms, const char *code)
+static void pause(struct tn_engine *engine, struct tn_target *target, int64_t until_ms, const char *code)
 {
 	if (until_ms <= target->paused_until_ms)
 		return;
@@ -140,6 +141,15 @@ void tn_target_pause(struct tn_engine *engine, struct tn_target *target, int64_t
 	tn_books_note_target(engine, TN_NOTE_TARGET_PAUSED, target, code, until_ms);
 	tn_target_arm(engine, target, until_ms);
 	tn_target_update(engine, target);
+}
+
+int64_t tn_target_honour(struct tn_engine *engine, struct tn_target *target, const struct tn_outcome *outcome)
+{
+	int64_t after_ms = tn_time_min(outcome->retry_after_ms, target->limits.retry_after_max_ms);
+	if (after_ms <= 0 || TN_PLANT(13))
+		return 0;
+	pause(engine, target, tn_time_add(engine->now_ms, after_ms), outcome->code);
+	return after_ms;
 }
 
 void tn_target_hold(struct tn_engine *engine, struct tn_target *target)

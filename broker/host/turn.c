@@ -38,6 +38,10 @@ static void carry_out(struct tn_bus *bus, const struct tn_command *command)
 	case TN_MOVED:
 		tn_moves_ended(bus, command);
 		break;
+	case TN_TXN_COMMIT: /* no source offers transactions yet: nobody opened a stream with any */
+	case TN_TXN_ABORT:
+		tn_log_error(&bus->log, "transaction of a source without any", "source=%u", command->position.source);
+		break;
 	case TN_DRAINED:
 		bus->drain_timed_out = command->timed_out;
 		tn_sources_stop(bus);

@@ -23,6 +23,14 @@
  *               |                   | too far away             v
  *   due scan ---'     PARKED <-- PARKING                    BURYING --> DEAD (settled)
  *
+ * Exactly once (section 22): what a source with transactions hands over is settled by its transaction alone, one at a time for all of
+ * its streams. Targets of the source's own cluster are members: their attempts carry the transaction's number, and what they accept is
+ * STAGED until the commit, which is the ack of all positions in it. Other targets settle, or park, before the transaction takes an event.
+ *
+ *   PENDING --START(txn)--> INFLIGHT --STAGED--> STAGED --committed--> settled
+ *      ^                        |                   |
+ *      '---- aborted: any other outcome, anywhere --'   not an attempt; staged again from memory in the next one
+ *
  * Counting (promise 4): a retryable failure is durable before that delivery's next attempt starts: in its row if it has one (journal,
  * parked), else in a TRIED row written during the backoff. Settlement drops the row.
  */
@@ -83,6 +91,8 @@ struct tn_target_limits {
 	bool ordered;                     /* its lanes may be blocked by dead letters of another run: these are read at start */
 	bool park_ordered;                /* ordered deliveries are parked although their stream may move to another process */
 	uint64_t found_dead_rows, found_dead_bytes; /* DEAD rows of it when the store was opened; read from the first table only */
+	uint32_t cluster;                 /* of brokers, that it is a topic of: a member of the transactions of sources of the same number;
+	                                     0: of none */
 };
 /* What one dead letter counts for, wherever it is counted: its event, and a row. */
 static inline uint64_t tn_dead_letter_bytes(const struct tn_event *event)
@@ -153,6 +163,18 @@ struct tn_stream_terms {
 	bool moves;                       /* another process may own it next: ordered deliveries are held rather than parked (section 12) */
 	bool answers;                     /* its sender waits for a verdict (HTTP) */
 	bool cumulative;                  /* an ACK is for its position and all before it: said only when all of these are settled */
+	bool transactional;               /* exactly once: no ACK is said, positions are committed with what was written for them. Arrivals are
+	                                     ACK_SETTLED. All streams of a source share one transaction at a time */
+	uint32_t cluster;                 /* transactional: targets of this number are members; 0: there are none */
+	uint32_t txn_events;              /* transactional: a transaction takes so many events [500] */
+	int64_t txn_ms;                   /* or collects so long [200], whichever comes first */
+};
+
+/* What became of a transaction: the one answer to TXN_COMMIT and to TXN_ABORT, once it is certain. */
+enum tn_txn_end {
+	TN_TXN_COMMITTED,                 /* what was staged is there, and so are the positions */
+	TN_TXN_ABORTED,                   /* neither is. Also without having been asked, while a transaction is open: it goes again */
+	TN_TXN_FENCED,                    /* another process has the source's transactions, at any time: all its streams are lost */
 };
 
 /* What a store of idempotency keys knows of one: the answer to TN_CLAIM. */
@@ -203,6 +225,8 @@ struct tn_item {
 };
 struct tn_attempt {
 	uint64_t token;
+	uint64_t txn;                     /* not 0: inside this transaction of the source. DELIVERED and STAGED say the same then: written. What
+	                                     comes after its TXN_ABORT is no failure, unless REJECTED or MISCONFIGURED */
 	uint32_t target_no;               /* where it goes (the sink, when TO_DEAD_LETTER) */
 	uint32_t waiting;                 /* how many stand behind these */
 	enum tn_purpose purpose;
@@ -243,6 +267,10 @@ enum tn_command_kind {
 	TN_DRAINED,      /* drain is complete (timed_out says how) */
 	TN_CLAIM,        /* token, keys, key_count: what is known of these idempotency keys? Answer: tn_engine_claimed */
 	TN_MOVED,        /* token, moved: what tn_engine_move took has come to its end; 0: a full store refused it, whole */
+	TN_TXN_COMMIT,   /* token: the transaction; position's source; positions, count: the last one of each stream (with which all before it
+	                    are settled). Answer: tn_engine_txn. No command names a transaction before the answer to the one before it;
+	                    the first that names it begins it: a START, or this one */
+	TN_TXN_ABORT,    /* token, position's source: nothing of it may ever be seen. Answer: tn_engine_txn */
 };
 struct tn_command {
 	enum tn_command_kind kind;
@@ -258,6 +286,8 @@ struct tn_command {
 	const struct tn_scan *scan;
 	const struct tn_id *keys;
 	uint32_t key_count;
+	const struct tn_position *positions;
+	uint32_t count;
 };
 
 /* --- Notes: decisions told to whoever writes logs and traces --- */
@@ -314,6 +344,7 @@ struct tn_books {
 		redrive_delivered, redrive_failed; /* what came of the first attempts of redriven ones */
 	uint64_t replies, replies_refused;                /* events that targets answered with, and those the store had no room for */
 	uint64_t reply_loop, quarantined;                 /* of poison: see enum tn_poison */
+	uint64_t staged_aborted;                          /* deliveries that were staged, and whose transaction was aborted */
 	uint64_t replying;                                /* gauge, of inflight: answered with an event that is not durable yet */
 	uint64_t keys_in_progress;                        /* gauge: idempotency keys in memory */
 	uint64_t unclaimed;                               /* gauge: deliveries of arrivals that wait to learn whether they are copies */
@@ -378,6 +409,8 @@ enum tn_status tn_engine_stream(struct tn_engine *engine, struct tn_position str
 /* OPENED, with its terms (copied). */
 enum tn_status tn_engine_open_stream(struct tn_engine *engine, struct tn_position stream, const struct tn_stream_terms *terms)
 	TN_MUST_CHECK;
+/* What became of the transaction COMMIT or ABORT named. A number that is not current is ignored. */
+void tn_engine_txn(struct tn_engine *engine, uint64_t txn, enum tn_txn_end end);
 /* All or nothing; by number: new ones are added, known ones changed, those not in the table count as removed. TN_NO_MEMORY;
  * TN_INVALID: a number 0, over 2^20, or twice. Nothing is read from the store before the first table; what that one calls removed
  * has no grace. Comes before any ruleset that routes to a new number (an unknown number is a removed target). */

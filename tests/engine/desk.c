@@ -36,6 +36,7 @@ void desk_init(struct desk *desk)
 	static const char *const names[DESK_TARGETS] = {"t1", "t2", "t3", "t4"}, *const rules[DESK_TARGETS] = {"r1", "r2", "r3", "r4"};
 	memset(desk, 0, sizeof(*desk));
 	desk->fail_after = -1;
+	desk->stream = desk->epoch = 1;
 	desk->now_ms = 1000000;
 	desk->event = make_event();
 	desk->config = tn_engine_config_default;
@@ -87,8 +88,8 @@ static struct tn_match match_of(const struct desk *desk, uint32_t target_no, uin
 
 static enum tn_status offer(struct desk *desk, enum tn_ack_when ack_when, const struct tn_offer *offers, uint32_t count)
 {
-	struct tn_arrival arrival = {.position = {.source = 1, .stream = 1, .epoch = 1, .low = ++desk->offered}, .ack_when = ack_when,
-		.offers = offers, .count = count, .dedup = desk->dedup};
+	struct tn_arrival arrival = {.position = {.source = 1, .stream = desk->stream, .epoch = desk->epoch, .low = ++desk->offered},
+		.ack_when = ack_when, .offers = offers, .count = count, .dedup = desk->dedup};
 	return tn_engine_offer(desk->engine, &arrival);
 }
 
@@ -156,6 +157,15 @@ static void keep_answer(struct desk *desk, const struct tn_command *command)
 	desk->answer_count++;
 }
 
+static void keep_txn(struct desk *desk, const struct tn_command *command)
+{
+	assert_true(desk->txn_count < 8 && command->count <= 4);
+	desk->txns[desk->txn_count] = *command;
+	for (uint32_t i = 0; i < command->count; i++)
+		desk->positions[desk->txn_count][i] = command->positions[i];
+	desk->txn_count++;
+}
+
 static void keep(struct desk *desk, const struct tn_command *command)
 {
 	switch (command->kind) {
@@ -193,6 +203,10 @@ static void keep(struct desk *desk, const struct tn_command *command)
 		desk->moved_token = command->token;
 		desk->moved = command->moved;
 		break;
+	case TN_TXN_COMMIT:
+	case TN_TXN_ABORT:
+		keep_txn(desk, command);
+		break;
 	case TN_CLAIM:
 		desk->claims[desk->claim_count++] = *command;
 		break;
@@ -206,6 +220,7 @@ void desk_obey(struct desk *desk)
 {
 	struct tn_command command;
 	desk->start_count = desk->answer_count = desk->cancel_count = desk->credit_count = desk->extension_count = desk->claim_count = 0;
+	desk->txn_count = 0;
 	desk->room = false;
 	desk->moved_token = 0;
 	while (tn_engine_next(desk->engine, &command))
@@ -260,6 +275,13 @@ void desk_page(struct desk *desk, const struct tn_row *rows, uint32_t count, int
 		.last = true, .next_due_ms = next_due_ms};
 	desk->scan = NULL;
 	tn_engine_page(desk->engine, &page);
+	desk_obey(desk);
+}
+
+void desk_txn(struct desk *desk, uint32_t txn, enum tn_txn_end end)
+{
+	assert_true(txn < desk->txn_count);
+	tn_engine_txn(desk->engine, desk->txns[txn].token, end);
 	desk_obey(desk);
 }
 

@@ -39,6 +39,10 @@ struct desk {
 	struct tn_dedup_terms dedup;       /* of the offers with a key */
 	struct tn_command claims[64];
 	uint32_t claim_count;
+	struct tn_command txns[8];         /* COMMIT and ABORT */
+	struct tn_position positions[8][4]; /* of these */
+	uint32_t txn_count;
+	uint32_t stream, epoch;            /* of the offers: 1, 1 */
 };
 
 struct desk_key {
@@ -66,6 +70,7 @@ void desk_answer(struct desk *desk, uint32_t start, enum tn_verdict verdict); /*
 void desk_answer_with(struct desk *desk, uint32_t start, struct tn_outcome outcome);
 void desk_commit(struct desk *desk, enum tn_commit commit); /* and obeys */
 void desk_page(struct desk *desk, const struct tn_row *rows, uint32_t count, int64_t next_due_ms); /* the last page; and obeys */
+void desk_txn(struct desk *desk, uint32_t txn, enum tn_txn_end end); /* of the n-th since the last desk_obey; and obeys */
 const struct tn_books *desk_books(const struct desk *desk);
 /* The n-th row put by the outstanding batch, or NULL; and how many operations of a kind. */
 const struct tn_row *desk_row(const struct desk *desk, uint32_t n);

@@ -235,6 +235,9 @@ static void carry_out(struct scenario *scenario, const struct tn_command *comman
 	case TN_MOVED:
 		scn_put_number(scn_happen(scenario, "moved", NULL, NULL), "count", command->moved);
 		break;
+	case TN_TXN_COMMIT:
+	case TN_TXN_ABORT:
+		break;
 	case TN_CLAIM:
 		scn_fail(scenario, "a CLAIM, of which scenarios know nothing yet");
 		break;

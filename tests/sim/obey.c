@@ -55,6 +55,9 @@ static void carry_out(struct world *world, const struct tn_command *command)
 	case TN_MOVED:
 		sim_moved(world, command);
 		break;
+	case TN_TXN_COMMIT:
+	case TN_TXN_ABORT:
+		break;
 	case TN_CLAIM:
 		sim_claimed(world, command);
 		break;

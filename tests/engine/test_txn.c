@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_txn.c - exactly once: t1 and t2 are topics of the source's own cluster, t3 is outside, t4 is a dead-letter topic of the cluster.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "desk.h"
+
+enum { CLUSTER = 7 };
+
+static void prepare(struct desk *desk)
+{
+	desk_init(desk);
+	desk->terms = (struct tn_stream_terms){.transactional = true, .cluster = CLUSTER};
+	desk->limits[0].cluster = desk->limits[1].cluster = desk->limits[3].cluster = CLUSTER;
+}
+
+static void open_second_stream(struct desk *desk)
+{
+	assert_int_equal(tn_engine_open_stream(desk->engine, (struct tn_position){.source = 1, .stream = 2, .epoch = 1}, &desk->terms), TN_OK);
+	desk_obey(desk);
+}
+
+/* One event to that target; how many attempts that starts. */
+static uint32_t offer_to(struct desk *desk, uint32_t target_no)
+{
+	assert_int_equal(desk_offer_to(desk, TN_ACK_SETTLED, target_no), TN_OK);
+	desk_obey(desk);
+	return desk->start_count;
+}
+
+static void assert_commit(const struct desk *desk, uint64_t txn, uint64_t last)
+{
+	assert_int_equal(desk->txn_count, 1);
+	assert_int_equal(desk->txns[0].kind, TN_TXN_COMMIT);
+	assert_int_equal(desk->txns[0].token, txn);
+	assert_int_equal(desk->txns[0].position.source, 1);
+	assert_int_equal(desk->txns[0].count, 1);
+	assert_int_equal(desk->positions[0][0].low, last);
+}
+
+static void assert_abort(const struct desk *desk, uint64_t txn)
+{
+	assert_int_equal(desk->txn_count, 1);
+	assert_int_equal(desk->txns[0].kind, TN_TXN_ABORT);
+	assert_int_equal(desk->txns[0].token, txn);
+}
+
+static void what_is_staged_is_delivered_by_the_commit_which_is_the_ack(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	assert_int_equal(desk_books(&desk)->staged, 1);
+	assert_int_equal(offer_to(&desk, 2), 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 1);
+	desk_answer(&desk, 0, TN_DELIVERED); /* inside a transaction that says the same */
+	assert_int_equal(desk_books(&desk)->staged, 2);
+	assert_int_equal(desk.txn_count, 0);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 1, 2);
+	assert_int_equal(desk_books(&desk)->delivered, 0);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_int_equal(desk_books(&desk)->delivered, 2);
+	assert_int_equal(desk_books(&desk)->staged, 0);
+	assert_int_equal(desk_books(&desk)->ack_sent, 2);
+	assert_int_equal(desk.answer_count, 0);
+	assert_null(desk.batch);
+	desk_close(&desk);
+}
+
+static void a_transaction_is_full_after_so_many_events(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.terms.txn_events = 2;
+	desk_open(&desk);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 2);
+	struct tn_outcome staged = {.verdict = TN_STAGED};
+	for (uint32_t i = 0; i < 2; i++)
+		tn_engine_result(desk.engine, &(struct tn_result){.token = desk.starts[i].token, .count = 1, .outcomes = &staged});
+	desk_obey(&desk);
+	assert_commit(&desk, 1, 2);
+	assert_int_equal(desk.start_count, 0); /* one at a time */
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 2);
+	desk_close(&desk);
+}
+
+static void outside_targets_settle_before_members_are_attempted(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 3), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->target_no, 3);
+	assert_int_equal(desk.starts[0].attempt->txn, 0);
+	uint64_t outside = desk.starts[0].token;
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk.txn_count, 0); /* none is open meanwhile */
+	tn_engine_result(desk.engine, &(struct tn_result){.token = outside, .count = 1, .outcomes = &(struct tn_outcome){.verdict = TN_DELIVERED}});
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 2);
+	assert_int_equal(desk.starts[0].attempt->txn, 1);
+	desk_close(&desk);
+}
+
+static void an_outside_target_that_parks_lets_its_event_go_on(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.policy.system.base_ms = 60000;
+	desk_open(&desk);
+	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 3), TN_OK);
+	desk_obey(&desk);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_books(&desk)->parking, 1);
+	assert_int_equal(desk.start_count, 0);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.start_count, 2);
+	assert_int_equal(desk.starts[0].attempt->txn, 1);
+	assert_int_equal(desk.starts[1].attempt->txn, 1);
+	desk_close(&desk);
+}
+
+static void an_event_without_members_is_settled_by_a_transaction_too(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 3), 1);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(desk.answer_count, 0);
+	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 0), TN_OK); /* unmatched */
+	desk_obey(&desk);
+	assert_int_equal(desk.answer_count, 0);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 1, 2);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_int_equal(desk_books(&desk)->ack_sent, 2);
+	desk_close(&desk);
+}
+
+static void positions_pass_nothing_that_is_not_in_the_transaction(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 3), 1);
+	uint64_t outside = desk.starts[0].token;
+	assert_int_equal(offer_to(&desk, 1), 0); /* behind it in its stream */
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk.txn_count, 0);
+	struct tn_outcome delivered = {.verdict = TN_DELIVERED};
+	tn_engine_result(desk.engine, &(struct tn_result){.token = outside, .count = 1, .outcomes = &delivered});
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 1, 2);
+	desk_close(&desk);
+}
+
+static void streams_of_a_source_share_its_transaction(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	open_second_stream(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk.stream = 2;
+	assert_int_equal(offer_to(&desk, 1), 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk_tick(&desk, 200);
+	assert_int_equal(desk.txns[0].count, 2);
+	assert_int_equal(desk.positions[0][0].stream, 1);
+	assert_int_equal(desk.positions[0][0].low, 1);
+	assert_int_equal(desk.positions[0][1].stream, 2);
+	assert_int_equal(desk.positions[0][1].low, 2);
+	desk_close(&desk);
+}
+
+static void any_other_outcome_aborts_and_what_was_staged_goes_again_without_having_been_tried(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	assert_int_equal(offer_to(&desk, 2), 1);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_abort(&desk, 1);
+	assert_int_equal(desk_books(&desk)->staged, 0);
+	assert_int_equal(desk_books(&desk)->staged_aborted, 1);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_TRIED); /* the failure is durable before it is tried again */
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	assert_int_equal(desk.start_count, 1); /* the first does not wait for the second */
+	assert_int_equal(desk.starts[0].attempt->txn, 2);
+	assert_int_equal(desk.starts[0].attempt->items[0].tries.system, 0);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 2, 1);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_int_equal(desk_books(&desk)->delivered, 1);
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_tick(&desk, 800);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 3);
+	assert_int_equal(desk.starts[0].attempt->items[0].tries.system, 1);
+	desk_close(&desk);
+}
+
+static void a_commit_that_was_aborted_goes_again(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk_tick(&desk, 200);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	assert_int_equal(desk_books(&desk)->delivered, 0);
+	assert_int_equal(desk_books(&desk)->staged_aborted, 1);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 2);
+	desk_close(&desk);
+}
+
+static void an_open_transaction_may_be_aborted_by_others(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	uint64_t under_way = desk.starts[0].token;
+	tn_engine_txn(desk.engine, 1, TN_TXN_COMMITTED); /* which nobody asked for */
+	tn_engine_txn(desk.engine, 9, TN_TXN_ABORTED);
+	tn_engine_txn(desk.engine, 1, TN_TXN_ABORTED);
+	desk_obey(&desk);
+	assert_int_equal(desk.txn_count, 0);
+	assert_int_equal(desk.start_count, 0);
+	struct tn_outcome retry = {.verdict = TN_RETRY, .code = "PURGED"};
+	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &retry});
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1); /* what ended with its transaction did not fail */
+	assert_int_equal(desk.starts[0].attempt->txn, 2);
+	assert_int_equal(desk.starts[0].attempt->items[0].tries.system, 0);
+	desk_close(&desk);
+}
+
+static void a_rejected_member_is_staged_as_its_dead_letter(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[0].dead_letter_no = 4;
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_REJECTED);
+	assert_abort(&desk, 1);
+	assert_null(desk.batch);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->purpose, TN_TO_DEAD_LETTER);
+	assert_int_equal(desk.starts[0].attempt->target_no, 4);
+	assert_int_equal(desk.starts[0].attempt->txn, 2);
+	desk_answer(&desk, 0, TN_STAGED);
+	assert_int_equal(desk_books(&desk)->staged, 1);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 2, 1);
+	assert_int_equal(desk_books(&desk)->dead, 0);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	assert_null(desk.batch);
+	desk_close(&desk);
+}
+
+static void a_dead_letter_whose_transaction_was_aborted_stays_one(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[0].dead_letter_no = 4;
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_REJECTED);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk_tick(&desk, 200);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	assert_int_equal(desk_books(&desk)->burying, 1);
+	assert_int_equal(desk.starts[0].attempt->purpose, TN_TO_DEAD_LETTER);
+	assert_int_equal(desk.starts[0].attempt->txn, 3);
+	desk_close(&desk);
+}
+
+static void a_dead_letter_for_the_store_is_durable_before_its_event_is_taken_again(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 2), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 2);
+	desk_answer(&desk, 1, TN_REJECTED);
+	assert_abort(&desk, 1);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	assert_int_equal(desk.start_count, 0);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	assert_int_equal(desk.start_count, 0); /* the other's first attempt has no result yet */
+	desk_close(&desk);
+}
+
+static void members_are_held_never_parked(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.policy.system.base_ms = 60000;
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_RETRY);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	assert_int_equal(desk_books(&desk)->backoff, 1);
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_tick(&desk, 59000); /* past every deadline of settling */
+	assert_int_equal(desk_books(&desk)->backoff, 1);
+	assert_int_equal(desk_books(&desk)->parks, 0);
+	assert_int_equal(desk.start_count, 0);
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+static void a_member_behind_an_open_breaker_is_held_and_goes_on_when_it_closes(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_OPEN), TN_OK);
+	assert_int_equal(offer_to(&desk, 1), 0);
+	desk_tick(&desk, 60000);
+	assert_int_equal(desk_books(&desk)->pending, 1);
+	assert_int_equal(desk.txn_count, 0); /* none is open: its stream waits */
+	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_CLOSED), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+static void a_transaction_that_cannot_be_staged_is_not_kept_open_for_ever(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[0].timeout_ms = 600000;
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_tick(&desk, 30000);
+	assert_int_equal(desk.txn_count, 0);
+	desk_tick(&desk, 200);
+	assert_abort(&desk, 1);
+	desk_close(&desk);
+}
+
+static void hold_is_no_attempt_and_keeps_the_transaction(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_HOLD);
+	assert_int_equal(desk.txn_count, 0);
+	tn_engine_ready(desk.engine, 1, 1);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 1);
+	desk_close(&desk);
+}
+
+static void a_lost_stream_takes_its_transaction_with_it(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	open_second_stream(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk.stream = 2;
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	assert_int_equal(tn_engine_stream(desk.engine, (struct tn_position){.source = 1, .stream = 2, .epoch = 1}, TN_STREAM_LOST, 0), TN_OK);
+	desk_obey(&desk);
+	assert_abort(&desk, 1);
+	assert_true(desk.stream_done);
+	assert_int_equal(desk_books(&desk)->released, 1);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	assert_int_equal(desk.start_count, 1); /* the other stream's goes again */
+	desk_answer(&desk, 0, TN_STAGED);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 2, 1);
+	desk_close(&desk);
+}
+
+static void a_commit_that_was_said_decides_for_the_streams_that_are_left(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	open_second_stream(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk.stream = 2;
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk_tick(&desk, 200);
+	uint64_t txn = desk.txns[0].token;
+	assert_int_equal(tn_engine_stream(desk.engine, (struct tn_position){.source = 1, .stream = 2, .epoch = 1}, TN_STREAM_LOST, 0), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.txn_count, 0);
+	assert_int_equal(desk_books(&desk)->released, 1);
+	tn_engine_txn(desk.engine, txn, TN_TXN_COMMITTED);
+	desk_obey(&desk);
+	assert_int_equal(desk_books(&desk)->delivered, 1);
+	desk_close(&desk);
+}
+
+static void fenced_forgets_everything_of_the_source(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	assert_int_equal(offer_to(&desk, 2), 1);
+	uint64_t under_way = desk.starts[0].token;
+	tn_engine_txn(desk.engine, 1, TN_TXN_FENCED);
+	desk_obey(&desk);
+	assert_int_equal(desk.txn_count, 0);
+	assert_true(desk.stream_done);
+	assert_int_equal(desk_books(&desk)->released, 1);
+	struct tn_outcome rejected = {.verdict = TN_REJECTED, .code = "FENCED"};
+	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &rejected});
+	desk_obey(&desk);
+	assert_int_equal(desk_books(&desk)->released, 2); /* whatever its answer */
+	assert_int_equal(desk_books(&desk)->ack_sent, 0);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_CLOSED);
+	desk.epoch = 2;
+	assert_int_equal(tn_engine_open_stream(desk.engine, (struct tn_position){.source = 1, .stream = 1, .epoch = 2}, &desk.terms), TN_OK);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 2);
+	desk_close(&desk);
+}
+
+static void revoke(struct desk *desk, int64_t grace_ms)
+{
+	struct tn_position stream = {.source = 1, .stream = 1, .epoch = 1};
+	assert_int_equal(tn_engine_stream(desk->engine, stream, TN_STREAM_REVOKED, grace_ms), TN_OK);
+	desk->stream_done = false;
+	desk_obey(desk);
+}
+
+static void a_revoked_stream_is_committed_when_all_is_staged_within_the_grace(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	uint64_t under_way = desk.starts[0].token;
+	revoke(&desk, 1000);
+	assert_int_equal(desk.txn_count, 0);
+	assert_false(desk.stream_done);
+	struct tn_outcome staged = {.verdict = TN_STAGED};
+	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &staged});
+	desk_obey(&desk);
+	assert_commit(&desk, 1, 1); /* at once: nothing more is taken */
+	assert_false(desk.stream_done);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_true(desk.stream_done);
+	assert_int_equal(desk_books(&desk)->delivered, 1);
+	desk_close(&desk);
+}
+
+static void a_revoked_stream_is_aborted_when_its_grace_is_over(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	revoke(&desk, 1000);
+	desk_tick(&desk, 1000);
+	assert_abort(&desk, 1);
+	assert_true(desk.stream_done);
+	assert_int_equal(desk_books(&desk)->released, 1);
+	assert_int_equal(desk_books(&desk)->inflight, 1);
+	desk_close(&desk);
+}
+
+static void what_fails_within_the_grace_goes_back(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	uint64_t under_way = desk.starts[0].token;
+	revoke(&desk, 1000);
+	struct tn_outcome retry = {.verdict = TN_RETRY, .code = "HTTP_503"};
+	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &retry});
+	desk_obey(&desk);
+	assert_abort(&desk, 1);
+	assert_true(desk.stream_done);
+	assert_int_equal(desk_books(&desk)->released, 1);
+	desk_close(&desk);
+}
+
+static void draining_commits_what_can_be_staged_and_waits_for_the_answer(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	uint64_t under_way = desk.starts[0].token;
+	tn_engine_drain(desk.engine, 10000);
+	desk_obey(&desk);
+	assert_int_equal(desk.txn_count, 0);
+	struct tn_outcome staged = {.verdict = TN_STAGED};
+	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &staged});
+	desk_obey(&desk);
+	assert_commit(&desk, 1, 1);
+	assert_false(desk.drained);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_true(desk.drained);
+	assert_int_equal(desk_books(&desk)->delivered, 1);
+	desk_close(&desk);
+}
+
+static void draining_aborts_what_cannot_be_staged_any_more(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[0].max_in_flight = 1;
+	desk_open(&desk);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	assert_int_equal(offer_to(&desk, 1), 1); /* the second stands in line */
+	desk_answer(&desk, 0, TN_STAGED);
+	tn_engine_ready(desk.engine, 1, 1);
+	assert_int_equal(offer_to(&desk, 1), 0);
+	tn_engine_drain(desk.engine, 10000);
+	desk_obey(&desk);
+	assert_abort(&desk, 1);
+	assert_int_equal(desk.answer_count, 3);
+	assert_int_equal(desk.answers[0].kind, TN_RELEASE);
+	assert_false(desk.drained);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	assert_false(desk.drained); /* an attempt is under way */
+	desk_close(&desk);
+}
+
+static void a_drain_that_times_out_leaves_the_commit_behind(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	tn_engine_drain(desk.engine, 1000);
+	desk_obey(&desk);
+	assert_int_equal(desk.txns[0].kind, TN_TXN_COMMIT);
+	desk_tick(&desk, 1000);
+	assert_true(desk.drained && desk.timed_out);
+	assert_int_equal(desk_books(&desk)->released, 1);
+	desk_close(&desk);
+}
+
+static void a_member_that_is_removed_is_held_and_dies_after_the_grace(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	desk.limits[0].removed = true;
+	struct tn_target_table table = {.targets = desk.limits, .count = DESK_TARGETS, .removal_grace_ms = 600000};
+	assert_int_equal(tn_engine_reload(desk.engine, &table), TN_OK);
+	assert_int_equal(offer_to(&desk, 1), 0);
+	desk_tick(&desk, 599999);
+	assert_int_equal(desk_books(&desk)->pending, 1);
+	desk_tick(&desk, 1);
+	assert_int_equal(desk_books(&desk)->burying, 1);
+	while (desk.batch != NULL) /* the first is that of engine time alone */
+		desk_commit(&desk, TN_COMMIT_OK);
+	desk_tick(&desk, 200);
+	assert_int_equal(desk.txns[0].kind, TN_TXN_COMMIT);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	desk_close(&desk);
+}
+
+static void a_target_that_leaves_the_cluster_is_served_outside(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_OPEN), TN_OK);
+	assert_int_equal(offer_to(&desk, 1), 0);
+	desk.limits[0].cluster = 0;
+	struct tn_target_table table = {.targets = desk.limits, .count = DESK_TARGETS, .removal_grace_ms = 600000};
+	assert_int_equal(tn_engine_reload(desk.engine, &table), TN_OK);
+	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_CLOSED), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 0);
+	desk_close(&desk);
+}
+
+static void without_memory_a_transactional_stream_does_not_open(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	struct tn_position stream = {.source = 2, .stream = 1, .epoch = 1};
+	enum tn_status status = TN_NO_MEMORY;
+	for (int allocations = 0; status == TN_NO_MEMORY && allocations < 8; allocations++) {
+		desk.fail_after = allocations;
+		status = tn_engine_open_stream(desk.engine, stream, &desk.terms);
+		assert_true(allocations > 0 || status == TN_NO_MEMORY);
+	}
+	assert_int_equal(status, TN_OK);
+	desk_close(&desk);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_staged_is_delivered_by_the_commit_which_is_the_ack),
+		cmocka_unit_test(a_transaction_is_full_after_so_many_events),
+		cmocka_unit_test(outside_targets_settle_before_members_are_attempted),
+		cmocka_unit_test(an_outside_target_that_parks_lets_its_event_go_on),
+		cmocka_unit_test(an_event_without_members_is_settled_by_a_transaction_too),
+		cmocka_unit_test(positions_pass_nothing_that_is_not_in_the_transaction),
+		cmocka_unit_test(streams_of_a_source_share_its_transaction),
+		cmocka_unit_test(any_other_outcome_aborts_and_what_was_staged_goes_again_without_having_been_tried),
+		cmocka_unit_test(a_commit_that_was_aborted_goes_again),
+		cmocka_unit_test(an_open_transaction_may_be_aborted_by_others),
+		cmocka_unit_test(a_rejected_member_is_staged_as_its_dead_letter),
+		cmocka_unit_test(a_dead_letter_whose_transaction_was_aborted_stays_one),
+		cmocka_unit_test(a_dead_letter_for_the_store_is_durable_before_its_event_is_taken_again),
+		cmocka_unit_test(members_are_held_never_parked),
+		cmocka_unit_test(a_member_behind_an_open_breaker_is_held_and_goes_on_when_it_closes),
+		cmocka_unit_test(a_transaction_that_cannot_be_staged_is_not_kept_open_for_ever),
+		cmocka_unit_test(hold_is_no_attempt_and_keeps_the_transaction),
+		cmocka_unit_test(a_lost_stream_takes_its_transaction_with_it),
+		cmocka_unit_test(a_commit_that_was_said_decides_for_the_streams_that_are_left),
+		cmocka_unit_test(fenced_forgets_everything_of_the_source),
+		cmocka_unit_test(a_revoked_stream_is_committed_when_all_is_staged_within_the_grace),
+		cmocka_unit_test(a_revoked_stream_is_aborted_when_its_grace_is_over),
+		cmocka_unit_test(what_fails_within_the_grace_goes_back),
+		cmocka_unit_test(draining_commits_what_can_be_staged_and_waits_for_the_answer),
+		cmocka_unit_test(draining_aborts_what_cannot_be_staged_any_more),
+		cmocka_unit_test(a_drain_that_times_out_leaves_the_commit_behind),
+		cmocka_unit_test(a_member_that_is_removed_is_held_and_dies_after_the_grace),
+		cmocka_unit_test(a_target_that_leaves_the_cluster_is_served_outside),
+		cmocka_unit_test(without_memory_a_transactional_stream_does_not_open),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

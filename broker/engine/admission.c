@@ -213,7 +213,7 @@ static enum tn_status offer_reply(struct tn_engine *engine, const struct tn_arri
 	return TN_OK;
 }
 
-enum tn_status tn_engine_offer(struct tn_engine *engine, const struct tn_arrival *arrival)
+static enum tn_status offer_any(struct tn_engine *engine, const struct tn_arrival *arrival)
 {
 	if (arrival->parent != 0)
 		return offer_reply(engine, arrival);
@@ -242,4 +242,17 @@ enum tn_status tn_engine_offer(struct tn_engine *engine, const struct tn_arrival
 	else
 		tn_arrival_go(engine, in_hand);
 	return TN_OK;
+}
+
+enum tn_status tn_engine_offer(struct tn_engine *engine, const struct tn_arrival *arrival)
+{
+	uint64_t unmatched = engine->books.unmatched;
+	enum tn_status status = offer_any(engine, arrival);
+	if (engine->config.note_detail != TN_NOTES_ALL || engine->books.unmatched == unmatched)
+		return status;
+	for (uint32_t i = 0; i < arrival->count; i++) {
+		if (arrival->offers[i].match_count == 0)
+			tn_books_note_unmatched(engine, &arrival->offers[i]);
+	}
+	return status;
 }

@@ -285,6 +285,7 @@ static void answer(struct tn_engine *engine, struct tn_slot *slot, struct tn_del
 	delivery->slot = NULL;
 	if (slot->attempt.txn != 0 && tn_txn_takes(engine, delivery, outcome))
 		return;
+	tn_books_note_attempt(engine, delivery, outcome);
 	if (delivery->state == TN_STATE_BURYING)
 		tn_bury_sink_answered(engine, delivery, outcome);
 	else if (!tn_reply_keeps(engine, slot, outcome))

@@ -76,18 +76,66 @@ void tn_books_count(struct tn_engine *engine, struct tn_delivery *delivery, enum
 	target->backoff += (uint64_t)(state == TN_STATE_BACKOFF) - (uint64_t)(delivery->state == TN_STATE_BACKOFF);
 }
 
+static struct tn_note note_of(enum tn_note_kind kind, const struct tn_delivery *delivery)
+{
+	const struct tn_outcome *last = delivery->last != NULL ? &delivery->last->outcome : NULL;
+	struct tn_note note = {.kind = kind, .rule = delivery->route->rule, .target = delivery->route->target, .id = delivery->id,
+		.attempts = delivery->tries.system + delivery->tries.function, .event = delivery->parcel->event,
+		.origin = delivery->parcel->origin, .redrives = delivery->redrives, .latency_ms = -1};
+	if (last != NULL) {
+		note.status = last->status;
+		note.message = last->message;
+	}
+	return note;
+}
+
 void tn_books_note(struct tn_engine *engine, enum tn_note_kind kind, const struct tn_delivery *delivery, const char *code,
 	int64_t due_ms)
 {
 	if (engine->config.note == NULL)
 		return;
-	const struct tn_outcome *last = delivery->last != NULL ? &delivery->last->outcome : NULL;
-	struct tn_note note = {.kind = kind, .code = code, .rule = delivery->route->rule, .target = delivery->route->target,
-		.id = delivery->id, .attempts = delivery->tries.system + delivery->tries.function, .due_ms = due_ms};
-	if (last != NULL) {
-		note.status = last->status;
-		note.message = last->message;
-	}
+	struct tn_note note = note_of(kind, delivery);
+	note.code = code;
+	note.due_ms = due_ms;
+	engine->config.note(engine->config.note_arg, &note);
+}
+
+/* --- Stories --- */
+
+void tn_books_note_attempt(struct tn_engine *engine, const struct tn_delivery *delivery, const struct tn_outcome *outcome)
+{
+	if (engine->config.note_detail == TN_NOTES_DECISIONS || outcome->verdict == TN_DELIVERED || outcome->verdict == TN_HOLD ||
+		delivery->state != TN_STATE_INFLIGHT)
+		return;
+	struct tn_note note = note_of(TN_NOTE_ATTEMPT, delivery);
+	note.code = outcome->code;
+	note.status = outcome->status;
+	note.message = outcome->message;
+	note.latency_ms = engine->now_ms - delivery->tries.last_ms;
+	engine->config.note(engine->config.note_arg, &note);
+}
+
+static bool went_well_at_once(const struct tn_delivery *delivery, enum tn_delivery_state state)
+{
+	return state == TN_STATE_DELIVERED && delivery->last == NULL && delivery->row != TN_ROW_PARKED && delivery->redrives == 0;
+}
+
+void tn_books_note_end(struct tn_engine *engine, const struct tn_delivery *delivery, enum tn_delivery_state state, int32_t status)
+{
+	if (engine->config.note_detail == TN_NOTES_DECISIONS ||
+		(engine->config.note_detail == TN_NOTES_FAILED && went_well_at_once(delivery, state)))
+		return;
+	struct tn_note note = note_of(state == TN_STATE_DELIVERED ? TN_NOTE_DELIVERED : TN_NOTE_RELEASED, delivery);
+	note.message = (struct tn_str){NULL, 0}; /* that of a failure before */
+	note.status = status;
+	if (state == TN_STATE_DELIVERED)
+		note.latency_ms = engine->now_ms - delivery->tries.last_ms;
+	engine->config.note(engine->config.note_arg, &note);
+}
+
+void tn_books_note_unmatched(struct tn_engine *engine, const struct tn_offer *offer)
+{
+	struct tn_note note = {.kind = TN_NOTE_UNMATCHED, .event = offer->event, .origin = offer->origin, .latency_ms = -1};
 	engine->config.note(engine->config.note_arg, &note);
 }
 

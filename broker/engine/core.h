@@ -528,6 +528,10 @@ bool tn_schedule_too_old(const struct tn_policy *policy, const struct tn_tries *
 void tn_books_count(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state); /* the move to state */
 void tn_books_note(struct tn_engine *engine, enum tn_note_kind kind, const struct tn_delivery *delivery, const char *code,
 	int64_t due_ms);
+/* Of stories, where they are wanted: an attempt ended (not one at a dead-letter sink); its delivery is about to end, in state. */
+void tn_books_note_attempt(struct tn_engine *engine, const struct tn_delivery *delivery, const struct tn_outcome *outcome);
+void tn_books_note_end(struct tn_engine *engine, const struct tn_delivery *delivery, enum tn_delivery_state state, int32_t status);
+void tn_books_note_unmatched(struct tn_engine *engine, const struct tn_offer *offer); /* TN_NOTES_ALL */
 void tn_books_note_target(struct tn_engine *engine, enum tn_note_kind kind, const struct tn_target *target, const char *code,
 	int64_t due_ms);
 

@@ -298,6 +298,8 @@ void tn_delivery_end(struct tn_engine *engine, struct tn_delivery *delivery, enu
 	tn_heap_remove(&engine->backoffs, &delivery->timer);
 	tn_journal_forget(engine, delivery);
 	tn_txn_left(engine, delivery);
+	if (state == TN_STATE_RELEASED)
+		tn_books_note_end(engine, delivery, state, 0);
 	tn_delivery_set_state(engine, delivery, state);
 	if (delivery->loaded) {
 		delivery->loaded = false;
@@ -406,6 +408,7 @@ void tn_delivery_answered(struct tn_engine *engine, struct tn_delivery *delivery
 		tn_moves_first_result(engine, delivery, outcome->verdict == TN_DELIVERED);
 	switch (outcome->verdict) {
 	case TN_DELIVERED:
+		tn_books_note_end(engine, delivery, TN_STATE_DELIVERED, outcome->status);
 		tn_delivery_end(engine, delivery, TN_STATE_DELIVERED);
 		break;
 	case TN_HOLD:
@@ -429,6 +432,7 @@ void tn_delivery_answered(struct tn_engine *engine, struct tn_delivery *delivery
 void tn_delivery_timed_out(struct tn_engine *engine, struct tn_delivery *delivery)
 {
 	struct tn_failure *timeout = engine->builtin[TN_FAILURE_TIMEOUT];
+	tn_books_note_attempt(engine, delivery, &timeout->outcome);
 	tn_books_note(engine, TN_NOTE_TIMEOUT, delivery, timeout->outcome.code, 0);
 	if (delivery->state == TN_STATE_BURYING) {
 		tn_bury_sink_answered(engine, delivery, &timeout->outcome);

@@ -79,6 +79,8 @@ enum tn_status tn_engine_new(const struct tn_engine_config *config, struct tn_al
 	engine->books.oldest_accepted_ms = INT64_MAX;
 	init_lists(engine);
 	init_numbers(engine, config, seed);
+	if (config->note == NULL)
+		engine->config.note_detail = TN_NOTES_DECISIONS;
 	tn_failure_init_builtins(engine);
 	if (init_parts(engine) != TN_OK) {
 		tn_engine_free(engine);

@@ -66,6 +66,7 @@ void tn_reply_ended(struct tn_engine *engine, struct tn_delivery *parent, bool d
 {
 	engine->books.replying--;
 	if (durable) {
+		tn_books_note_end(engine, parent, TN_STATE_DELIVERED, 0);
 		tn_delivery_end(engine, parent, TN_STATE_DELIVERED);
 		return;
 	}

@@ -403,6 +403,7 @@ static void undo_delivery(struct tn_engine *engine, struct tn_delivery *delivery
 	if (delivery->state == TN_STATE_STAGED) {
 		engine->books.staged_aborted++;
 		if (TN_PLANT(32)) {
+			tn_books_note_end(engine, delivery, TN_STATE_DELIVERED, 0);
 			tn_delivery_end(engine, delivery, TN_STATE_DELIVERED);
 			return;
 		}

@@ -295,7 +295,13 @@ struct tn_command {
 enum tn_note_kind { TN_NOTE_RETRY, TN_NOTE_PARKED, TN_NOTE_DEAD, TN_NOTE_DROPPED, TN_NOTE_TIMEOUT, TN_NOTE_LATE_SUCCESS, TN_NOTE_ORPHAN,
 	TN_NOTE_COMMIT_UNKNOWN, TN_NOTE_COMMIT_REFUSED, TN_NOTE_TARGET_PAUSED, TN_NOTE_PARK_FULL, TN_NOTE_NO_TARGET, TN_NOTE_MEMORY_FULL,
 	TN_NOTE_STALE_ACK, TN_NOTE_DEAD_FULL, TN_NOTE_BREAKER_OPENED, TN_NOTE_BREAKER_HALF_OPEN, TN_NOTE_BREAKER_CLOSED,
-	TN_NOTE_REPLY_REFUSED, TN_NOTE_LANE_BLOCKED };
+	TN_NOTE_REPLY_REFUSED, TN_NOTE_LANE_BLOCKED,
+	/* Of stories only (enum tn_note_detail): */
+	TN_NOTE_ATTEMPT,                  /* one ended, not DELIVERED: what came of it is noted next. HOLD is no attempt */
+	TN_NOTE_DELIVERED, TN_NOTE_RELEASED, TN_NOTE_UNMATCHED };
+/* What is noted beside decisions. FAILED: the attempts that failed, and the end of every delivery that was ever more than a first try that
+ * went well, so that those which go well cost nothing. ALL: the end of every delivery, and events that no rule matched. */
+enum tn_note_detail { TN_NOTES_DECISIONS, TN_NOTES_FAILED, TN_NOTES_ALL };
 struct tn_note {
 	enum tn_note_kind kind;
 	const char *code;                 /* constant text */
@@ -305,6 +311,11 @@ struct tn_note {
 	int64_t due_ms;                   /* engine time of the next try, or 0 */
 	int32_t status;
 	struct tn_str message;
+	/* Of notes about a delivery: */
+	const struct tn_event *event;     /* also UNMATCHED */
+	struct tn_str origin;             /* likewise */
+	uint32_t redrives;
+	int64_t latency_ms;               /* ATTEMPT, DELIVERED: engine time from START; -1: not known */
 };
 
 struct tn_engine_config {
@@ -322,6 +333,7 @@ struct tn_engine_config {
 	uint64_t store_rows;              /* rows found at start, all states: bounds recovery */
 	void (*note)(void *arg, const struct tn_note *note); /* must not call the engine; strings live for the call; NULL: none */
 	void *note_arg;
+	enum tn_note_detail note_detail;
 };
 /* The bracketed defaults above. */
 extern const struct tn_engine_config tn_engine_config_default;

@@ -85,7 +85,8 @@ static int reopen(struct tn_store *store)
 	struct tn_error error;
 	pthread_rwlock_wrlock(&store->environment_lock);
 	tn_environment_close(&store->environment);
-	enum tn_status status = tn_environment_open(&store->environment, store->path, store->environment.map_bytes, &error);
+	enum tn_status status = tn_environment_open(&store->environment, store->path, store->environment.map_bytes,
+		store->environment.ledger_bytes, &error);
 	pthread_rwlock_unlock(&store->environment_lock);
 	pthread_mutex_lock(&store->facts_lock);
 	store->facts.reopened++;
@@ -415,4 +416,16 @@ bool tn_commit_run(struct tn_store *store, struct tn_work *work, size_t count)
 	}
 	note_answers(store, work, count);
 	return certain;
+}
+
+bool tn_commit_beside(struct tn_store *store, int (*change)(struct tn_apply *apply, void *arg), void *arg)
+{
+	struct transaction transaction;
+	if (store->writer.doubt.awaited > 0 || begin(store, &transaction) != 0)
+		return false;
+	if (!tn_space_allows(&transaction.space, TN_SPACE_INTAKE) || change(&transaction.apply, arg) != 0) {
+		abandon(&transaction);
+		return false;
+	}
+	return finish(store, &transaction) == DONE;
 }

@@ -17,5 +17,8 @@ struct tn_work { /* a request on its way through commits */
 
 /* Writer thread. Answers every item, in any order. False: one of them with UNKNOWN. */
 bool tn_commit_run(struct tn_store *store, struct tn_work *work, size_t count);
+/* A change of its own that may be left out, and is where room is short or a batch's outcome is not known. False: nobody should count on it.
+ * Writer thread only. */
+bool tn_commit_beside(struct tn_store *store, int (*change)(struct tn_apply *apply, void *arg), void *arg);
 
 #endif

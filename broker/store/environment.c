@@ -18,6 +18,7 @@
  * the number, and bring an older store up to it in upgrade.c, in the one transaction that writes the new number. Version 1 had no lanes, no
  * idempotency keys, no strikes, nothing kept, and counted parked rows by target in a database `parked`. */
 enum { FORMAT = 2, OLDEST_FORMAT = 1 };
+enum { LEDGER_DATABASES = 2 };
 
 static const char *const database_names[TN_DB_COUNT] = {
 	[TN_DB_META] = "meta",
@@ -138,6 +139,12 @@ static enum tn_status prepare_databases(struct tn_environment *environment, MDB_
 	return rc == 0 ? TN_OK : fail_lmdb(rc, path, "bring up to date", error);
 }
 
+int tn_environment_open_ledger(MDB_txn *txn, unsigned flags, MDB_dbi *out_ledger, MDB_dbi *out_stories)
+{
+	int rc = mdb_dbi_open(txn, "ledger", flags, out_ledger);
+	return rc == 0 ? mdb_dbi_open(txn, "stories", flags, out_stories) : rc;
+}
+
 static enum tn_status open_databases(struct tn_environment *environment, const char *path, struct tn_error *error)
 {
 	MDB_txn *txn;
@@ -150,6 +157,7 @@ static enum tn_status open_databases(struct tn_environment *environment, const c
 		mdb_txn_abort(txn);
 		return status;
 	}
+	environment->has_ledger = tn_environment_open_ledger(txn, 0, &environment->ledger, &environment->stories) == 0;
 	rc = mdb_txn_commit(txn);
 	if (rc == 0)
 		rc = mdb_env_stat(environment->env, &stat);
@@ -159,16 +167,17 @@ static enum tn_status open_databases(struct tn_environment *environment, const c
 	return TN_OK;
 }
 
-enum tn_status tn_environment_open(struct tn_environment *environment, const char *path, uint64_t map_bytes, struct tn_error *error)
+enum tn_status tn_environment_open(struct tn_environment *environment, const char *path, uint64_t map_bytes, uint64_t ledger_bytes,
+	struct tn_error *error)
 {
 	int dead_readers;
-	*environment = (struct tn_environment){.map_bytes = map_bytes, .guard = environment->guard};
+	*environment = (struct tn_environment){.map_bytes = map_bytes, .ledger_bytes = ledger_bytes, .guard = environment->guard};
 	int rc = mdb_env_create(&environment->env);
 	if (rc != 0)
 		return fail_lmdb(rc, path, "open", error);
-	rc = mdb_env_set_maxdbs(environment->env, TN_DB_COUNT + TN_UPGRADE_DATABASES);
+	rc = mdb_env_set_maxdbs(environment->env, TN_DB_COUNT + TN_UPGRADE_DATABASES + LEDGER_DATABASES);
 	if (rc == 0)
-		rc = mdb_env_set_mapsize(environment->env, map_bytes);
+		rc = mdb_env_set_mapsize(environment->env, map_bytes + ledger_bytes);
 	if (rc == 0)
 		rc = mdb_env_open(environment->env, path, MDB_NOTLS, 0600);
 	if (rc == 0)

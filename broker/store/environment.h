@@ -19,19 +19,25 @@ enum tn_db {
 struct tn_environment {
 	MDB_env *env;                     /* NULL: not open */
 	MDB_dbi dbi[TN_DB_COUNT];
-	uint64_t map_bytes;
+	uint64_t map_bytes;               /* of the journal: what tn_environment_used is measured against */
+	uint64_t ledger_bytes;            /* the map has so many more, for the ledger */
+	MDB_dbi ledger, stories;          /* the ledger's two databases, beside all that counts as the store's content */
+	bool has_ledger;                  /* they are there: made with the first entry, in a store of any age */
 	uint32_t page_bytes;
 	const struct tn_store_guard *guard; /* of the options, or NULL; stays over closing and opening */
 };
 
 /* Opens, makes what is missing, checks the format, brings an older store up to it, clears the slots of readers that died. TN_INVALID: not ours, or a newer format. */
-enum tn_status tn_environment_open(struct tn_environment *environment, const char *path, uint64_t map_bytes, struct tn_error *error)
+enum tn_status tn_environment_open(struct tn_environment *environment, const char *path, uint64_t map_bytes, uint64_t ledger_bytes,
+	struct tn_error *error)
 	TN_MUST_CHECK;
 /* Is that the name of one of its databases? */
 bool tn_environment_knows(const char *database);
 /* No transaction is open. Not open is fine. */
 void tn_environment_close(struct tn_environment *environment);
-/* Bytes in pages that hold something, of all databases and LMDB's own. LMDB code. */
+/* Opens the ledger's databases, or with MDB_CREATE makes them; MDB_NOTFOUND: there are none. LMDB code. */
+int tn_environment_open_ledger(MDB_txn *txn, unsigned flags, MDB_dbi *out_ledger, MDB_dbi *out_stories);
+/* Bytes in pages that hold something, of all databases but the ledger's, and LMDB's own. LMDB code. */
 int tn_environment_used(const struct tn_environment *environment, MDB_txn *txn, uint64_t *out_bytes);
 
 static inline MDB_val tn_val(const void *bytes, size_t len)

@@ -106,7 +106,8 @@ static enum tn_status open_parts(struct tn_store *store, const char *admin_socke
 	if (status == TN_OK)
 		status = tn_file_check(store->path, error);
 	if (status == TN_OK)
-		status = tn_environment_open(&store->environment, store->path, page_aligned(store->options.max_size_bytes), error);
+		status = tn_environment_open(&store->environment, store->path, page_aligned(store->options.max_size_bytes),
+			page_aligned(store->options.ledger_max_bytes), error);
 	if (status == TN_OK)
 		status = tn_folder_sync(store->path, error);
 	if (status == TN_OK)
@@ -135,6 +136,7 @@ enum tn_status tn_store_open(const struct tn_store_options *options, struct tn_s
 	pthread_rwlock_init(&store->environment_lock, NULL);
 	pthread_mutex_init(&store->facts_lock, NULL);
 	tn_names_init(&store->names);
+	tn_ledger_init(&store->ledger, options->ledger_max_bytes, options->ledger_keep_ms);
 
 	enum tn_status status = open_parts(store, options->admin_socket, error);
 	if (status == TN_OK)
@@ -152,6 +154,7 @@ void tn_store_close(struct tn_store *store)
 	tn_environment_close(&store->environment);
 	tn_lock_release(store->lock_fd);
 	tn_names_fini(&store->names);
+	tn_ledger_fini(&store->ledger);
 	pthread_rwlock_destroy(&store->environment_lock);
 	pthread_mutex_destroy(&store->facts_lock);
 	free(store->path);

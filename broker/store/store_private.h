@@ -6,6 +6,7 @@
 #define STORE_STORE_PRIVATE_H
 
 #include "environment.h"
+#include "ledger.h"
 #include "meta.h"
 #include "names.h"
 #include "writer.h"
@@ -19,6 +20,7 @@ struct tn_store {
 	struct tn_environment environment;
 	struct tn_names names;
 	struct tn_writer writer;
+	struct tn_ledger ledger;
 	pthread_mutex_t facts_lock;
 	struct tn_store_facts facts;
 };

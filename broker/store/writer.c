@@ -61,16 +61,36 @@ static void pause_after_failures(struct tn_writer *writer)
 		;
 }
 
-/* Under lock. Answers false when there is nothing left to do, ever. */
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+/* Under lock. */
+static bool ledger_is_due(const struct tn_writer *writer)
+{
+	struct timespec now = after_us(0);
+	return writer->ledger_waits && !is_before(&now, &writer->ledger_at);
+}
+
+static void wait_for_work(struct tn_writer *writer)
+{
+	if (writer->ledger_waits)
+		pthread_cond_timedwait(&writer->asked, &writer->lock, &writer->ledger_at);
+	else
+		pthread_cond_wait(&writer->asked, &writer->lock);
+}
+
+/* Under lock. Answers false when there is nothing left to do, ever; takes none when it is time for the ledger. */
 static bool take_requests(struct tn_store *store)
 {
 	struct tn_writer *writer = &store->writer;
 	pause_after_failures(writer);
-	while (writer->incoming.count == 0 && !writer->stopping)
-		pthread_cond_wait(&writer->asked, &writer->lock);
-	if (writer->incoming.count == 0)
+	while (writer->incoming.count == 0 && !writer->stopping && !ledger_is_due(writer))
+		wait_for_work(writer);
+	if (writer->incoming.count == 0 && writer->stopping)
 		return false;
-	if (store->options.commit_wait_us > 0) {
+	if (store->options.commit_wait_us > 0 && writer->incoming.count > 0) {
 		struct timespec until = after_us(store->options.commit_wait_us);
 		while (writer->incoming_ops < ENOUGH_OPS && !writer->stopping &&
 			pthread_cond_timedwait(&writer->asked, &writer->lock, &until) == 0)
@@ -136,6 +156,20 @@ static void carry_out(struct tn_store *store)
 	}
 }
 
+/* Behind the batches, and never while the disk fails: it can wait, and be dropped. */
+static void write_ledger(struct tn_store *store)
+{
+	struct tn_writer *writer = &store->writer;
+	pthread_mutex_lock(&writer->lock);
+	bool due = ledger_is_due(writer) || (writer->stopping && writer->incoming.count == 0);
+	writer->ledger_waits = writer->ledger_waits && !due;
+	pthread_mutex_unlock(&writer->lock);
+	if (due && writer->failures == 0)
+		tn_ledger_flush(store);
+	else if (due)
+		tn_writer_remind(store, LONGEST_PAUSE_MS);
+}
+
 static void *run_writer(void *arg)
 {
 	struct tn_store *store = arg;
@@ -143,9 +177,11 @@ static void *run_writer(void *arg)
 		pthread_mutex_lock(&store->writer.lock);
 		bool more = take_requests(store);
 		pthread_mutex_unlock(&store->writer.lock);
+		if (more)
+			carry_out(store);
+		write_ledger(store);
 		if (!more)
 			return NULL;
-		carry_out(store);
 	}
 }
 
@@ -158,6 +194,19 @@ void tn_writer_ask(struct tn_store *store, const struct tn_request *request)
 	add_request(&writer->incoming, request);
 	writer->incoming_ops += count_ops(request);
 	pthread_cond_signal(&writer->asked);
+	pthread_mutex_unlock(&writer->lock);
+}
+
+void tn_writer_remind(struct tn_store *store, uint32_t delay_ms)
+{
+	struct tn_writer *writer = &store->writer;
+	struct timespec at = after_us((uint64_t)delay_ms * 1000);
+	pthread_mutex_lock(&writer->lock);
+	if (!writer->ledger_waits || is_before(&at, &writer->ledger_at)) {
+		writer->ledger_waits = true;
+		writer->ledger_at = at;
+		pthread_cond_signal(&writer->asked);
+	}
 	pthread_mutex_unlock(&writer->lock);
 }
 

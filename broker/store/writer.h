@@ -6,6 +6,7 @@
 #define STORE_WRITER_H
 
 #include <pthread.h>
+#include <time.h>
 #include "doubt.h"
 #include "key.h"
 #include "space.h"
@@ -44,6 +45,8 @@ struct tn_writer {
 	pthread_cond_t asked, answered;
 	struct tn_requests incoming;
 	uint32_t incoming_ops;
+	bool ledger_waits;                /* something is to be written there, at: */
+	struct timespec ledger_at;
 	/* The thread's own. */
 	struct tn_requests taken;
 	struct tn_doubt doubt;
@@ -56,6 +59,8 @@ enum tn_status tn_writer_start(struct tn_store *store, struct tn_error *error) T
 void tn_writer_stop(struct tn_store *store);
 /* Any thread. Copies request. */
 void tn_writer_ask(struct tn_store *store, const struct tn_request *request);
+/* Any thread. The ledger is to be written: in delay_ms, or earlier if it was to be already. */
+void tn_writer_remind(struct tn_store *store, uint32_t delay_ms);
 /* Any thread but the writer's. Has a small change made and waits until it is durable: TN_OK; TN_FULL: certainly not made; TN_IO: nobody
  * knows. what: for the error, "cannot WHAT in the store". */
 enum tn_status tn_writer_call(struct tn_store *store, int (*call)(struct tn_apply *apply, void *arg), void *arg, enum tn_space_need need,

@@ -171,6 +171,8 @@ struct tn_store_options {
 	uint64_t max_size_bytes;          /* [4 GiB] map size; intake stops at 90% */
 	uint32_t commit_wait_us;          /* [0..2000] how long a batch waits for company */
 	uint64_t max_seen;                /* [1,000,000; 0 is the default] idempotency keys; in a small store fewer: one a KiB of the map */
+	uint64_t ledger_max_bytes;        /* of the ledger, beside max_size_bytes; 0: none is kept, though what there is can be read */
+	int64_t ledger_keep_ms;           /* entries are dropped when they are older */
 	const char *admin_socket;         /* written into the lock file; may be NULL (a tool) */
 	/* Posted from the writer thread, in order; must not block, may only enqueue. */
 	void (*completed)(void *arg, uint64_t batch, enum tn_commit commit);
@@ -199,6 +201,8 @@ struct tn_store_facts {                   /* as found at open, and as of the las
 	uint64_t commits, batches;        /* since open */
 	uint64_t commit_unknown, commit_refused; /* batches so answered, since open */
 	uint64_t reopened;                /* how often LMDB gave the environment up and it was opened anew (twice in 60 s: leave) */
+	uint64_t ledger_written, ledger_dropped; /* entries, since open; dropped: there was no room or no time for them */
+	uint64_t ledger_bytes;            /* in use, as of the last entry written since open */
 	char failure[160];                /* what last went wrong with a write; "" when nothing did */
 };
 
@@ -274,6 +278,28 @@ enum tn_status tn_store_pardon(struct tn_store *store, uint64_t hash, struct tn_
 enum tn_status tn_store_keep(struct tn_store *store, struct tn_str name, struct tn_str value, struct tn_error *error) TN_MUST_CHECK;
 /* Appends the value to out. TN_NOT_FOUND: none. TN_INVALID: it is damaged. TN_IO. */
 enum tn_status tn_store_kept(struct tn_store *store, struct tn_str name, struct tn_buf *out, struct tn_error *error) TN_MUST_CHECK;
+
+/* --- The ledger: what became of events, for people. Nothing depends on it. --- */
+
+/* Entries are found by one of two names and read in order of time. They are written up to a second later, by commits of their own that no
+ * batch waits for but as for a batch before it; a crash loses what was not written, and what finds no room is dropped and counted. The
+ * ledger has room of its own beside max_size_bytes, and nothing is added to it while the store is nearly full. The oldest entries go when
+ * it is full, or when they are too old. */
+enum { TN_LEDGER_TEXT = 32768 };
+struct tn_ledger_entry {
+	int64_t at_ms;                    /* engine milliseconds */
+	uint64_t number;                  /* read back: with at_ms, its place */
+	uint64_t names[2];                /* tn_store_ledger_name; 0: none */
+	struct tn_str text;               /* up to TN_LEDGER_TEXT bytes: the store does not look into it */
+};
+/* Of an id. Never 0; two ids may share one. */
+uint64_t tn_store_ledger_name(struct tn_str id);
+/* Any thread; copies, and never waits for the disk. False: dropped. */
+bool tn_store_ledger_append(struct tn_store *store, const struct tn_ledger_entry *entry);
+/* Any thread. Entries of that name from since_ms on, oldest first, and those not written yet after them: an entry may come twice, with one
+ * number. entry lives for the call; false from each ends it. */
+enum tn_status tn_store_ledger_each(struct tn_store *store, uint64_t name, int64_t since_ms,
+	bool (*each)(void *arg, const struct tn_ledger_entry *entry), void *arg, struct tn_error *error) TN_MUST_CHECK;
 
 /* --- Audit: does the store add up? --- */
 

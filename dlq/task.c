@@ -35,7 +35,7 @@ static bool on_record(void *arg, const struct tn_row *row, const struct tn_event
 	struct tn_dlq_page *page = choosing->page;
 	page->tally.selected++;
 	if (may_move(choosing, row)) {
-		page->items[page->count++] = (struct tn_dlq_item){row->key, row->target_no, tn_store_row_bytes(event)};
+		page->items[page->count++] = (struct tn_dlq_item){row->key, row->target_no, tn_store_row_bytes(event), row->id};
 		if (choosing->terms->chosen)
 			choosing->terms->chosen(choosing->terms->arg, row, event);
 	}

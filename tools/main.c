@@ -26,6 +26,7 @@ static const struct tn_tool *const tools[] = {
         &tn_command_clock,
         &tn_command_status,
         &tn_command_audit,
+        &tn_command_trace,
         &tn_command_target,
         &tn_command_lanes,
         &tn_command_bench,

@@ -87,6 +87,8 @@ static void on_local_request(void *arg, struct tn_http_request *request)
 		tn_lanes_request(admin->lanes, request);
 	else if (tn_str_starts(path, TN_STR("/clock")))
 		tn_admin_clock(admin->bus, request);
+	else if (tn_str_is(path, "/trace"))
+		tn_traces_request(admin->bus, request);
 	else if (!is_get(request))
 		tn_http_reply_problem(request, 405, 0, "only GET is served here", (struct tn_str){0});
 	else if (tn_str_is(path, "/audit"))

@@ -24,6 +24,9 @@ void tn_lanes_free(struct lanes *lanes);
 void tn_lanes_request(struct lanes *lanes, struct tn_http_request *request);
 void tn_lanes_gone(struct lanes *lanes, struct tn_http_request *request);
 
+/* trace.c: POST /trace. */
+void tn_traces_request(struct tn_bus *bus, struct tn_http_request *request);
+
 /* audit.c: handles /audit, later: it reads the whole store. NULL with the error when there is no descriptor left. */
 struct audits;
 struct audits *tn_audits_new(struct tn_bus *bus, struct tn_error *error);

@@ -332,6 +332,8 @@ static void add_store(struct tn_buf *out, struct tn_store *store)
 	single(out, "turnout_store_commits_total", "counter", "Transactions committed", facts.commits);
 	single(out, "turnout_store_batches_total", "counter", "Batches applied", facts.batches);
 	single(out, "turnout_store_bad_records_total", "counter", "Damaged records moved aside", facts.bad_records);
+	single(out, "turnout_trace_written_total", "counter", "Entries written for `turnout trace`", facts.ledger_written);
+	single(out, "turnout_trace_dropped_total", "counter", "Entries for `turnout trace` that found no room", facts.ledger_dropped);
 }
 
 static uint64_t resident_bytes(void)

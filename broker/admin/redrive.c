@@ -173,6 +173,8 @@ static void step_in(struct task *task, int64_t wait_ms)
 	event_add(task->timer, &(struct timeval){.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000});
 }
 
+static const char *const moved_words[] = {[TN_DLQ_REDRIVE] = "redriven", [TN_DLQ_PURGE] = "purged"};
+
 static void on_moved(void *arg, uint32_t moved)
 {
 	struct task *task = arg;
@@ -181,6 +183,8 @@ static void on_moved(void *arg, uint32_t moved)
 		task->cursor = task->before;
 	else
 		tn_dlq_tally_add(&task->tally, &task->page.tally);
+	for (uint32_t i = 0; i < task->page.count && moved > 0; i++)
+		tn_bus_tell_moved(task->redrives->bus, &task->page.items[i].id, moved_words[task->query->terms.action]);
 	if (task->state != RUNNING) { /* it ended meanwhile, and this was still on its way */
 		keep(task);
 		return;

@@ -101,6 +101,8 @@ static enum tn_status open_store(struct tn_bus *bus, struct tn_store_facts *out_
 	struct tn_store_options options = {
 		.path = config->store_path.bytes,
 		.max_size_bytes = config->store_max_bytes,
+		.ledger_max_bytes = config->trace_events != TN_NOTES_DECISIONS ? config->trace_max_bytes : 0,
+		.ledger_keep_ms = config->trace_keep_ms,
 		.admin_socket = bus->admin_socket,
 		.completed = tn_pages_completed,
 		.arg = bus,
@@ -130,6 +132,7 @@ static enum tn_status make_engine(struct tn_bus *bus, const struct tn_store_fact
 		engine.store_rows += facts->rows[i];
 	engine.note = tn_notes_write;
 	engine.note_arg = bus->notes;
+	engine.note_detail = (enum tn_note_detail)config->trace_events;
 	enum tn_status status = tn_engine_new(&engine, tn_alloc_system, tn_seed_random(), tn_bus_engine_ms(bus), &bus->engine);
 	if (status != TN_OK)
 		tn_error_set(error, "no memory for the delivery engine; lower limits.memory or limits.max_in_flight");
@@ -257,6 +260,7 @@ void tn_bus_free(struct tn_bus *bus)
 	tn_snapshot_unref(bus->snapshot);
 	tn_snapshot_unref(bus->started);
 	tn_notes_free(bus->notes);
+	tn_buf_fini(&bus->story);
 	pthread_mutex_destroy(&bus->stream_lock);
 	free(bus);
 }

@@ -137,6 +137,7 @@ struct tn_bus {
 	struct waiting *waiting;
 	struct watch *watch;
 	struct notes *notes;
+	struct tn_buf story;              /* scratch of stories.c, reused */
 	struct move_call move;
 	struct keeper *keeper;
 	struct quarantine *quarantine;
@@ -256,5 +257,8 @@ struct notes *tn_notes_new(struct tn_bus *bus);
 void tn_notes_free(struct notes *notes);
 void tn_notes_write(void *arg, const struct tn_note *note);
 uint64_t tn_notes_suppressed(const struct notes *notes);
+
+/* stories.c */
+void tn_stories_note(struct tn_bus *bus, const struct tn_note *note);
 
 #endif

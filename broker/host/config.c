@@ -13,6 +13,7 @@
 enum { CONFIG_FILE_LIMIT = 1024 * 1024 };
 
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const trace_events[] = {"off", "failed", "all", NULL}; /* in the order of enum tn_note_detail */
 static const char *const log_formats[] = {"text", "json", NULL};
 
 #define AT(member) offsetof(struct tn_config, member)
@@ -34,6 +35,10 @@ static const struct tn_option bus_options[] = {
 	{"limits.drain_timeout", TN_OPTION_DURATION, AT(drain_timeout_ms), "30s", .min = 100, .max = 3600000, .help = "on SIGTERM, running attempts may take so long"},
 	{"limits.removal_grace", TN_OPTION_DURATION, AT(removal_grace_ms), "10m", .min = 0, .max = 86400000, .reloadable = true, .help = "deliveries of a removed target wait so long for its return"},
 	{"limits.reply_hops", TN_OPTION_NUMBER, AT(max_hops), "8", .min = 1, .max = 1000, .reloadable = true, .help = "a reply to a reply, so many times over; beyond, it is a dead letter"},
+	{"trace.events", TN_OPTION_CHOICE, AT(trace_events), "failed", .choices = trace_events, .help = "whose stories `turnout trace` can tell: failed (all that was not delivered at first try), all, or off"},
+	{"trace.keep", TN_OPTION_DURATION, AT(trace_keep_ms), "1d", .min = 60000, .max = (uint64_t)90 * 86400000, .help = "for so long"},
+	{"trace.max_size", TN_OPTION_SIZE, AT(trace_max_bytes), "64MiB", .min = 1 << 20, .max = (uint64_t)1 << 36, .help = "in so much room beside store.max_size; the oldest go first"},
+	{"trace.payloads", TN_OPTION_BOOL, AT(trace_payloads), "false", .help = "stories keep the events themselves, of up to 16 KiB"},
 	{"addresses.allow", TN_OPTION_TEXTS, AT(address_allow), .reloadable = true, .help = "CIDR blocks that targets may connect to although denied by default"},
 	{"addresses.deny", TN_OPTION_TEXTS, AT(address_deny), .reloadable = true, .help = "CIDR blocks that targets may never connect to"},
 	{"eventbridge.account", TN_OPTION_TEXT, AT(account), "000000000000", .reloadable = true, .help = "account of the EventBridge view"},

@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { KINDS = TN_NOTE_LANE_BLOCKED + 1, LINES_A_WINDOW = 5, WINDOW_MS = 1000 };
+enum { KINDS = TN_NOTE_UNMATCHED + 1, LINES_A_WINDOW = 5, WINDOW_MS = 1000 };
 
 struct kind {
 	int64_t window_start_ms;
@@ -47,6 +47,7 @@ static const struct {
 	[TN_NOTE_BREAKER_OPENED] = {TN_LOG_WARN, "breaker of target opened; no attempts until it is probed"},
 	[TN_NOTE_BREAKER_HALF_OPEN] = {TN_LOG_INFO, "breaker of target half-open; probing"},
 	[TN_NOTE_BREAKER_CLOSED] = {TN_LOG_INFO, "breaker of target closed"},
+	[TN_NOTE_REPLY_REFUSED] = {TN_LOG_WARN, "target's reply refused by a full store; it will be asked again"},
 };
 
 struct notes *tn_notes_new(struct tn_bus *bus)
@@ -90,7 +91,8 @@ void tn_notes_write(void *arg, const struct tn_note *note)
 	struct notes *notes = arg;
 	struct kind *kind = &notes->kinds[note->kind];
 	enum tn_log_level level = wording[note->kind].level;
-	if (level < notes->bus->log.level || !take_line(notes, kind))
+	tn_stories_note(notes->bus, note);
+	if (!wording[note->kind].message || level < notes->bus->log.level || !take_line(notes, kind))
 		return;
 	static const struct tn_id none;
 	char id[TN_ID_TEXT_SIZE] = "-", message[512];

@@ -3,8 +3,8 @@
  * admin.h - the bus as operators and monitors see it, over HTTP.
  *
  * On the TCP listener (admin.listen): /healthz, /readyz, /metrics; nothing that shows payloads or changes state. On the Unix socket
- * beside the store (0600): those, /status, /audit, /breaker, /lanes, and /dlq with what is below it, which `turnout status`, `audit`,
- * `target`, `lanes` and `dlq` use. Bus thread.
+ * beside the store (0600): those, /status, /audit, /trace, /breaker, /lanes, and /dlq with what is below it, which `turnout status`, `audit`,
+ * `target`, `lanes`, `dlq` and `trace` use. Bus thread.
  *
  *   GET  /healthz             200 while the process serves
  *   GET  /readyz              200 when sources are open; 503 while starting or draining
@@ -15,6 +15,7 @@
  *   POST /clock/accept        the wall clock is right, however far ahead: {"moved_ms": N}; 0: it was not held
  *   GET  /quarantine          what the process died at work on: {"strikes": [...]}, see quarantine.h
  *   POST /quarantine/release  {"hashes": [...]}, at most TN_ADMIN_RELEASES: forgets their strikes; answers {"released": N}
+ *   POST /trace               {"id": a CloudEvents id or a delivery id}: what the ledger knows of it, as tn_trace_json writes it
  *   POST /breaker             {"target": NAME, "state": "open" or "closed"}; 204, or 404 for no such target
  *   GET  /lanes               {"blocked": N, "lanes": [{"target", "dead_letter", "in_hand", "parked"}, ...]}: at most 10,000 of them
  *   POST /lanes/release       {"ids": [...]}, {"target": NAME} or {"all": true}; {"released": N}, at most 512: ask again until 0.
@@ -46,5 +47,11 @@ void tn_admin_free(struct tn_admin *admin);
 /* Appends what an audit found as one JSON object: {"adds_up", "findings", "listed": [{"code", "key", "text", "advice"}], "rows", "events",
  * "seen", "names", "strikes", "kept", "aside", "leftovers", "books"}; books NULL: no bus is running, and there are none. Any thread. */
 void tn_audit_json(const struct tn_audit *audit, const struct tn_books *books, struct tn_buf *out);
+
+/* Appends the stories of all events with that CloudEvents id, or of the delivery with that id: {"id", "stories": [{"id", "source", "type",
+ * "received_at", "origin", "event", "unmatched_at", "deliveries": [{"delivery", "rule", "target", "state", "steps": [{"at", "what", ...}]}]}],
+ * "cut"}. since_ms: nothing from before that (engine time). wall_ms: what is added to engine time to have the wall clock's. Any thread. */
+enum tn_status tn_trace_json(struct tn_store *store, struct tn_str id, int64_t since_ms, int64_t wall_ms, struct tn_buf *out,
+	struct tn_error *error) TN_MUST_CHECK;
 
 #endif

@@ -108,6 +108,8 @@ bool tn_bus_moves_ended(const struct tn_bus *bus, uint64_t *out_as_of);
 void tn_bus_moves_forget(struct tn_bus *bus, void *arg);
 /* The breaker of a target, by the operator. TN_NOT_FOUND: no such target. */
 enum tn_status tn_bus_breaker(struct tn_bus *bus, struct tn_str target, enum tn_breaker_state state) TN_MUST_CHECK;
+/* For the delivery's story (trace.events): "redriven" or "purged". */
+void tn_bus_tell_moved(struct tn_bus *bus, const struct tn_id *delivery, const char *what);
 /* True when today's rules still have that rule with that target. */
 bool tn_bus_has_route(const struct tn_bus *bus, struct tn_str rule, struct tn_str target);
 

@@ -68,6 +68,10 @@ struct tn_config {
 	uint32_t log_level, log_format;   /* enum tn_log_level, tn_log_format */
 	uint64_t max_in_flight, memory_bytes, max_hops;
 	int64_t park_after_ms, settle_deadline_ms, drain_timeout_ms, removal_grace_ms;
+	uint32_t trace_events;            /* enum tn_note_detail */
+	int64_t trace_keep_ms;
+	uint64_t trace_max_bytes;
+	bool trace_payloads;
 	struct tn_texts address_allow, address_deny;
 	struct tn_str account, region;    /* of the EventBridge view */
 	struct tn_source_config *sources;

@@ -116,6 +116,7 @@ struct tn_dlq_item {
 	struct tn_row_key key;
 	uint32_t target_no;
 	uint64_t bytes;                   /* tn_store_row_bytes of its event */
+	struct tn_id id;                  /* of its delivery */
 };
 struct tn_dlq_page {                      /* what is to be moved next, and what was passed over on the way to it */
 	struct tn_dlq_item items[TN_DLQ_PAGE_ITEMS];

@@ -383,6 +383,8 @@ static void settle_arrival(struct tn_engine *engine, struct tn_arrival_in_hand *
 {
 	TN_EACH_DELIVERY(arrival, delivery) {
 		if (delivery->state == TN_STATE_STAGED)
+			if (!delivery->staged_dead)
+				tn_books_note_end(engine, delivery, TN_STATE_DELIVERED, 0);
 			tn_delivery_end(engine, delivery, delivery->staged_dead ? TN_STATE_DEAD : TN_STATE_DELIVERED);
 	}
 	tn_arrival_committed(engine, arrival);
@@ -403,7 +405,6 @@ static void undo_delivery(struct tn_engine *engine, struct tn_delivery *delivery
 	if (delivery->state == TN_STATE_STAGED) {
 		engine->books.staged_aborted++;
 		if (TN_PLANT(32)) {
-			tn_books_note_end(engine, delivery, TN_STATE_DELIVERED, 0);
 			tn_delivery_end(engine, delivery, TN_STATE_DELIVERED);
 			return;
 		}

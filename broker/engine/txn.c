@@ -382,10 +382,11 @@ static void each_stream(struct tn_engine *engine, struct tn_txn *txn, void (*ste
 static void settle_arrival(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)
 {
 	TN_EACH_DELIVERY(arrival, delivery) {
-		if (delivery->state == TN_STATE_STAGED)
-			if (!delivery->staged_dead)
-				tn_books_note_end(engine, delivery, TN_STATE_DELIVERED, 0);
-			tn_delivery_end(engine, delivery, delivery->staged_dead ? TN_STATE_DEAD : TN_STATE_DELIVERED);
+		if (delivery->state != TN_STATE_STAGED)
+			continue;
+		if (!delivery->staged_dead)
+			tn_books_note_end(engine, delivery, TN_STATE_DELIVERED, 0);
+		tn_delivery_end(engine, delivery, delivery->staged_dead ? TN_STATE_DEAD : TN_STATE_DELIVERED);
 	}
 	tn_arrival_committed(engine, arrival);
 }

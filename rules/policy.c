@@ -75,7 +75,7 @@ struct retry {
 
 static const struct tn_option options[] = {
 	{.name = "profile", .type = TN_OPTION_CHOICE, .offset = offsetof(struct retry, profile), .choices = profile_names,
-		.reloadable = true, .help = "the schedule to start from"},
+		.reloadable = true, .help = "the schedule to start from: eventbridge, eventbridge-v2, lambda-async, webhook, fast"},
 	{.name = "max_retries", .type = TN_OPTION_NUMBER, .offset = offsetof(struct retry, max_retries), .min = 0, .max = 1000,
 		.reloadable = true, .help = "retries after the first attempt"},
 	{.name = "max_age", .type = TN_OPTION_DURATION, .offset = offsetof(struct retry, max_age_ms), .min = SECOND, .max = 14 * DAY,
@@ -87,9 +87,9 @@ static const struct tn_option options[] = {
 	{.name = "cap", .type = TN_OPTION_DURATION, .offset = offsetof(struct retry, cap_ms), .min = 1, .max = 14 * DAY,
 		.reloadable = true, .help = "the longest delay"},
 	{.name = "jitter", .type = TN_OPTION_CHOICE, .offset = offsetof(struct retry, jitter), .choices = jitter_names,
-		.reloadable = true, .help = "how much of a delay is random: half, all, nothing"},
+		.reloadable = true, .help = "how much of a delay is random: equal (half of it), full (all), none"},
 	{.name = "on_exhausted", .type = TN_OPTION_CHOICE, .offset = offsetof(struct retry, on_exhausted), .choices = exhausted_names,
-		.reloadable = true, .help = "what happens when retries or age run out; dead_letter_and_block: any dead letter stops its key (ordering)"},
+		.reloadable = true, .help = "when retries or age run out: dead_letter, drop, or dead_letter_and_block: any dead letter stops its key (ordering)"},
 	{0},
 };
 

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { STOP_LIMIT_MS = 8000, STORE_WAIT_MS = 20, STORE_WAITS = 250 };
+enum { SECOND_MS = 1000, STOP_LIMIT_MS = 8000, STORE_WAIT_MS = 20, STORE_WAITS = 250 };
 
 /* --- The clock (section 14) --- */
 
@@ -26,7 +26,9 @@ int64_t tn_bus_engine_ms(const struct tn_bus *bus)
 
 int64_t tn_bus_wall_of(const struct tn_bus *bus, int64_t engine_ms)
 {
-	return engine_ms - tn_bus_engine_ms(bus) + tn_clock_wall_ms(&bus->clock);
+	/* In whole seconds: two clocks read one after the other are a millisecond apart or two, and a record would not be the same twice. */
+	int64_t offset_ms = tn_clock_wall_ms(&bus->clock) - tn_bus_engine_ms(bus);
+	return engine_ms + (offset_ms + (offset_ms < 0 ? -SECOND_MS / 2 : SECOND_MS / 2)) / SECOND_MS * SECOND_MS;
 }
 
 static void start_clock(struct tn_bus *bus, int64_t persisted_ms)

@@ -99,6 +99,8 @@ void tn_notes_write(void *arg, const struct tn_note *note)
 	if (memcmp(&note->id, &none, sizeof none) != 0)
 		tn_base32_id(note->id.bytes, id);
 	int64_t wait_ms = note->due_ms ? note->due_ms - tn_bus_engine_ms(notes->bus) : 0;
+	if (wait_ms < 0) /* it was due before this was written */
+		wait_ms = 0;
 	tn_log_write(&notes->bus->log, level, wording[note->kind].message,
 		"rule=%.*s target=%.*s delivery=%s attempts=%u code=%s status=%d next_ms=%lld left_out=%llu why=%s", TN_STR_ARG(note->rule),
 		TN_STR_ARG(note->target), id, note->attempts, note->code ? note->code : "-", note->status, (long long)wait_ms,

@@ -13,7 +13,7 @@
 static const struct {
 	const char *name;
 	int (*run)(struct dlq *dlq, int argc, char **argv);
-} words[] = {{"list", dlq_list}, {"show", dlq_show}, {"redrive", dlq_redrive}, {"purge", dlq_purge}, {"export", dlq_export},
+} words[] = {{"list", dlq_list}, {"count", dlq_count_groups}, {"show", dlq_show}, {"redrive", dlq_redrive}, {"purge", dlq_purge}, {"export", dlq_export},
 	{"import", dlq_import}, {"status", dlq_status}, {"cancel", dlq_cancel}};
 enum { WORDS = sizeof words / sizeof *words };
 
@@ -60,7 +60,7 @@ static int run(int argc, char **argv)
 	while (argc > 1 && word < WORDS && strcmp(words[word].name, argv[1]) != 0)
 		word++;
 	if (argc < 2 || word == WORDS)
-		return dlq_complain("say what to do: list, show, redrive, purge, export, import, status or cancel; see `turnout help dlq`");
+		return dlq_complain("say what to do: count, list, show, redrive, purge, export, import, status or cancel; see `turnout help dlq`");
 	if (tn_config_read(dlq.file, &dlq.config, &error) != TN_OK)
 		return dlq_complain_error(&error);
 	dlq.running = tn_admin_client_find(dlq.config, dlq.socket, sizeof dlq.socket) == TN_OK;
@@ -71,8 +71,8 @@ static int run(int argc, char **argv)
 
 const struct tn_tool tn_command_dlq = {
 	.name = "dlq",
-	.summary = "dead letters: list, show, redrive, purge, export, import",
-	.usage = "dlq list|export [-c turnout.yaml] [WHICH] [--limit N]\n"
+	.summary = "dead letters: count, list, show, redrive, purge, export, import",
+	.usage = "dlq count|list|export [-c turnout.yaml] [WHICH] [--limit N]\n"
 		 "dlq show [-c turnout.yaml] ID\n"
 		 "dlq redrive [-c turnout.yaml] ID...|--all [WHICH] [--dry-run] [--rate N|max] [--detach] [--force]\n"
 		 "dlq purge [-c turnout.yaml] ID...|--all [WHICH] --yes|--dry-run\n"
@@ -80,7 +80,8 @@ const struct tn_tool tn_command_dlq = {
 		 "dlq status|cancel [-c turnout.yaml] [--queue NAME]\n"
 		 "dlq import [-c turnout.yaml] [FILE]",
 	.help = "Dead letters of the configuration's bus: through its admin socket while it runs, from its store when it does not.\n\n"
-		"list      one line each, oldest first\n"
+		"count     how many, of which rule and target, by which error, when; most first\n"
+		"list      one line each, in the order their events came\n"
 		"show      one whole record, with the original event\n"
 		"redrive   deliver again to the same rule's target, with fresh counters and the same delivery id. While the bus runs this is a\n"
 		"          task of the bus, which goes on without this command; one at a time on a queue. It stops itself when more than half\n"
@@ -108,6 +109,6 @@ const struct tn_tool tn_command_dlq = {
 		"      --yes           purge\n"
 		"      --json          as JSON, one record a line\n\n"
 		"Exit codes: 0 done; 1 nothing was moved, it was cancelled, or there is no such record; 2 unusable; 3 it stopped itself.\n\n"
-		"Example: turnout dlq list --target billing --since 2h; turnout dlq redrive --all --target billing --dry-run\n",
+		"Example: turnout dlq count --since 2h; turnout dlq redrive --all --target billing --dry-run\n",
 	.run = run,
 };

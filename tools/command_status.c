@@ -11,6 +11,8 @@
 #include "admin_client.h"
 #include "arguments.h"
 #include "command.h"
+#include "target_text.h"
+#include "turnout/clock.h"
 
 static int complain(const struct tn_error *error)
 {
@@ -42,20 +44,11 @@ static void print_books(const json_t *books)
 		number(books, "dead"), number(books, "dropped"), number(books, "released"), number(books, "parked"), in_hand,
 		json_is_true(json_object_get(books, "closed")) ? "(closed)" : "(NOT CLOSED: please report this)");
 	printf("events   accepted %" JSON_INTEGER_FORMAT ", unmatched %" JSON_INTEGER_FORMAT "; attempts %" JSON_INTEGER_FORMAT
-	       ", to be repeated %" JSON_INTEGER_FORMAT "\n",
+	       ", of which failed and were to be repeated %" JSON_INTEGER_FORMAT "\n",
 		number(books, "accepted"), number(books, "unmatched"), number(books, "attempts"), number(books, "retried"));
 }
 
-static void print_breaker(const json_t *breaker)
-{
-	if (!breaker || strcmp(string(breaker, "state"), "closed") == 0)
-		return;
-	printf("; breaker %s by %s", string(breaker, "state"), string(breaker, "code"));
-	if (json_object_get(breaker, "until"))
-		printf(" until %s", string(breaker, "until"));
-}
-
-static void print_lists(const json_t *status)
+static void print_lists(const json_t *status, const char *file)
 {
 	size_t i;
 	const json_t *each;
@@ -64,24 +57,13 @@ static void print_lists(const json_t *status)
 			string(each, "kind"), json_is_true(json_object_get(each, "open")) ? "" : " (closed)", number(each, "messages"),
 			number(each, "refused"));
 	json_array_foreach(json_object_get(status, "targets"), i, each)
-	{
-		printf("target   %-16s in flight %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT ", pending %" JSON_INTEGER_FORMAT
-		       ", backoff %" JSON_INTEGER_FORMAT ", parked %" JSON_INTEGER_FORMAT "; delivered %" JSON_INTEGER_FORMAT
-		       ", dead %" JSON_INTEGER_FORMAT,
-			string(each, "name"), number(each, "in_flight"), number(each, "max_in_flight"), number(each, "pending"),
-			number(each, "backoff"), number(each, "parked"), number(each, "delivered"), number(each, "dead"));
-		if (json_object_get(each, "paused_until"))
-			printf("; paused until %s by %s", string(each, "paused_until"), string(each, "paused_by"));
-		if (json_is_true(json_object_get(json_object_get(each, "dead_letters"), "full")))
-			printf("; paused by DEAD_LETTERS_FULL until dead letters have gone");
-		print_breaker(json_object_get(each, "breaker"));
-		puts(json_is_true(json_object_get(each, "removed")) ? "; removed" : "");
-	}
+		tn_target_text_print(each, file, tn_clock_wall_ms(&tn_clock_system));
 }
 
-static void print_text(const json_t *status)
+static void print_text(const json_t *status, const char *file)
 {
 	const json_t *rules = json_object_get(status, "rules"), *store = json_object_get(status, "store");
+	char used[24], most[24];
 	printf("bus      %s, %s since %s\n", string(status, "bus"), string(status, "phase"), string(status, "started"));
 	printf("rules    %" JSON_INTEGER_FORMAT " rules, revision %" JSON_INTEGER_FORMAT "%s\n", number(rules, "count"),
 		number(rules, "revision"),
@@ -90,15 +72,15 @@ static void print_text(const json_t *status)
 		printf("clock    the wall clock is %" JSON_INTEGER_FORMAT " days ahead of the bus's: see `turnout help clock`\n",
 			number(status, "clock_ahead_ms") / 86400000);
 	print_books(json_object_get(status, "books"));
-	print_lists(status);
+	print_lists(status, file);
 	printf("store    open %" JSON_INTEGER_FORMAT ", tried %" JSON_INTEGER_FORMAT ", parked %" JSON_INTEGER_FORMAT
-	       ", dead %" JSON_INTEGER_FORMAT "; %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " bytes%s\n",
+	       ", dead %" JSON_INTEGER_FORMAT "; %s of %s%s\n",
 		number(store, "open"), number(store, "tried"), number(store, "parked"), number(store, "dead"),
-		number(store, "used_bytes"), number(store, "max_bytes"),
+		tn_target_text_size((uint64_t)number(store, "used_bytes"), used), tn_target_text_size((uint64_t)number(store, "max_bytes"), most),
 		json_is_true(json_object_get(store, "nearly_full")) ? "  (nearly full: new events are refused)" : "");
 }
 
-static int ask_bus(const char *socket, bool json)
+static int ask_bus(const char *socket, const char *file, bool json)
 {
 	struct tn_error error = {0};
 	struct tn_buf answer = {0};
@@ -113,7 +95,7 @@ static int ask_bus(const char *socket, bool json)
 	} else if (json) {
 		printf("%.*s\n", TN_STR_ARG(tn_buf_str(&answer)));
 	} else {
-		print_text(root);
+		print_text(root, file);
 	}
 	json_decref(root);
 	tn_buf_fini(&answer);
@@ -162,7 +144,7 @@ static int run(int argc, char **argv)
 		return TN_EXIT_UNUSABLE;
 	if (tn_config_read(file, &config, &error) != TN_OK)
 		return complain(&error);
-	int status = tn_admin_client_find(config, socket, sizeof socket) == TN_OK ? ask_bus(socket, json) : ask_store(config, json);
+	int status = tn_admin_client_find(config, socket, sizeof socket) == TN_OK ? ask_bus(socket, file, json) : ask_store(config, json);
 	tn_config_free(config);
 	return status;
 }

@@ -5,6 +5,8 @@
 #include "admin_client.h"
 #include "arguments.h"
 #include "command.h"
+#include "target_text.h"
+#include "turnout/clock.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -60,27 +62,7 @@ static json_t *find_target(const json_t *status, const char *name)
 	return NULL;
 }
 
-/* One line a member; before: the name of the member it is in. */
-static void print_members(json_t *object, const char *before)
-{
-	const char *name;
-	json_t *value;
-	json_object_foreach(object, name, value)
-	{
-		char label[64];
-		snprintf(label, sizeof label, "%s%s%s", before, *before ? " " : "", name);
-		if (json_is_object(value))
-			print_members(value, label);
-		else if (json_is_string(value))
-			printf("%-16s %s\n", label, json_string_value(value));
-		else if (json_is_integer(value))
-			printf("%-16s %" JSON_INTEGER_FORMAT "\n", label, json_integer_value(value));
-		else if (json_is_boolean(value))
-			printf("%-16s %s\n", label, json_is_true(value) ? "yes" : "no");
-	}
-}
-
-static int show(const char *socket, const char *name, bool json)
+static int show(const char *socket, const char *file, const char *name, bool json)
 {
 	struct tn_buf answer = {0};
 	int status = ask(socket, "/status", NULL, name, &answer);
@@ -94,14 +76,15 @@ static int show(const char *socket, const char *name, bool json)
 		puts(text ? text : "");
 		free(text);
 	} else if (target) {
-		print_members(target, "");
+		tn_target_text_print(target, file, tn_clock_wall_ms(&tn_clock_system));
+		tn_target_text_print_more(target);
 	}
 	json_decref(root);
 	tn_buf_fini(&answer);
 	return status;
 }
 
-static int act(const struct tn_config *config, const char *verb, const char *name, bool json)
+static int act(const struct tn_config *config, const char *file, const char *verb, const char *name, bool json)
 {
 	struct tn_error error = {0};
 	char socket[300];
@@ -114,7 +97,7 @@ static int act(const struct tn_config *config, const char *verb, const char *nam
 		status = set_breaker(socket, name, "open");
 	else if (strcmp(verb, "close") == 0)
 		status = set_breaker(socket, name, "closed");
-	return status == TN_EXIT_GOOD ? show(socket, name, json) : status;
+	return status == TN_EXIT_GOOD ? show(socket, file, name, json) : status;
 }
 
 static int run(int argc, char **argv)
@@ -140,7 +123,7 @@ static int run(int argc, char **argv)
 	}
 	if (tn_config_read(file, &config, &error) != TN_OK)
 		return complain(&error);
-	int status = act(config, verb, argv[2], json);
+	int status = act(config, file, verb, argv[2], json);
 	tn_config_free(config);
 	return status;
 }

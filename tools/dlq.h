@@ -22,6 +22,7 @@ struct dlq {
 	char socket[300];
 	bool running;
 	uint64_t printed;
+	struct dlq_tally *tally;          /* count: instead of a line each; else NULL */
 	char dest[512];
 };
 
@@ -38,9 +39,17 @@ void dlq_print_indented(struct tn_str record);
 const char *dlq_string(const json_t *object, const char *name);
 uint64_t dlq_count(const json_t *object, const char *name);
 
+/* dlq_tally.c: dead letters counted by rule, target and error. Returns owned. */
+struct dlq_tally *dlq_tally_new(void);
+void dlq_tally_free(struct dlq_tally *tally);
+void dlq_tally_add(struct dlq_tally *tally, const json_t *record);
+void dlq_tally_print(struct dlq_tally *tally, bool json); /* most first */
+
 /* dlq_request.c */
 /* Returns owned what letter_query.h says; NULL: it complained. ids: count of them, or none. */
 json_t *dlq_request(const struct dlq *dlq, int count, char **ids);
+/* Nothing was found: says which names the configuration does not have. */
+void dlq_warn_of_names(const struct dlq *dlq);
 /* Sends it (NULL: GET) and reads the answer; anything but 200 is complained about. Returns an enum tn_exit. */
 int dlq_call(struct dlq *dlq, const char *path, const json_t *request, struct tn_buf *answer);
 int dlq_call_json(struct dlq *dlq, const char *path, const json_t *request, json_t **out_answer);
@@ -52,6 +61,7 @@ struct tn_dlq_view dlq_view(struct dlq *dlq); /* stopped */
 
 /* dlq_read.c, dlq_move.c, dlq_import.c: the words, with what follows them. */
 int dlq_list(struct dlq *dlq, int argc, char **argv);
+int dlq_count_groups(struct dlq *dlq, int argc, char **argv);
 int dlq_show(struct dlq *dlq, int argc, char **argv);
 int dlq_export(struct dlq *dlq, int argc, char **argv);
 int dlq_redrive(struct dlq *dlq, int argc, char **argv);

@@ -42,6 +42,17 @@ static void print_left(const json_t *task)
 		printf("%" PRIu64 " stay: redriven %d times already (--force overrides)\n", too_often, TN_DLQ_MAX_REDRIVES);
 }
 
+/* What was moved behind an open breaker is not on its way. */
+static void print_waiting(const struct dlq *dlq, const json_t *task)
+{
+	size_t i;
+	const json_t *name;
+	bool other_file = strcmp(dlq->file, "turnout.yaml") != 0;
+	json_array_foreach(json_object_get(task, "breakers_open"), i, name)
+		printf("! the breaker of target %s is open: they wait in the store until it closes (turnout target close %s%s%s)\n",
+			json_string_value(name), json_string_value(name), other_file ? " -c " : "", other_file ? dlq->file : "");
+}
+
 static int print_end(struct dlq *dlq, const json_t *task)
 {
 	const char *state = dlq_string(task, "state");
@@ -49,9 +60,13 @@ static int print_end(struct dlq *dlq, const json_t *task)
 	const char *what = is_purge(task) ? "purged" : dlq->running ? "will be delivered again" : "will be delivered again when the bus starts";
 	if (dlq->json) {
 		dlq_print_json(task);
+	} else if (dlq_count(task, "selected") == 0 && strcmp(state, "done") == 0) {
+		puts("no dead letter was selected");
+		dlq_warn_of_names(dlq);
 	} else {
 		printf("%" PRIu64 " dead letter%s %s\n", done, done == 1 ? "" : "s", what);
 		print_left(task);
+		print_waiting(dlq, task);
 	}
 	if (strcmp(state, "done") == 0)
 		return done ? TN_EXIT_GOOD : TN_EXIT_FINDINGS;
@@ -59,14 +74,28 @@ static int print_end(struct dlq *dlq, const json_t *task)
 	return strcmp(state, "stopped") == 0 ? DLQ_EXIT_STOPPED : TN_EXIT_FINDINGS;
 }
 
-static void print_task(const json_t *task)
+static void print_task(const struct dlq *dlq, const json_t *task)
 {
-	printf("%s of queue %s, started %s: %s%s%s\n", dlq_string(task, "action"), dlq_string(task, "queue"), dlq_string(task, "started_at"),
-		dlq_string(task, "state"), dlq_string(task, "why")[0] ? ", " : "", dlq_string(task, "why"));
-	printf("  looked at %" PRIu64 " of %" PRIu64 ", selected %" PRIu64 ", %s %" PRIu64 "; first attempts: %" PRIu64 " delivered, %" PRIu64
-	       " failed\n",
-		dlq_count(task, "looked_at"), dlq_count(task, "total"), dlq_count(task, "selected"), is_purge(task) ? "purged" : "moved",
-		done_of(task), dlq_count(task, "first_delivered"), dlq_count(task, "first_failed"));
+	bool every = strcmp(dlq_string(task, "queue"), "*") == 0;
+	uint64_t tried = dlq_count(task, "first_delivered") + dlq_count(task, "first_failed"), done = done_of(task);
+	printf("%s of %s%s, started %s: %s%s%s\n", dlq_string(task, "action"), every ? "all queues" : "queue ",
+		every ? "" : dlq_string(task, "queue"), dlq_string(task, "started_at"), dlq_string(task, "state"),
+		dlq_string(task, "why")[0] ? ", " : "", dlq_string(task, "why"));
+	printf("  looked at %" PRIu64 " of %" PRIu64 ", selected %" PRIu64 ", %s %" PRIu64, dlq_count(task, "looked_at"), dlq_count(task, "total"),
+		dlq_count(task, "selected"), is_purge(task) ? "purged" : "moved", done);
+	if (!is_purge(task))
+		printf("; first attempts: %" PRIu64 " delivered, %" PRIu64 " failed, %" PRIu64 " to come", dlq_count(task, "first_delivered"),
+			dlq_count(task, "first_failed"), done > tried ? done - tried : 0);
+	putchar('\n');
+	print_waiting(dlq, task);
+}
+
+static void show_task(const struct dlq *dlq, const json_t *task)
+{
+	if (dlq->json)
+		dlq_print_json(task);
+	else
+		print_task(dlq, task);
 }
 
 /* --- Watching --- */
@@ -434,7 +463,7 @@ static int status_stopped(struct dlq *dlq)
 		json_object_set_new(kept, "started_at", json_string(tn_clock_format(json_integer_value(json_object_get(kept, "started_ms")), started)));
 		if (strcmp(dlq_string(kept, "state"), "running") == 0)
 			json_object_set_new(kept, "state", json_string("interrupted"));
-		(dlq->json ? dlq_print_json : print_task)(kept);
+		show_task(dlq, kept);
 		dlq->printed++;
 		json_decref(kept);
 	}
@@ -452,7 +481,7 @@ int dlq_status(struct dlq *dlq, int argc, char **argv)
 	{
 		if (dlq->queue && strcmp(dlq_string(task, "queue"), dlq->queue) != 0)
 			continue;
-		(dlq->json ? dlq_print_json : print_task)(task);
+		show_task(dlq, task);
 		dlq->printed++;
 	}
 	json_decref(tasks);
@@ -473,7 +502,7 @@ int dlq_cancel(struct dlq *dlq, int argc, char **argv)
 		json_object_set_new(request, "queue", json_string(dlq->queue));
 	int status = dlq_call_json(dlq, "/dlq/tasks/cancel", request, &answer);
 	if (status == TN_EXIT_GOOD)
-		(dlq->json ? dlq_print_json : print_task)(answer);
+		show_task(dlq, answer);
 	json_decref(request);
 	json_decref(answer);
 	return status;

@@ -46,10 +46,11 @@ uint64_t dlq_count(const json_t *object, const char *name)
 static void print_text(const json_t *record)
 {
 	const json_t *event = json_object_get(record, "event");
-	printf("%s  %s  %s -> %s  %s after %" JSON_INTEGER_FORMAT " attempts  %s %s\n", dlq_string(record, "id"), dlq_string(record, "dead_at"),
+	json_int_t attempts = json_integer_value(json_object_get(record, "attempts"));
+	printf("%s  %s  %s -> %s  %s after %" JSON_INTEGER_FORMAT " attempt%s  %s %s\n", dlq_string(record, "id"), dlq_string(record, "dead_at"),
 		dlq_string(json_object_get(record, "rule"), "name"), dlq_string(json_object_get(record, "target"), "id"),
-		dlq_string(json_object_get(record, "error"), "code"), json_integer_value(json_object_get(record, "attempts")),
-		dlq_string(event, "type"), dlq_string(event, "id"));
+		dlq_string(json_object_get(record, "error"), "code"), attempts, attempts == 1 ? "" : "s", dlq_string(event, "type"),
+		dlq_string(event, "id"));
 }
 
 void dlq_print_json(const json_t *value)
@@ -63,7 +64,10 @@ void dlq_print_json(const json_t *value)
 
 void dlq_print_line(struct dlq *dlq, const json_t *record)
 {
-	(dlq->json ? dlq_print_json : print_text)(record);
+	if (dlq->tally)
+		dlq_tally_add(dlq->tally, record);
+	else
+		(dlq->json ? dlq_print_json : print_text)(record);
 	dlq->printed++;
 }
 

@@ -14,8 +14,12 @@ enum { PAGE = 200 };
 
 static int print_end(const struct dlq *dlq)
 {
+	if (dlq->tally)
+		dlq_tally_print(dlq->tally, dlq->json);
 	if (!dlq->json)
 		printf("%" PRIu64 " dead letter%s\n", dlq->printed, dlq->printed == 1 ? "" : "s");
+	if (dlq->printed == 0)
+		dlq_warn_of_names(dlq);
 	return TN_EXIT_GOOD;
 }
 
@@ -84,13 +88,23 @@ static int read_stopped(struct dlq *dlq, const json_t *request, tn_dlq_visit *vi
 int dlq_list(struct dlq *dlq, int argc, char **argv)
 {
 	if (argc > 0)
-		return dlq_complain("list takes no ids; filter with --rule, --target, --error and so on");
+		return dlq_complain(dlq->tally ? "count takes no ids; filter with --rule, --target, --error and so on"
+					       : "list takes no ids; filter with --rule, --target, --error and so on");
 	json_t *request = dlq_request(dlq, 0, NULL);
 	if (!request)
 		return TN_EXIT_UNUSABLE;
 	int status = dlq->running ? list_running(dlq, request) : read_stopped(dlq, request, visit_line);
 	json_decref(request);
 	return status == TN_EXIT_GOOD ? print_end(dlq) : status;
+}
+
+int dlq_count_groups(struct dlq *dlq, int argc, char **argv)
+{
+	dlq->tally = dlq_tally_new();
+	int status = dlq_list(dlq, argc, argv);
+	dlq_tally_free(dlq->tally);
+	dlq->tally = NULL;
+	return status;
 }
 
 /* --- show --- */

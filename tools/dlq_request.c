@@ -81,6 +81,17 @@ json_t *dlq_request(const struct dlq *dlq, int count, char **ids)
 	return request;
 }
 
+void dlq_warn_of_names(const struct dlq *dlq)
+{
+	bool queue = !dlq->queue;
+	for (size_t i = 0; i < dlq->config->dead_letter_count && !queue; i++)
+		queue = tn_str_is(dlq->config->dead_letters[i].name, dlq->queue);
+	if (dlq->target && !tn_config_target(dlq->config, tn_str_from(dlq->target)))
+		fprintf(stderr, "turnout dlq: the configuration has no target '%s'; `turnout dlq count` shows those of all dead letters\n", dlq->target);
+	if (!queue)
+		fprintf(stderr, "turnout dlq: the configuration has no queue '%s'\n", dlq->queue);
+}
+
 /* --- Running --- */
 
 int dlq_call(struct dlq *dlq, const char *path, const json_t *request, struct tn_buf *answer)

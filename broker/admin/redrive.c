@@ -81,18 +81,25 @@ static json_t *number(uint64_t value)
 	return json_integer((json_int_t)value);
 }
 
+static void add_name(void *arg, struct tn_str name)
+{
+	json_array_append_new(arg, json_stringn(name.bytes, name.len));
+}
+
 static json_t *task_json(const struct task *task)
 {
+	json_t *open = json_array();
+	tn_redrive_watch_each_open(&task->watch, add_name, open);
 	char started[TN_TIME_TEXT_SIZE];
 	uint64_t delivered, failed;
 	bool purge = task->query->terms.action == TN_DLQ_PURGE;
 	tn_redrive_watch_results(&task->watch, &delivered, &failed);
-	return json_pack("{s:s s:s s:s s:s s:s s:O s:o s:o s:o s:o s:o s:o s:o s:o}", "queue", task->queue[0] ? task->queue : "*", "action",
+	return json_pack("{s:s s:s s:s s:s s:s s:O s:o s:o s:o s:o s:o s:o s:o s:o s:o}", "queue", task->queue[0] ? task->queue : "*", "action",
 		purge ? "purge" : "redrive", "state", state_names[task->state], "why", task->why, "started_at",
 		tn_clock_format(task->started_wall_ms, started), "request", task->request, "looked_at", number(task->cursor.rows_read), "total",
 		number(task->total), "selected", number(task->tally.selected), purge ? "purged" : "moved", number(task->tally.done), "no_target",
 		number(task->tally.no_target), "too_often", number(task->tally.too_often), "first_delivered", number(delivered), "first_failed",
-		number(failed));
+		number(failed), "breakers_open", open);
 }
 
 static void add_json(struct tn_buf *out, json_t *json)

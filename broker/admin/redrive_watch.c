@@ -59,18 +59,30 @@ void tn_redrive_watch_results(const struct redrive_watch *watch, uint64_t *out_d
 		}
 }
 
+/* How much of what was moved there is not tried yet; 0 for a target that is gone. */
+static uint64_t find_left(const struct redrive_watch *watch, const struct watched *watched, struct tn_target_view *out_view)
+{
+	if (!find_view(watch, watched->target_no, out_view))
+		return 0;
+	uint64_t tried = out_view->redrive_delivered + out_view->redrive_failed - watched->delivered - watched->failed;
+	return watched->moved > tried ? watched->moved - tried : 0;
+}
+
 struct tn_str tn_redrive_watch_busy(const struct redrive_watch *watch, uint64_t most)
 {
 	struct tn_target_view view;
-	for (uint32_t i = 0; i < watch->count; i++) {
-		const struct watched *watched = &watch->targets[i];
-		if (!find_view(watch, watched->target_no, &view))
-			continue;
-		uint64_t tried = view.redrive_delivered + view.redrive_failed - watched->delivered - watched->failed;
-		if (watched->moved > tried && watched->moved - tried >= most)
+	for (uint32_t i = 0; i < watch->count; i++)
+		if (find_left(watch, &watch->targets[i], &view) >= most)
 			return view.name;
-	}
 	return (struct tn_str){0};
+}
+
+void tn_redrive_watch_each_open(const struct redrive_watch *watch, void (*visit)(void *arg, struct tn_str target), void *arg)
+{
+	struct tn_target_view view;
+	for (uint32_t i = 0; i < watch->count; i++)
+		if (find_left(watch, &watch->targets[i], &view) > 0 && view.breaker == TN_BREAKER_OPEN)
+			visit(arg, view.name);
 }
 
 struct tn_str tn_redrive_watch_opened(const struct redrive_watch *watch)

@@ -19,6 +19,8 @@ void tn_redrive_watch_results(const struct redrive_watch *watch, uint64_t *out_d
 struct tn_str tn_redrive_watch_busy(const struct redrive_watch *watch, uint64_t most);
 /* The name of a target whose breaker opened since it was moved to, and is open; bytes NULL: there is none. */
 struct tn_str tn_redrive_watch_opened(const struct redrive_watch *watch);
+/* Calls visit with the name of each target moved to whose breaker is open, and which still has some of it to try. */
+void tn_redrive_watch_each_open(const struct redrive_watch *watch, void (*visit)(void *arg, struct tn_str target), void *arg);
 void tn_redrive_watch_fini(struct redrive_watch *watch);
 
 #endif

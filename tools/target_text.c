@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * target_text.c - one target of `turnout status` for a person: what it does, what is wrong with it, and what to do about that.
+ *
+ * Called by command_status.c and command_target.c with what the bus answered. Each "!" line is one thing that keeps deliveries from going
+ * on, with the command that looks at it or ends it.
+ */
+#include "target_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "turnout/clock.h"
+#include "turnout/str.h"
+
+static json_int_t number(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+static const char *string(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+const char *tn_target_text_size(uint64_t bytes, char out[24])
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+	double value = (double)bytes / 1024;
+	size_t unit = 0;
+	for (; value >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
+		value /= 1024;
+	if (bytes < 1024)
+		snprintf(out, 24, "%" PRIu64 " B", bytes);
+	else
+		snprintf(out, 24, "%.*f %s", value < 10 ? 1 : 0, value, units[unit]);
+	return out;
+}
+
+/* --- What is wrong --- */
+
+static void print_wrong(const char *what)
+{
+	printf("         ! %s", what);
+}
+
+/* A command to type: with the configuration it takes unless that is the default. */
+static void print_command(const char *words, const char *name, const char *file)
+{
+	printf("turnout %s %s", words, name);
+	if (strcmp(file, "turnout.yaml") != 0)
+		printf(" -c %s", file);
+	putchar('\n');
+}
+
+/* "in 28 s (2026-11-23T19:45:05.663Z)" */
+static void print_until(const char *text, int64_t now_ms)
+{
+	int64_t at_ms;
+	if (tn_clock_parse(tn_str_from(text), &at_ms) && at_ms > now_ms)
+		printf("in %" PRId64 " s (%s)", (at_ms - now_ms + 999) / 1000, text);
+	else
+		printf("at once");
+}
+
+static void print_breaker(const json_t *target, const char *file, int64_t now_ms)
+{
+	const json_t *breaker = json_object_get(target, "breaker");
+	const char *state = string(breaker, "state"), *code = string(breaker, "code");
+	if (strcmp(state, "half_open") == 0) {
+		print_wrong("breaker half open");
+		printf(" after %s: one delivery after the other probes it\n", code);
+	} else if (strcmp(state, "open") == 0) {
+		print_wrong("breaker open");
+		printf(" by %s: nothing is sent, what comes waits in the store and loses no attempt\n           ", code);
+		if (json_object_get(breaker, "until")) {
+			printf("probed ");
+			print_until(string(breaker, "until"), now_ms);
+			printf("; closed at once with: ");
+		} else {
+			printf("until it is closed with: ");
+		}
+		print_command("target close", string(target, "name"), file);
+	}
+}
+
+static void print_pause(const json_t *target, int64_t now_ms)
+{
+	if (!json_object_get(target, "paused_until"))
+		return;
+	print_wrong("paused");
+	printf(" by %s: goes on ", string(target, "paused_by"));
+	print_until(string(target, "paused_until"), now_ms);
+	putchar('\n');
+}
+
+static void print_letters(const json_t *target, const char *file)
+{
+	const json_t *letters = json_object_get(target, "dead_letters");
+	char used[24], most[24];
+	if (number(letters, "rows") == 0)
+		return;
+	if (json_is_true(json_object_get(letters, "full"))) {
+		print_wrong("paused");
+		printf(" by DEAD_LETTERS_FULL (%s of %s) until some were redriven or purged: ",
+			tn_target_text_size((uint64_t)number(letters, "bytes"), used),
+			tn_target_text_size((uint64_t)number(letters, "max_bytes"), most));
+	} else {
+		print_wrong("");
+		printf("%" JSON_INTEGER_FORMAT " dead letter%s: ", number(letters, "rows"), number(letters, "rows") == 1 ? "" : "s");
+	}
+	print_command("dlq count --target", string(target, "name"), file);
+}
+
+/* --- The target --- */
+
+void tn_target_text_print(const json_t *target, const char *file, int64_t now_ms)
+{
+	printf("target   %-16s in flight %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT ", pending %" JSON_INTEGER_FORMAT
+	       ", backoff %" JSON_INTEGER_FORMAT ", parked %" JSON_INTEGER_FORMAT "; delivered %" JSON_INTEGER_FORMAT
+	       ", died %" JSON_INTEGER_FORMAT "\n",
+		string(target, "name"), number(target, "in_flight"), number(target, "max_in_flight"), number(target, "pending"),
+		number(target, "backoff"), number(target, "parked"), number(target, "delivered"), number(target, "dead"));
+	if (json_is_true(json_object_get(target, "removed")))
+		puts("         ! removed from the configuration; what waits for it waits for its return");
+	print_breaker(target, file, now_ms);
+	print_pause(target, now_ms);
+	print_letters(target, file);
+}
+
+void tn_target_text_print_more(const json_t *target)
+{
+	const json_t *letters = json_object_get(target, "dead_letters"), *breaker = json_object_get(target, "breaker");
+	json_int_t opened = number(breaker, "opened");
+	char used[24], most[24];
+	printf("         breaker %s, opened %" JSON_INTEGER_FORMAT " time%s; repeated %" JSON_INTEGER_FORMAT ", dropped %" JSON_INTEGER_FORMAT
+	       "\n",
+		string(breaker, "state"), opened, opened == 1 ? "" : "s", number(target, "retried"), number(target, "dropped"));
+	printf("         dead letters in queue %s: %" JSON_INTEGER_FORMAT ", %s of %s\n", string(letters, "queue"), number(letters, "rows"),
+		tn_target_text_size((uint64_t)number(letters, "bytes"), used),
+		tn_target_text_size((uint64_t)number(letters, "max_bytes"), most));
+}

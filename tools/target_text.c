@@ -114,6 +114,16 @@ static void print_letters(const json_t *target, const char *file)
 	print_command("dlq count --target", string(target, "name"), file);
 }
 
+static void print_lanes(const json_t *target, const char *file)
+{
+	json_int_t blocked = number(json_object_get(target, "lanes"), "blocked");
+	if (blocked == 0)
+		return;
+	print_wrong("");
+	printf("%" JSON_INTEGER_FORMAT " key%s blocked by a dead letter: ", blocked, blocked == 1 ? "" : "s");
+	print_command("lanes list --target", string(target, "name"), file);
+}
+
 /* --- The target --- */
 
 void tn_target_text_print(const json_t *target, const char *file, int64_t now_ms)
@@ -127,6 +137,7 @@ void tn_target_text_print(const json_t *target, const char *file, int64_t now_ms
 		puts("         ! removed from the configuration; what waits for it waits for its return");
 	print_breaker(target, file, now_ms);
 	print_pause(target, now_ms);
+	print_lanes(target, file);
 	print_letters(target, file);
 }
 

@@ -207,6 +207,7 @@ static void classify_failure(const struct tn_http_answer *answer, struct tn_clas
 		.verdict = row->verdict,
 		.maybe_done = row->unknown && answer->sent,
 		.credential = row->credential,
+		.local = answer->failure == TN_HTTP_LOCAL,
 		.code = failure == TN_HTTP_FINE ? "UNCLASSIFIED" : tn_http_failure_code(failure),
 		.message = answer->failure == TN_HTTP_CANCELLED ? TN_STR("the target did not answer in time")
 								: clean(out->text, sizeof out->text, tn_str_from(answer->message)),

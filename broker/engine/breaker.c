@@ -224,7 +224,7 @@ static bool is_held_error(const struct tn_target *target, const struct tn_outcom
 
 static bool says_nothing(const struct tn_outcome *outcome)
 {
-	return outcome->verdict == TN_HOLD || outcome->verdict == TN_THROTTLED;
+	return outcome->verdict == TN_HOLD || outcome->verdict == TN_THROTTLED || outcome->local;
 }
 
 void tn_breaker_answered(struct tn_engine *engine, struct tn_target *target, uint32_t episode, const struct tn_outcome *outcome)

@@ -147,7 +147,7 @@ static bool take_reply(struct tn_bus *bus, const struct tn_wire *wire, const str
 	tn_decoded_fini(&decoded);
 	if (status == TN_OK || status == TN_NOT_FOUND)
 		return false;
-	out_verdict->outcome = (struct tn_outcome){.verdict = TN_RETRY, .maybe_done = true, .code = "REPLY_REFUSED",
+	out_verdict->outcome = (struct tn_outcome){.verdict = TN_RETRY, .maybe_done = true, .local = true, .code = "REPLY_REFUSED",
 		.message = TN_STR("the bus had no room for the event it answered with")};
 	return true;
 }

@@ -143,6 +143,7 @@ static void each_failure_has_its_verdict(void **state)
 		assert_int_equal(outcome->verdict, rows[i].verdict);
 		assert_int_equal(outcome->credential, rows[i].credential);
 		assert_int_equal(outcome->maybe_done, rows[i].unknown);
+		assert_int_equal(outcome->local, rows[i].failure == TN_HTTP_LOCAL);
 		assert_string_equal(outcome->code, rows[i].code);
 		assert_int_equal(outcome->status, 0);
 		assert_false(failure_outcome(rows[i].failure, false)->maybe_done);

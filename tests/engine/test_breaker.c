@@ -158,6 +158,21 @@ static void throttling_and_rejection_do_not_open_it(void **state)
 	desk_close(&desk);
 }
 
+static void a_shortage_of_our_own_does_not_open_it(void **state)
+{
+	set_up();
+	desk_open(&desk);
+	offer(40);
+	for (int i = 0; i < 40; i++) {
+		struct tn_outcome outcome = {.verdict = TN_RETRY, .local = true, .code = "LOCAL"};
+		uint64_t token = desk.starts[i].token;
+		tn_engine_result(desk.engine, &(struct tn_result){.token = token, .count = 1, .outcomes = &outcome});
+	}
+	desk_obey(&desk);
+	assert_int_equal(view().breaker, TN_BREAKER_CLOSED);
+	desk_close(&desk);
+}
+
 static void a_good_answer_breaks_the_row_and_a_throttled_one_does_not(void **state)
 {
 	set_up();
@@ -561,6 +576,7 @@ int main(void)
 		cmocka_unit_test(half_of_twenty_failures_open_it_within_the_window_only),
 		cmocka_unit_test(timeouts_open_it),
 		cmocka_unit_test(throttling_and_rejection_do_not_open_it),
+		cmocka_unit_test(a_shortage_of_our_own_does_not_open_it),
 		cmocka_unit_test(a_good_answer_breaks_the_row_and_a_throttled_one_does_not),
 		cmocka_unit_test(switched_off_it_stays_closed),
 		cmocka_unit_test(opening_parks_what_waits_and_burns_no_attempt),

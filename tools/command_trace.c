@@ -93,7 +93,7 @@ static void print_step(const json_t *step, int64_t received_ms)
 		printf(" at attempt %lld:", number(step, "attempt"));
 	if (strcmp(string(step, "what"), "retry") != 0)
 		print_outcome(step);
-	if (next)
+	if (next && time_of(step, "next_at") > at_ms) /* what is parked may have been due before */
 		printf("%s next try in %s, %s", strcmp(string(step, "what"), "retry") == 0 ? "" : ";",
 		        format_span(time_of(step, "next_at") - at_ms, span), string(step, "next_at"));
 	putchar('\n');

@@ -74,6 +74,7 @@ say() { printf '\n# %s\n' "$*"; }
 listens() { grep -q 'listening on' "$1.log"; }
 is_ready() { turnout status | grep -q ', ready since'; }
 billing_has() { turnout target status billing | grep -q "$1"; }
+story_has() { turnout trace "$1" | grep -q "$2"; }
 first_dead_letter() { turnout dlq list --json --limit 1 | sed 's/^{"id":"\([^"]*\)".*/\1/'; }
 
 say "Billing's new release answers 500 to everything"
@@ -106,6 +107,9 @@ show 0 turnout dlq list --target billing --since 1h --limit 2
 show 0 turnout dlq show "$(first_dead_letter)"
 expect '"message": "the target answered 500"'
 
+show 0 turnout trace order-1
+expect "rule bill-orders -> target billing: dead"
+
 say "What would a redrive send?"
 show 0 turnout dlq redrive --all --target billing --since 1h --dry-run
 expect "5 dead letters would be redriven"
@@ -130,6 +134,11 @@ show 0 turnout dlq status
 expect "5 delivered, 0 failed, 0 to come"
 show 0 turnout dlq count
 expect "0 dead letters"
+
+await "the end of order-1's story" story_has order-1 ' delivered '
+show 0 turnout trace order-1
+expect "redriven"
+expect "rule bill-orders -> target billing: delivered"
 
 say "Does everything add up?"
 show 0 turnout status

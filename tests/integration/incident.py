@@ -13,8 +13,8 @@ PORTS = {"WEB_PORT": "8081", "ADMIN_PORT": "9181", "BILLING_PORT": "9011", "SHIP
 
 def masked(line):
     """Without what differs from run to run: times, ids, sizes, and how much is in flight."""
-    for pattern, name in [(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"), (r"\b[0-9a-f]{16}-\d+", "ID"), (r'"[a-z2-7]{26}"', "KEY"), (r"in \d+ s", "in N s"),
-                          (r"[\d.]+ (B|KiB|MiB|GiB)", "SIZE")]:
+    for pattern, name in [(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"), (r"\b[0-9a-f]{16}-\d+", "ID"), (r'"[a-z2-7]{26}"', "KEY"), (r"(in|after) [\d.]+ (ms|s)\b", r"\1 SPAN"),
+                          (r"[\d.]+ (B|KiB|MiB|GiB)", "SIZE"), (r"\+[\d.]+ (ms|s) +", "+SPAN ")]:
         line = re.sub(pattern, name, line)
     return line.rstrip()
 

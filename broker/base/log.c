@@ -5,6 +5,7 @@
  * Called by whoever decides. Any thread: a line is built on the caller's stack and written whole.
  */
 #include "turnout/log.h"
+#include "turnout/log_sink.h"
 #include "turnout/str.h"
 
 #include <stdio.h>
@@ -139,7 +140,9 @@ void tn_log_write(const struct tn_log *log, enum tn_log_level level, const char 
 	else
 		put_plain(&line, level, message, time, text);
 	line.bytes[line.len++] = '\n';
-	if (write(log->fd, line.bytes, line.len) < 0 && log->dropped)
+	if (log->sink)
+		tn_log_sink_put(log->sink, line.bytes, line.len);
+	else if (write(log->fd, line.bytes, line.len) < 0 && log->dropped)
 		__atomic_add_fetch(log->dropped, 1, __ATOMIC_RELAXED);
 }
 

@@ -9,6 +9,7 @@
 #include "bus_parts.h"
 
 #include "turnout/id.h"
+#include "turnout/log_sink.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -75,7 +76,7 @@ static enum tn_status read_config(struct tn_bus *bus, struct tn_error *error)
 		.bus = config->bus.bytes,
 		.dropped = &bus->log_dropped,
 	};
-	return TN_OK;
+	return tn_log_sink_open(&bus->log, &bus->log.sink, error);
 }
 
 /* The rules are read once before the store is touched, so that a bad rule file changes nothing at all. */
@@ -259,6 +260,8 @@ void tn_bus_free(struct tn_bus *bus)
 	tn_engine_free(bus->engine);
 	tn_quarantine_free(bus->quarantine);
 	tn_ruleset_unref(bus->ruleset);
+	tn_log_sink_close(bus->log.sink); /* its lines have the bus's name, which is the configuration's */
+	bus->log.sink = NULL;
 	tn_snapshot_unref(bus->snapshot);
 	tn_snapshot_unref(bus->started);
 	tn_notes_free(bus->notes);

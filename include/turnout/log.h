@@ -14,6 +14,8 @@
 #include "turnout/clock.h"
 #include "turnout/status.h"
 
+struct tn_log_sink;
+
 enum tn_log_level { TN_LOG_DEBUG, TN_LOG_INFO, TN_LOG_WARN, TN_LOG_ERROR };
 enum tn_log_format { TN_LOG_TEXT, TN_LOG_JSON };
 
@@ -24,9 +26,10 @@ struct tn_log {                     /* a value; set up once, before threads */
 	const struct tn_clock *clock;
 	const char *bus;
 	uint64_t *dropped;          /* counts lines that could not be written; may be NULL */
+	struct tn_log_sink *sink;   /* log_sink.h: where lines go if fd stalls; NULL: they wait for it */
 };
 
-/* One write(2). Facts: key=value separated by spaces; a value with spaces or quotes is quoted by the caller with %s of tn_log_quote, or
+/* One write(2), or the sink's. Facts: key=value separated by spaces; a value with spaces or quotes is quoted by the caller with %s of tn_log_quote, or
  * simply stands last. In JSON format each pair becomes a member. */
 void tn_log_write(const struct tn_log *log, enum tn_log_level level, const char *message, const char *facts, ...) TN_PRINTF(4, 5);
 #define tn_log_debug(log, message, ...) \

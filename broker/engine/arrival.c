@@ -112,6 +112,7 @@ void tn_arrival_unpin(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 	tn_link_leave(&arrival->overdue);
 	find_oldest(engine);
 	engine->claims.times_room -= arrival->mark_count > 0;
+	engine->reply_bytes -= arrival->reply_bytes;
 	tn_arrival_give_ops(engine, arrival);
 	tn_budget_give(engine, arrival, arrival->size);
 }

@@ -163,6 +163,7 @@ struct tn_arrival_in_hand {
 	struct tn_tenure *tenure;          /* of the stream it came by */
 	int64_t accepted_ms, overdue_ms, extend_ms;
 	struct tn_parcel *parcels;
+	size_t reply_bytes;                /* of a reply: what it was admitted with */
 	struct tn_slot *asker;             /* a reply whose attempt has no result yet */
 	struct tn_delivery *parent;        /* a reply: what is DELIVERED once this is durable */
 	struct tn_op *ops;                 /* when too large for the shared batch: its own room */
@@ -475,6 +476,7 @@ struct tn_engine {
 
 	uint32_t heap_room;                /* deliveries that may need a place in backoffs */
 	size_t intake_limit_bytes, scan_bytes;
+	size_t reply_bytes;                /* of replies in hand: they take no room from pages, which those before them may wait for */
 	bool full, room_owed;
 
 	struct tn_journal journal;

@@ -235,6 +235,6 @@ bool tn_engine_recovered(const struct tn_engine *engine)
 	if (!engine->tabled || reader->stage < TN_SCAN_FOR_OPEN)
 		return false;
 	if (reader->stage == TN_SCAN_FOR_OPEN)
-		return !reader->outstanding && engine->books.memory_bytes + engine->scan_bytes > engine->config.memory_bytes;
+		return !reader->outstanding && engine->books.memory_bytes + engine->scan_bytes > engine->config.memory_bytes + engine->reply_bytes;
 	return reader->first_due_done || (tn_list_empty(&engine->scans) && !reader->outstanding);
 }

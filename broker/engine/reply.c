@@ -37,6 +37,10 @@ void tn_reply_enter(struct tn_engine *engine, struct tn_arrival_in_hand *reply, 
 	slot->replied = true;
 	slot->reply = reply;
 	reply->asker = slot;
+	reply->reply_bytes = reply->size;
+	for (uint32_t i = 0; i < reply->count; i++)
+		reply->reply_bytes += reply->parcels[i].cost;
+	engine->reply_bytes += reply->reply_bytes;
 	engine->books.replies++;
 }
 

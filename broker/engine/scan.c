@@ -113,7 +113,7 @@ bool tn_scan_next(struct tn_engine *engine, struct tn_command *out_command)
 	struct tn_reader *reader = &engine->reader;
 	if (reader->outstanding || engine->draining || !engine->tabled || reader->not_before_ms > engine->now_ms)
 		return false;
-	if (engine->books.memory_bytes + engine->scan_bytes > engine->config.memory_bytes || !choose_scan(engine))
+	if (engine->books.memory_bytes + engine->scan_bytes > engine->config.memory_bytes + engine->reply_bytes || !choose_scan(engine))
 		return false;
 	reader->outstanding = true;
 	reader->scan.token = ++reader->token;

@@ -125,6 +125,10 @@ static int ask_store(const struct tn_config *config, bool json)
 	else
 		printf("bus      %.*s, not running\nstore    open %llu, tried %llu, parked %llu, dead %llu\n", TN_STR_ARG(config->bus),
 			open, tried, parked, dead);
+	if (!json && open + tried + parked > 0)
+		printf("         ! %llu deliveries wait for the bus to start\n", open + tried + parked);
+	if (!json && dead > 0)
+		printf("         ! %llu dead letters: turnout dlq count\n", dead);
 	return TN_EXIT_GOOD;
 }
 

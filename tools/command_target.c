@@ -20,17 +20,15 @@ static int complain(const struct tn_error *error)
 	return TN_EXIT_UNUSABLE;
 }
 
-/* One request. 404 is a finding. The answer's body is appended to out. */
-static int ask(const char *socket, const char *path, const char *body, const char *name, struct tn_buf *out)
+/* One request. 404 is a finding: there is no such target. The answer's body is appended to out. */
+static int ask(const char *socket, const char *path, const char *body, struct tn_buf *out)
 {
 	struct tn_error error = {0};
 	long code = 0;
 	if (tn_admin_client_call(socket, path, body, 10, out, &code, &error) != TN_OK)
 		return complain(&error);
-	if (code == 404) {
-		fprintf(stderr, "turnout target: there is no target '%s'\n", name);
+	if (code == 404)
 		return TN_EXIT_FINDINGS;
-	}
 	if (code / 100 == 2)
 		return TN_EXIT_GOOD;
 	tn_error_set(&error, "the bus answered %ld: %.*s", code, (int)(out->len > 300 ? 300 : out->len), out->bytes);
@@ -42,7 +40,7 @@ static int set_breaker(const char *socket, const char *name, const char *state)
 	struct tn_buf answer = {0};
 	json_t *body = json_pack("{s:s s:s}", "target", name, "state", state);
 	char *text = json_dumps(body, JSON_COMPACT);
-	int status = text ? ask(socket, "/breaker", text, name, &answer) : TN_EXIT_UNUSABLE;
+	int status = text ? ask(socket, "/breaker", text, &answer) : TN_EXIT_UNUSABLE;
 	free(text);
 	json_decref(body);
 	tn_buf_fini(&answer);
@@ -65,11 +63,10 @@ static json_t *find_target(const json_t *status, const char *name)
 static int show(const char *socket, const char *file, const char *name, bool json)
 {
 	struct tn_buf answer = {0};
-	int status = ask(socket, "/status", NULL, name, &answer);
+	int status = ask(socket, "/status", NULL, &answer);
 	json_t *root = status == TN_EXIT_GOOD ? json_loadb(answer.bytes, answer.len, 0, NULL) : NULL;
 	json_t *target = find_target(root, name);
 	if (status == TN_EXIT_GOOD && !target) {
-		fprintf(stderr, "turnout target: there is no target '%s'\n", name);
 		status = TN_EXIT_FINDINGS;
 	} else if (target && json) {
 		char *text = json_dumps(target, JSON_COMPACT);
@@ -93,11 +90,16 @@ static int act(const struct tn_config *config, const char *file, const char *ver
 		return complain(&error);
 	}
 	int status = TN_EXIT_GOOD;
+	char meant[160];
 	if (strcmp(verb, "open") == 0)
 		status = set_breaker(socket, name, "open");
 	else if (strcmp(verb, "close") == 0)
 		status = set_breaker(socket, name, "closed");
-	return status == TN_EXIT_GOOD ? show(socket, file, name, json) : status;
+	if (status == TN_EXIT_GOOD)
+		status = show(socket, file, name, json);
+	if (status == TN_EXIT_FINDINGS)
+		fprintf(stderr, "turnout target: there is no target '%s'%s\n", name, tn_target_text_suggest(config, name, meant));
+	return status;
 }
 
 static int run(int argc, char **argv)

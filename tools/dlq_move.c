@@ -49,7 +49,7 @@ static void print_waiting(const struct dlq *dlq, const json_t *task)
 	const json_t *name;
 	bool other_file = strcmp(dlq->file, "turnout.yaml") != 0;
 	json_array_foreach(json_object_get(task, "breakers_open"), i, name)
-		printf("! the breaker of target %s is open: they wait in the store until it closes (turnout target close %s%s%s)\n",
+		printf("! the breaker of target %s is open: what is redriven waits in the store until it closes (turnout target close %s%s%s)\n",
 			json_string_value(name), json_string_value(name), other_file ? " -c " : "", other_file ? dlq->file : "");
 }
 
@@ -74,13 +74,26 @@ static int print_end(struct dlq *dlq, const json_t *task)
 	return strcmp(state, "stopped") == 0 ? DLQ_EXIT_STOPPED : TN_EXIT_FINDINGS;
 }
 
+/* ", of target billing, since 2026-11-23T11:32:16Z": what the task was asked for. */
+static void print_terms(const json_t *request)
+{
+	static const char *const names[] = {"rule", "target", "error", "class", "since", "until", "pattern"};
+	size_t ids = json_array_size(json_object_get(request, "ids"));
+	if (ids)
+		printf(", of %zu by id", ids);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (json_object_get(request, names[i]))
+			printf(", %s %s", names[i], dlq_string(request, names[i]));
+}
+
 static void print_task(const struct dlq *dlq, const json_t *task)
 {
 	bool every = strcmp(dlq_string(task, "queue"), "*") == 0;
 	uint64_t tried = dlq_count(task, "first_delivered") + dlq_count(task, "first_failed"), done = done_of(task);
-	printf("%s of %s%s, started %s: %s%s%s\n", dlq_string(task, "action"), every ? "all queues" : "queue ",
-		every ? "" : dlq_string(task, "queue"), dlq_string(task, "started_at"), dlq_string(task, "state"),
-		dlq_string(task, "why")[0] ? ", " : "", dlq_string(task, "why"));
+	printf("%s of %s%s", dlq_string(task, "action"), every ? "all queues" : "queue ", every ? "" : dlq_string(task, "queue"));
+	print_terms(json_object_get(task, "request"));
+	printf(", started %s: %s%s%s\n", dlq_string(task, "started_at"), dlq_string(task, "state"), dlq_string(task, "why")[0] ? ", " : "",
+		dlq_string(task, "why"));
 	printf("  looked at %" PRIu64 " of %" PRIu64 ", selected %" PRIu64 ", %s %" PRIu64, dlq_count(task, "looked_at"), dlq_count(task, "total"),
 		dlq_count(task, "selected"), is_purge(task) ? "purged" : "moved", done);
 	if (!is_purge(task))
@@ -181,13 +194,15 @@ static int start_running(struct dlq *dlq, const char *path, const json_t *reques
 
 /* --- Dry runs --- */
 
-static int print_dry(struct dlq *dlq, const json_t *request, const json_t *sample, const struct tn_dlq_tally *tally)
+static int print_dry(struct dlq *dlq, const json_t *request, const json_t *found, const struct tn_dlq_tally *tally)
 {
+	json_t *sample = json_object_get(found, "sample"), *open = json_object_get(found, "breakers_open");
 	size_t i;
 	const json_t *record;
 	if (dlq->json) {
-		json_t *answer = json_pack("{s:I s:I s:I s:I s:O}", "selected", (json_int_t)tally->selected, "would_move", (json_int_t)tally->done,
-			"no_target", (json_int_t)tally->no_target, "too_often", (json_int_t)tally->too_often, "sample", sample);
+		json_t *answer = json_pack("{s:I s:I s:I s:I s:O s:O}", "selected", (json_int_t)tally->selected, "would_move", (json_int_t)tally->done,
+			"no_target", (json_int_t)tally->no_target, "too_often", (json_int_t)tally->too_often, "sample", sample,
+			"breakers_open", open);
 		dlq_print_json(answer);
 		json_decref(answer);
 		return tally->done ? TN_EXIT_GOOD : TN_EXIT_FINDINGS;
@@ -199,11 +214,30 @@ static int print_dry(struct dlq *dlq, const json_t *request, const json_t *sampl
 	json_t *left = json_pack("{s:I s:I}", "no_target", (json_int_t)tally->no_target, "too_often", (json_int_t)tally->too_often);
 	print_left(left);
 	json_decref(left);
+	if (!is_purge(request))
+		print_waiting(dlq, found);
+	if (tally->selected == 0)
+		dlq_warn_of_names(dlq);
 	return tally->done ? TN_EXIT_GOOD : TN_EXIT_FINDINGS;
 }
 
-static int count_running(struct dlq *dlq, json_t *request, json_t *sample, struct tn_dlq_tally *tally)
+static void add_names(json_t *names, const json_t *more)
 {
+	size_t i, j;
+	json_t *name, *known;
+	json_array_foreach(more, i, name)
+	{
+		bool there = false;
+		json_array_foreach(names, j, known)
+			there |= json_equal(known, name) != 0;
+		if (!there)
+			json_array_append(names, name);
+	}
+}
+
+static int count_running(struct dlq *dlq, json_t *request, const json_t *found, struct tn_dlq_tally *tally)
+{
+	json_t *sample = json_object_get(found, "sample");
 	for (bool more = true; more;) {
 		json_t *page = NULL;
 		int status = dlq_call_json(dlq, "/dlq/count", request, &page);
@@ -213,6 +247,7 @@ static int count_running(struct dlq *dlq, json_t *request, json_t *sample, struc
 			.no_target = dlq_count(page, "no_target"), .too_often = dlq_count(page, "too_often")});
 		for (size_t i = 0; i < json_array_size(json_object_get(page, "sample")) && json_array_size(sample) < SAMPLE; i++)
 			json_array_append(sample, json_array_get(json_object_get(page, "sample"), i));
+		add_names(json_object_get(found, "breakers_open"), json_object_get(page, "breakers_open"));
 		const char *next = json_string_value(json_object_get(page, "next"));
 		more = next != NULL;
 		if (more)
@@ -388,11 +423,12 @@ static int resume_stopped(struct dlq *dlq)
 static int dry_run(struct dlq *dlq, json_t *request)
 {
 	struct tn_dlq_tally tally = {0};
-	json_t *sample = json_array();
-	int status = dlq->running ? count_running(dlq, request, sample, &tally) : apply_stopped(dlq, request, NULL, sample, &tally);
+	json_t *found = json_pack("{s:[] s:[]}", "sample", "breakers_open");
+	int status = dlq->running ? count_running(dlq, request, found, &tally)
+				  : apply_stopped(dlq, request, NULL, json_object_get(found, "sample"), &tally);
 	if (status == TN_EXIT_GOOD)
-		status = print_dry(dlq, request, sample, &tally);
-	json_decref(sample);
+		status = print_dry(dlq, request, found, &tally);
+	json_decref(found);
 	return status;
 }
 

@@ -10,6 +10,7 @@
 
 #include "admin_client.h"
 #include "command.h"
+#include "target_text.h"
 #include "turnout/clock.h"
 #include "turnout/option.h"
 
@@ -84,10 +85,12 @@ json_t *dlq_request(const struct dlq *dlq, int count, char **ids)
 void dlq_warn_of_names(const struct dlq *dlq)
 {
 	bool queue = !dlq->queue;
+	char meant[160];
 	for (size_t i = 0; i < dlq->config->dead_letter_count && !queue; i++)
 		queue = tn_str_is(dlq->config->dead_letters[i].name, dlq->queue);
 	if (dlq->target && !tn_config_target(dlq->config, tn_str_from(dlq->target)))
-		fprintf(stderr, "turnout dlq: the configuration has no target '%s'; `turnout dlq count` shows those of all dead letters\n", dlq->target);
+		fprintf(stderr, "turnout dlq: the configuration has no target '%s'%s; `turnout dlq count` shows those of all dead letters\n",
+			dlq->target, tn_target_text_suggest(dlq->config, dlq->target, meant));
 	if (!queue)
 		fprintf(stderr, "turnout dlq: the configuration has no queue '%s'\n", dlq->queue);
 }

@@ -9,8 +9,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "arguments.h"
 #include "turnout/clock.h"
 #include "turnout/str.h"
 
@@ -36,6 +38,24 @@ const char *tn_target_text_size(uint64_t bytes, char out[24])
 		snprintf(out, 24, "%" PRIu64 " B", bytes);
 	else
 		snprintf(out, 24, "%.*f %s", value < 10 ? 1 : 0, value, units[unit]);
+	return out;
+}
+
+const char *tn_target_text_suggest(const struct tn_config *config, const char *name, char out[160])
+{
+	char **names = calloc(config->target_count + 1, sizeof *names);
+	if (!names)
+		abort();
+	for (size_t i = 0; i < config->target_count; i++)
+		if (!(names[i] = strndup(config->targets[i].name.bytes, config->targets[i].name.len)))
+			abort();
+	const char *meant = tn_arguments_suggest(name, (const char *const *)names);
+	out[0] = '\0';
+	if (meant)
+		snprintf(out, 160, " (did you mean %.130s?)", meant);
+	for (size_t i = 0; i < config->target_count; i++)
+		free(names[i]);
+	free(names);
 	return out;
 }
 

@@ -64,6 +64,7 @@ struct listing {
 	struct tn_buf *out;
 	uint64_t left;
 	bool first;
+	json_t *open;                     /* count: targets whose breaker is open */
 };
 
 static bool add_line(void *arg, const struct tn_row *row, const struct tn_event *event)
@@ -91,9 +92,32 @@ static bool add_record(void *arg, const struct tn_row *row, const struct tn_even
 	return false;
 }
 
+static bool is_named(const json_t *names, struct tn_str name)
+{
+	size_t i;
+	const json_t *each;
+	json_array_foreach(names, i, each)
+		if (tn_str_equal(tn_str_make(json_string_value(each), json_string_length(each)), name))
+			return true;
+	return false;
+}
+
+/* What is redriven there would not be sent yet: whoever asks should hear of it. */
+static void note_breaker(struct listing *listing, struct tn_str target)
+{
+	const struct dead_letters *dead_letters = listing->view.arg;
+	const struct tn_engine *engine = tn_bus_engine(dead_letters->bus);
+	struct tn_target_view view;
+	for (uint32_t i = 0; i < tn_engine_target_count(engine); i++)
+		if (tn_engine_target_view(engine, i, &view) && view.breaker == TN_BREAKER_OPEN && tn_str_equal(view.name, target) &&
+			!is_named(listing->open, target))
+			json_array_append_new(listing->open, json_stringn(target.bytes, target.len));
+}
+
 static void add_sample(void *arg, const struct tn_row *row, const struct tn_event *event)
 {
 	struct listing *listing = arg;
+	note_breaker(listing, row->target);
 	if (listing->left > 0)
 		add_line(arg, row, event);
 }
@@ -178,7 +202,8 @@ static void count(struct dead_letters *dead_letters, struct tn_http_request *req
 	struct tn_dlq_tally tally = {0};
 	struct tn_buf body = {0};
 	struct tn_error error = {0};
-	struct listing listing = {.view = make_view(dead_letters), .out = &body, .left = SAMPLE, .first = true};
+	struct listing listing = {.view = make_view(dead_letters), .out = &body, .left = SAMPLE, .first = true,
+		.open = json_array()};
 	enum tn_status status = TN_OK;
 	query->terms.has_route = has_route;
 	query->terms.chosen = add_sample;
@@ -192,11 +217,16 @@ static void count(struct dead_letters *dead_letters, struct tn_http_request *req
 	if (status != TN_OK) {
 		reply_problem(request, 500, error.message);
 	} else {
-		tn_buf_addf(&body, "],\"selected\":%" PRIu64 ",\"would_move\":%" PRIu64 ",\"no_target\":%" PRIu64 ",\"too_often\":%" PRIu64 ",",
-			tally.selected, tally.done, tally.no_target, tally.too_often);
+		char *open = json_dumps(listing.open, JSON_COMPACT);
+		if (!open)
+			abort();
+		tn_buf_addf(&body, "],\"breakers_open\":%s,\"selected\":%" PRIu64 ",\"would_move\":%" PRIu64 ",\"no_target\":%" PRIu64 ",\"too_often\":%" PRIu64 ",",
+			open, tally.selected, tally.done, tally.no_target, tally.too_often);
+		free(open);
 		add_next(&body, &cursor);
 		reply_json(request, tn_buf_str(&body));
 	}
+	json_decref(listing.open);
 	tn_buf_fini(&body);
 }
 

@@ -113,6 +113,7 @@ expect "rule bill-orders -> target billing: dead"
 say "What would a redrive send?"
 show 0 turnout dlq redrive --all --target billing --since 1h --dry-run
 expect "5 dead letters would be redriven"
+expect "! the breaker of target billing is open"
 
 say "Billing is mended; the breaker would find out within a minute, we tell it"
 printf '\n$ kill %%billing\n'
@@ -146,6 +147,6 @@ expect "(closed)"
 [[ "$said" != *'!'* ]] || fail "somebody still has something to do"
 show 0 turnout audit
 expect "everything adds up"
-show 0 grep -c 200$ billing.log shipping.log
+show 0 grep -c key=.*200$ billing.log shipping.log
 expect "billing.log:10"
 expect "shipping.log:10"

@@ -101,11 +101,13 @@ def test_status_says_what_to_do_about_a_dead_target_with_commands_that_work(plac
 def test_a_redrive_behind_an_open_breaker_says_that_nothing_is_sent_yet(place):
     port = free_port()
     bus = dead_bus(place, port)
-    code, out = ask(place, bus, "dlq", "redrive", "--all")
+    code, out = ask(place, bus, "dlq", "redrive", "--all", "--dry-run")
+    check(code == 0 and "10 dead letters would be redriven" in out and "the breaker of target billing is open" in out, out)
+    code, out = ask(place, bus, "dlq", "redrive", "--all", "--target", "billing")
     equal(code, 0, out)
     check("10 dead letters will be delivered again" in out and "the breaker of target billing is open" in out, out)
     code, out = ask(place, bus, "dlq", "status")
-    check("10 to come" in out and "the breaker of target billing is open" in out, out)
+    check("10 to come" in out and "redrive of all queues, target billing, started" in out and "the breaker of target billing is open" in out, out)
     sink = place.sink(port=port)
     equal(ask(place, bus, "target", "close", "billing")[0], 0)
     wait_until(lambda: len(sink.ids()) == 10, what="their deliveries")
@@ -141,7 +143,10 @@ def test_dlq_count_tells_rules_targets_and_errors_apart(place):
 def test_a_name_that_the_configuration_does_not_have_is_pointed_out(place):
     bus = dead_bus(place, free_port())
     code, out = ask(place, bus, "dlq", "list", "--target", "biling")
-    check(code == 0 and "0 dead letters" in out and "no target 'biling'" in out, out)
+    check(code == 0 and "0 dead letters" in out and "no target 'biling' (did you mean billing?)" in out, out)
+    for word in ("status", "open", "close"):
+        code, out = ask(place, bus, "target", word, "biling")
+        check(code == 1 and "no target 'biling' (did you mean billing?)" in out, out)
     code, out = ask(place, bus, "dlq", "redrive", "--all", "--target", "biling")
     check(code == 1 and "no dead letter was selected" in out and "no target 'biling'" in out, out)
     code, out = ask(place, bus, "dlq", "count", "--queue", "urgent")

@@ -14,12 +14,20 @@
 
 #include "arguments.h"
 #include "command.h"
+#include "service_notify.h"
 #include "turnout/admin.h"
 #include "turnout/bus.h"
 
 static void on_reload(evutil_socket_t fd, short what, void *arg)
 {
+	tn_service_notify_reloading();
 	tn_bus_reload(arg);
+	tn_service_notify(tn_bus_phase(arg) == TN_BUS_READY ? "READY=1" : "STATUS=reloaded");
+}
+
+static void on_phase(enum tn_bus_phase phase)
+{
+	tn_service_notify(phase == TN_BUS_READY ? "READY=1" : "STOPPING=1");
 }
 
 static void on_terminate(evutil_socket_t fd, short what, void *arg)
@@ -122,7 +130,7 @@ static int run(int argc, char **argv)
 		fputs("turnout: libcurl could not be initialised\n", stderr);
 		return TN_EXIT_UNUSABLE;
 	}
-	struct tn_bus_options options = {.config_file = file, .log_fd = STDERR_FILENO};
+	struct tn_bus_options options = {.config_file = file, .log_fd = STDERR_FILENO, .on_phase = on_phase};
 	int status;
 	if (tn_bus_new(&options, &bus, &error) == TN_OK) {
 		status = run_bus(bus);
@@ -142,6 +150,7 @@ const struct tn_tool tn_command_run = {
 		"  -c, --config FILE   the configuration [turnout.yaml]\n\n"
 		"Signals: SIGHUP reads configuration and rules again (rules are also read again when a rule file changes);\n"
 		"SIGTERM or SIGINT drains: what is under way ends, then the bus stops. A second one exits at once.\n"
+		"With $NOTIFY_SOCKET (systemd, Type=notify) it says when it is ready, reloads and stops.\n"
 		"Exit codes: 0 drained; 2 could not start; 3 the drain timed out (nothing is lost: it is in the journal or unacked).\n\n"
 		"Try: turnout check -c turnout.yaml, then turnout run -c turnout.yaml, then turnout status\n",
 	.run = run,

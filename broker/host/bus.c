@@ -195,7 +195,7 @@ enum tn_status tn_bus_new(const struct tn_bus_options *options, struct tn_bus **
 int tn_bus_run(struct tn_bus *bus, struct tn_error *error)
 {
 	bus->run_error = error;
-	if (tn_workers_start(bus, error) != TN_OK)
+	if (tn_readiness_new(bus, error) != TN_OK || tn_workers_start(bus, error) != TN_OK)
 		return 2;
 	bus->watch = tn_watch_new(bus);
 	bus->keeper = tn_keeper_new(bus);
@@ -220,6 +220,8 @@ void tn_bus_drain(struct tn_bus *bus)
 		return;
 	int64_t timeout_ms = bus->snapshot->config->drain_timeout_ms, limit_ms = timeout_ms + STOP_LIMIT_MS;
 	bus->phase = TN_BUS_DRAINING;
+	if (bus->options.on_phase)
+		bus->options.on_phase(TN_BUS_DRAINING);
 	tn_log_info(&bus->log, "draining", "timeout_ms=%lld", (long long)timeout_ms);
 	tn_sources_pause(bus);
 	tn_engine_drain(bus->engine, timeout_ms);
@@ -249,6 +251,7 @@ void tn_bus_free(struct tn_bus *bus)
 	tn_store_close(bus->store); /* its last completions become letters, which the mailboxes below only free */
 	tn_watch_free(bus->watch);
 	tn_keeper_free(bus->keeper);
+	tn_readiness_free(bus->readiness);
 	tn_turn_fini(bus);
 	if (bus->stop_limit)
 		event_free(bus->stop_limit);

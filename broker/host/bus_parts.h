@@ -94,6 +94,7 @@ struct target_group {                     /* one generation of a target: what on
 struct attempts;                          /* attempts.c */
 struct waiting;                           /* intake.c: arrivals the engine had no room for */
 struct watch;                             /* watch.c */
+struct readiness;                         /* readiness.c */
 struct notes;                             /* notes.c */
 struct keeper;                            /* dlq_keeper.c */
 struct quarantine;                        /* quarantine.c */
@@ -137,6 +138,7 @@ struct tn_bus {
 	struct waiting *waiting;
 	struct watch *watch;
 	struct notes *notes;
+	struct readiness *readiness;      /* NULL: nothing is waited for */
 	struct tn_buf story;              /* scratch of stories.c, reused */
 	struct move_call move;
 	struct keeper *keeper;
@@ -257,6 +259,11 @@ struct notes *tn_notes_new(struct tn_bus *bus);
 void tn_notes_free(struct notes *notes);
 void tn_notes_write(void *arg, const struct tn_note *note);
 uint64_t tn_notes_suppressed(const struct notes *notes);
+
+/* readiness.c */
+enum tn_status tn_readiness_new(struct tn_bus *bus, struct tn_error *error);
+bool tn_readiness_reached(const struct tn_bus *bus);
+void tn_readiness_free(struct readiness *readiness);
 
 /* stories.c */
 void tn_stories_note(struct tn_bus *bus, const struct tn_note *note);

@@ -6,6 +6,7 @@
  * dead letters) are read in config_lists.c. One thread.
  */
 #include "config_lists.h"
+#include "turnout/http_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,8 @@ static const struct tn_option bus_options[] = {
 	{"limits.drain_timeout", TN_OPTION_DURATION, AT(drain_timeout_ms), "30s", .min = 100, .max = 3600000, .help = "on SIGTERM, running attempts may take so long"},
 	{"limits.removal_grace", TN_OPTION_DURATION, AT(removal_grace_ms), "10m", .min = 0, .max = 86400000, .reloadable = true, .help = "deliveries of a removed target wait so long for its return"},
 	{"limits.reply_hops", TN_OPTION_NUMBER, AT(max_hops), "8", .min = 1, .max = 1000, .reloadable = true, .help = "a reply to a reply, so many times over; beyond, it is a dead letter"},
+	{"start.wait_for", TN_OPTION_TEXTS, AT(wait_for), .help = "URLs that must answer 2xx to a GET before sources are opened: the service this bus stands beside"},
+	{"start.timeout", TN_OPTION_DURATION, AT(wait_limit_ms), "60s", .min = 100, .max = 3600000, .help = "if they do not within that, the bus does not start"},
 	{"trace.events", TN_OPTION_CHOICE, AT(trace_events), "failed", .choices = trace_events, .help = "whose stories `turnout trace` can tell: failed (all that was not delivered at first try), all, or off"},
 	{"trace.keep", TN_OPTION_DURATION, AT(trace_keep_ms), "1d", .min = 60000, .max = (uint64_t)90 * 86400000, .help = "for so long"},
 	{"trace.max_size", TN_OPTION_SIZE, AT(trace_max_bytes), "64MiB", .min = 1 << 20, .max = (uint64_t)1 << 36, .help = "in so much room beside store.max_size; the oldest go first"},
@@ -83,12 +86,28 @@ static enum tn_status check_store(const struct tn_doc *doc, struct tn_error *err
 	return TN_OK;
 }
 
+static enum tn_status check_wait_for(const struct tn_doc *doc, const struct tn_config *config, struct tn_error *error)
+{
+	const struct tn_doc_node *start = tn_doc_get(doc->root, "start");
+	for (size_t i = 0; i < config->wait_for.count; i++) {
+		struct tn_error why = {0};
+		if (tn_http_url_check(config->wait_for.items[i], NULL, &why) == TN_OK)
+			continue;
+		tn_doc_error(doc, start, error, "start.wait_for: %s", why.message);
+		return TN_INVALID;
+	}
+	return TN_OK;
+}
+
 static enum tn_status read_bus(const struct tn_doc *doc, struct tn_config *config, struct tn_error *error)
 {
 	const struct tn_option *const tables[] = {bus_options, NULL};
 	enum tn_status status = check_store(doc, error);
 	if (status == TN_OK)
 		status = tn_option_parse(doc, doc->root, tables, list_names, &config->arena, config, error);
+	if (status != TN_OK)
+		return status;
+	status = check_wait_for(doc, config, error);
 	if (status != TN_OK)
 		return status;
 	const struct tn_doc_node *bus = tn_doc_get(doc->root, "bus");

@@ -77,6 +77,8 @@ static void open_sources(struct tn_bus *bus)
 		return;
 	}
 	bus->phase = TN_BUS_READY;
+	if (bus->options.on_phase)
+		bus->options.on_phase(TN_BUS_READY);
 	const struct tn_books *books = tn_engine_books(bus->engine);
 	tn_log_info(&bus->log, "ready", "rules=%u revision=%llu recovered=%llu start_ms=%lld", tn_ruleset_rule_count(bus->ruleset),
 		(unsigned long long)bus->revision, (unsigned long long)books->recovered,
@@ -94,7 +96,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 		carry_out(bus, &command);
 	bus->dispatching = false;
 	/* Sources come last: everything that was in hand before is known by then (delivery-semantics section 19). */
-	if (!bus->sources_open && bus->phase == TN_BUS_STARTING && tn_engine_recovered(bus->engine))
+	if (!bus->sources_open && bus->phase == TN_BUS_STARTING && tn_engine_recovered(bus->engine) && tn_readiness_reached(bus))
 		open_sources(bus);
 	sleep_until_deadline(bus);
 }

@@ -23,11 +23,13 @@
 
 struct event_base;
 struct tn_bus;
+enum tn_bus_phase { TN_BUS_STARTING, TN_BUS_READY, TN_BUS_DRAINING, TN_BUS_STOPPED };
 
 struct tn_bus_options {
 	const char *config_file;
 	const struct tn_clock *clock;     /* NULL: the system's */
 	int log_fd;                       /* [2] */
+	void (*on_phase)(enum tn_bus_phase phase); /* READY and DRAINING, when they begin; NULL: nobody is told */
 };
 
 /* Returns owned. Every failure comes with an error a person can act on. TN_BUSY: another process has the store. */
@@ -55,7 +57,6 @@ int64_t tn_bus_wall_of(const struct tn_bus *bus, int64_t engine_ms); /* for peop
 int64_t tn_bus_clock_ahead_ms(const struct tn_bus *bus);
 /* An operator says that the wall clock is right: engine time goes forward to it. Answers by how much; 0: it was not held. */
 int64_t tn_bus_accept_clock(struct tn_bus *bus);
-enum tn_bus_phase { TN_BUS_STARTING, TN_BUS_READY, TN_BUS_DRAINING, TN_BUS_STOPPED };
 enum tn_bus_phase tn_bus_phase(const struct tn_bus *bus);
 
 struct tn_bus_counts { /* since start */

@@ -68,6 +68,8 @@ struct tn_config {
 	uint32_t log_level, log_format;   /* enum tn_log_level, tn_log_format */
 	uint64_t max_in_flight, memory_bytes, max_hops;
 	int64_t park_after_ms, settle_deadline_ms, drain_timeout_ms, removal_grace_ms;
+	struct tn_texts wait_for;         /* URLs; before sources are opened */
+	int64_t wait_limit_ms;
 	uint32_t trace_events;            /* enum tn_note_detail */
 	int64_t trace_keep_ms;
 	uint64_t trace_max_bytes;

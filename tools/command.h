@@ -36,6 +36,7 @@ extern const struct tn_tool tn_command_clock;
 extern const struct tn_tool tn_command_status;
 extern const struct tn_tool tn_command_audit;
 extern const struct tn_tool tn_command_trace;
+extern const struct tn_tool tn_command_top;
 extern const struct tn_tool tn_command_target;
 extern const struct tn_tool tn_command_lanes;
 

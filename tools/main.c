@@ -25,6 +25,7 @@ static const struct tn_tool *const tools[] = {
         &tn_command_quarantine,
         &tn_command_clock,
         &tn_command_status,
+        &tn_command_top,
         &tn_command_audit,
         &tn_command_trace,
         &tn_command_target,

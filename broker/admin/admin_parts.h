@@ -11,6 +11,7 @@
 
 /* metrics.c: appends the Prometheus text. */
 void tn_metrics_write(struct tn_bus *bus, struct tn_buf *out);
+uint64_t tn_metrics_resident_bytes(void); /* of this process; 0: the system does not say */
 /* status.c: appends one JSON object. */
 void tn_status_write(struct tn_bus *bus, struct tn_buf *out);
 

@@ -336,7 +336,7 @@ static void add_store(struct tn_buf *out, struct tn_store *store)
 	single(out, "turnout_trace_dropped_total", "counter", "Entries for `turnout trace` that found no room", facts.ledger_dropped);
 }
 
-static uint64_t resident_bytes(void)
+uint64_t tn_metrics_resident_bytes(void)
 {
 	unsigned long long size = 0, resident = 0;
 	FILE *file = fopen("/proc/self/statm", "re");
@@ -368,7 +368,7 @@ static void add_process(struct tn_buf *out, const struct tn_bus *bus)
 	single(out, "turnout_crash_strikes", "gauge", "Strikes given at this start, after an unclean exit", quarantine.strikes);
 	single(out, "turnout_log_suppressed_total", "counter", "Log lines left out to keep the log readable", counts.notes_suppressed);
 	single(out, "turnout_log_dropped_total", "counter", "Log lines that could not be written", counts.log_dropped);
-	single(out, "process_resident_memory_bytes", "gauge", "Resident memory", resident_bytes());
+	single(out, "process_resident_memory_bytes", "gauge", "Resident memory", tn_metrics_resident_bytes());
 	single(out, "process_start_time_seconds", "gauge", "Start of the process", (uint64_t)(counts.started_ms / 1000));
 }
 

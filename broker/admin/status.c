@@ -115,6 +115,10 @@ void tn_status_write(struct tn_bus *bus, struct tn_buf *out)
 	int64_t now_ms = tn_bus_engine_ms(bus);
 	if (books->oldest_accepted_ms <= now_ms)
 		json_object_set_new(status, "oldest_in_hand_ms", number((uint64_t)(now_ms - books->oldest_accepted_ms)));
+	json_object_set_new(status, "now_ms", number((uint64_t)now_ms));
+	json_object_set_new(status, "memory", json_pack("{s:o s:o s:o}", "in_hand_bytes", number(books->memory_bytes), "max_bytes",
+		number(tn_bus_config(bus)->memory_bytes), "resident_bytes", number(tn_metrics_resident_bytes())));
+	json_object_set_new(json_object_get(status, "books"), "parks", number(books->parks));
 	json_object_set_new(status, "clock_ahead_ms", number((uint64_t)tn_bus_clock_ahead_ms(bus)));
 	char *json = json_dumps(status, JSON_COMPACT);
 	json_decref(status);

@@ -93,8 +93,17 @@ static bool add_matches(struct scenario *scenario, const char *rules, struct arr
 	}
 }
 
+static void add_lanes(struct arrival *arrival, uint32_t offer_no, uint8_t key)
+{
+	for (uint32_t i = 0; key != 0 && i < arrival->offers[offer_no].match_count; i++) {
+		struct tn_match *match = &arrival->matches[offer_no][i];
+		if (match->route->ordered)
+			match->lane = (struct tn_id){{2, (uint8_t)match->route->target_no, key}};
+	}
+}
+
 struct event_settings {
-	int64_t bytes;
+	int64_t bytes, key;
 	uint32_t answered;
 };
 
@@ -102,6 +111,7 @@ static bool read_event(struct scenario *scenario, uint32_t from, struct arrival 
 {
 	static const struct scn_setting settings[] = {
 		{"bytes", SCN_SET_NUMBER, offsetof(struct event_settings, bytes)},
+		{"key", SCN_SET_NUMBER, offsetof(struct event_settings, key)},
 		{"answered", SCN_SET_CHOICE, offsetof(struct event_settings, answered), .choices = status_names},
 		{0}};
 	struct event_settings read = {.bytes = 20};
@@ -109,6 +119,8 @@ static bool read_event(struct scenario *scenario, uint32_t from, struct arrival 
 	arrival->source = scn_source(scenario, scenario->words[from + 1]);
 	if (arrival->source == UINT32_MAX || !scn_read_settings(scenario, from + 4, settings, &read))
 		return false;
+	if (read.key < 0 || read.key > 255)
+		return scn_fail(scenario, "a key is 1 to 255, or 0 for none");
 	if (read.bytes < 0 || read.bytes > 1 << 24)
 		return scn_fail(scenario, "an event has 0 to 16777216 bytes");
 	arrival->wanted = statuses[read.answered];
@@ -120,6 +132,7 @@ static bool read_event(struct scenario *scenario, uint32_t from, struct arrival 
 			.matches = arrival->matches[i], .origin = tn_str_from(scenario->words[i + 1])};
 		if (!scn_is(rules, "none") && !add_matches(scenario, rules, arrival, i))
 			return false;
+		add_lanes(arrival, i, (uint8_t)read.key);
 	}
 	arrival->count = from - 1;
 	return true;
@@ -403,8 +416,9 @@ bool scn_do_move(struct scenario *scenario)
 	if (row == NULL || row->row.state != TN_ROW_DEAD)
 		return scn_fail(scenario, "%s has no dead letter of %s", scenario->words[2], scenario->words[1]);
 	struct tn_move_item item = {.key = row->row.key, .target_no = target + 1, .bytes = tn_dead_letter_bytes(row->bytes)};
-	struct tn_moves moves = {.move = scn_is(scenario->words[0], "redrive") ? TN_MOVE_REDRIVE : TN_MOVE_PURGE, .items = &item,
-		.count = 1, .token = ++scenario->moves};
+	const char *verb = scenario->words[0];
+	struct tn_moves moves = {.items = &item, .count = 1, .token = ++scenario->moves,
+		.move = scn_is(verb, "redrive") ? TN_MOVE_REDRIVE : scn_is(verb, "purge") ? TN_MOVE_PURGE : TN_MOVE_RELEASE};
 	(void)!tn_engine_moves_ended(scenario->engine, &moves.as_of); /* one under way: that is for the engine to refuse */
 	return check_status(scenario, tn_engine_move(scenario->engine, &moves), wanted);
 }

@@ -165,6 +165,7 @@ static bool expect_row(struct scenario *scenario)
 	scn_put_time(&state, "due", row->tries.not_before_ms - SCN_ZERO_MS);
 	scn_put_text(&state, "code", row->last != NULL ? found->last.code : "none");
 	scn_put_text(&state, "condition", conditions[row->condition]);
+	scn_put_text(&state, "blocks", row->blocks ? "yes" : "no");
 	scn_put_number(&state, "redrives", row->redrives);
 	scn_put_text(&state, "rule", scn_rule_name(scenario, found->pair));
 	scn_put_number(&state, "lane_seq", (int64_t)row->lane_seq);
@@ -246,6 +247,9 @@ static bool expect_target(struct scenario *scenario)
 	scn_put_number(&state, "dead", (int64_t)view.dead);
 	scn_put_number(&state, "dropped", (int64_t)view.dropped);
 	scn_put_number(&state, "parks", (int64_t)view.parks);
+	scn_put_number(&state, "lanes", view.lanes);
+	scn_put_number(&state, "lanes_waiting", view.lanes_waiting);
+	scn_put_number(&state, "lanes_blocked", view.lanes_blocked);
 	scn_put_time(&state, "paused_until", view.paused_until_ms > 0 ? view.paused_until_ms - SCN_ZERO_MS : 0);
 	scn_put_text(&state, "pause_code", view.pause_code != NULL ? view.pause_code : "none");
 	static const char *const breakers[] = {"closed", "half_open", "open"};

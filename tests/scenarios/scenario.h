@@ -179,7 +179,7 @@ bool scn_shelf_step(struct scenario *scenario); /* what the store does by itself
 void scn_shelf_crash(struct scenario *scenario, bool applied);
 void scn_shelf_clear(struct scenario *scenario);
 const struct scn_row *scn_shelf_row(const struct scenario *scenario, uint32_t event, uint32_t target_no);
-uint64_t scn_shelf_parked(const struct scenario *scenario, uint32_t target_no);
+uint64_t scn_shelf_rows(const struct scenario *scenario, uint32_t target_no, enum tn_row_state state);
 
 /* acts.c, setup.c, expect.c: the verbs. words[0] is the verb itself. */
 typedef bool (*scn_verb)(struct scenario *scenario);

@@ -38,6 +38,7 @@ static const struct verb {
 	{"reload", scn_do_reload, ACT, 1, "reload [grace TIME] [answered STATUS]"},
 	{"redrive", scn_do_move, ACT, 3, "redrive EVENT TARGET [answered STATUS]"},
 	{"purge", scn_do_move, ACT, 3, "purge EVENT TARGET [answered STATUS]"},
+	{"release", scn_do_move, ACT, 3, "release EVENT TARGET [answered STATUS]"},
 	{"drain", scn_do_drain, ACT, 1, "drain [timeout TIME]"},
 	{"crash", scn_do_crash, ACT, 1, "crash [applied]"},
 	{"restart", scn_do_restart, SETUP, 1, "restart"},

@@ -115,6 +115,8 @@ bool scn_do_target(struct scenario *scenario)
 		{"retry_after_max", SCN_SET_TIME, offsetof(struct tn_target_limits, retry_after_max_ms)},
 		{"dead_letter", SCN_SET_TARGET, offsetof(struct tn_target_limits, dead_letter_no)},
 		{"settings", SCN_SET_NUMBER, offsetof(struct tn_target_limits, settings)},
+		{"ordered", SCN_SET_BOOL, offsetof(struct tn_target_limits, ordered)},
+		{"park_ordered", SCN_SET_BOOL, offsetof(struct tn_target_limits, park_ordered)},
 		{"breaker", SCN_SET_BOOL, offsetof(struct tn_target_limits, breaker.on)},
 		{"breaker_failures", SCN_SET_COUNT, offsetof(struct tn_target_limits, breaker.in_a_row)},
 		{"breaker_attempts", SCN_SET_COUNT, offsetof(struct tn_target_limits, breaker.attempts)},
@@ -172,7 +174,7 @@ static bool read_policy(struct scenario *scenario, uint32_t from, struct tn_poli
 {
 	static const char *const jitters[] = {[TN_JITTER_EQUAL] = "equal", [TN_JITTER_FULL] = "full", [TN_JITTER_NONE] = "none",
 		[TN_JITTER_PLUS_TENTH] = "plus_tenth", NULL};
-	static const char *const exhausted[] = {"dead_letter", "drop", NULL};
+	static const char *const exhausted[] = {"dead_letter", "drop", "dead_letter_and_block", NULL};
 	struct numbers {
 		struct tn_policy policy;
 		enum tn_jitter jitter;
@@ -203,6 +205,7 @@ static bool read_policy(struct scenario *scenario, uint32_t from, struct tn_poli
 		return false;
 	numbers.policy.jitter = numbers.jitter;
 	numbers.policy.drop_exhausted = numbers.exhausted == 1;
+	numbers.policy.block_exhausted = numbers.exhausted == 2;
 	*out_policy = numbers.policy;
 	return true;
 }
@@ -221,7 +224,8 @@ bool scn_do_rule(struct scenario *scenario)
 		scenario->routes[i].current = scenario->routes[i].current && scenario->routes[i].pair != pair;
 	struct scn_route *route = &scenario->routes[scenario->route_count++];
 	*route = (struct scn_route){.pair = pair, .current = true, .route = {.rule = tn_str_from(scenario->pairs[pair].rule),
-		.target = scenario->targets[target].limits.name, .target_no = target + 1, .policy = &route->policy}};
+		.target = scenario->targets[target].limits.name, .target_no = target + 1, .policy = &route->policy,
+		.ordered = scenario->targets[target].limits.ordered}};
 	return read_policy(scenario, scn_same_key("retry", 4, scenario) ? 5 : 4, &route->policy);
 }
 

@@ -94,6 +94,7 @@ static void redrive(struct scn_row *row, int64_t now_ms)
 	if (row == NULL || row->row.state != TN_ROW_DEAD)
 		return;
 	row->row.state = TN_ROW_PARKED;
+	row->row.blocks = false;
 	row->row.redrives++;
 	row->row.tries = (struct tn_tries){.accepted_ms = now_ms, .not_before_ms = now_ms};
 }
@@ -267,10 +268,10 @@ const struct scn_row *scn_shelf_row(const struct scenario *scenario, uint32_t ev
 	return found;
 }
 
-uint64_t scn_shelf_parked(const struct scenario *scenario, uint32_t target_no)
+uint64_t scn_shelf_rows(const struct scenario *scenario, uint32_t target_no, enum tn_row_state state)
 {
 	uint64_t count = 0;
 	for (uint32_t i = 0; i < scenario->shelf.count; i++)
-		count += scenario->shelf.rows[i].row.state == TN_ROW_PARKED && scenario->shelf.rows[i].row.target_no == target_no;
+		count += scenario->shelf.rows[i].row.state == state && scenario->shelf.rows[i].row.target_no == target_no;
 	return count;
 }

@@ -349,7 +349,8 @@ static bool give_table(struct scenario *scenario)
 	for (uint32_t i = 0; i < scenario->target_count; i++) {
 		limits[i] = scenario->targets[i].limits;
 		limits[i].removed = scenario->targets[i].removed;
-		limits[i].found_parked = scn_shelf_parked(scenario, i + 1);
+		limits[i].found_parked = scn_shelf_rows(scenario, i + 1, TN_ROW_PARKED);
+		limits[i].found_dead_rows = scn_shelf_rows(scenario, i + 1, TN_ROW_DEAD);
 	}
 	struct tn_target_table table = {.targets = limits, .count = scenario->target_count,
 		.removal_grace_ms = scenario->removal_grace_ms};

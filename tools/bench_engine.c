@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "arguments.h"
 #include "bench.h"
 #include "turnout/engine.h"
 #include "turnout/random.h"
@@ -25,6 +26,7 @@ struct world {
 	struct tn_match matches[MAX_TARGETS];
 	struct tn_random random;
 	uint32_t targets;
+	uint64_t keys;                     /* ordering by so many; 0: none */
 	uint64_t tokens[ANSWERS_MAX];
 	uint32_t token_count;
 	uint64_t batch;
@@ -49,7 +51,7 @@ static double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static bool set_up(struct world *world, uint32_t targets)
+static bool set_up(struct world *world, uint32_t targets, uint64_t keys)
 {
 	static const char *const names[MAX_TARGETS] = {"one", "two", "three", "four"};
 	struct tn_target_limits limits[MAX_TARGETS];
@@ -59,6 +61,7 @@ static bool set_up(struct world *world, uint32_t targets)
 	struct tn_event_parts parts = {.attributes = attributes, .attribute_count = 3};
 	memset(world, 0, sizeof(*world));
 	world->targets = targets;
+	world->keys = keys;
 	world->random.state = 1;
 	world->event = tn_event_new(&parts);
 	world->policy = (struct tn_policy){.system = {.base_ms = 2, .cap_ms = 8, .mult = 2, .max_retries = 100}, .max_age_ms = 3600000};
@@ -68,6 +71,7 @@ static bool set_up(struct world *world, uint32_t targets)
 			.timeout_ms = 60000, .park_rows = 100000};
 		world->routes[i] = (struct tn_route){.rule = TN_STR("rule"), .target = tn_str_from(names[i]), .target_no = i + 1,
 			.policy = &world->policy};
+		world->routes[i].ordered = limits[i].ordered = keys > 0;
 		world->matches[i].route = &world->routes[i];
 	}
 	struct tn_target_table table = {.targets = limits, .count = targets};
@@ -93,6 +97,9 @@ static void offer(struct world *world)
 	for (uint32_t i = 0; i < world->targets; i++) {
 		uint64_t words[2] = {tn_random_next(&world->random), world->offered};
 		memcpy(world->matches[i].id.bytes, words, sizeof(words));
+		uint64_t lane[2] = {i + 1, world->keys > 0 ? words[0] % world->keys * 0x9e3779b97f4a7c15u : 0};
+		if (world->keys > 0)
+			memcpy(world->matches[i].lane.bytes, lane, sizeof(lane));
 	}
 	struct tn_offer one = {.event = world->event, .matches = world->matches, .match_count = world->targets};
 	struct tn_arrival arrival = {.position = {.source = 1, .low = ++world->offered}, .offers = &one, .count = 1};
@@ -144,10 +151,10 @@ static void report(const struct world *world, double took_s, uint64_t deliveries
 		took_s * 1e9 / (double)deliveries, bytes, tn_engine_books(world->engine)->retried);
 }
 
-static int measure(uint32_t targets, uint64_t deliveries)
+static int measure(uint32_t targets, uint64_t keys, uint64_t deliveries)
 {
 	static struct world world;
-	if (!set_up(&world, targets))
+	if (!set_up(&world, targets, keys))
 		return 2;
 	size_t empty_bytes = world.allocated_bytes;
 	while (in_hand(&world) < IN_HAND - targets)
@@ -170,6 +177,10 @@ static int measure(uint32_t targets, uint64_t deliveries)
 
 int tn_bench_engine_main(int argc, char **argv)
 {
+	uint64_t keys = 0;
+	const struct tn_argument table[] = {{"--ordering", 0, TN_ARGUMENT_COUNT, &keys}, {0}};
+	if (!tn_arguments_parse(table, &argc, argv))
+		return 2;
 	uint64_t deliveries = argc > 1 ? strtoull(argv[1], NULL, 10) : 3000000;
 	if (deliveries == 0) {
 		fputs("turnout bench engine: say how many deliveries, as 3000000\n", stderr);
@@ -178,7 +189,7 @@ int tn_bench_engine_main(int argc, char **argv)
 	puts("targets  deliveries/s  ns/each    bytes/each     retried");
 	int worst = 0;
 	for (uint32_t targets = 1; targets <= MAX_TARGETS; targets *= MAX_TARGETS) {
-		int code = measure(targets, deliveries);
+		int code = measure(targets, keys, deliveries);
 		worst = code > worst ? code : worst;
 	}
 	return worst;

@@ -28,12 +28,12 @@
 struct bench {
 	struct tn_bench_sink sink;
 	const char *dir;
-	uint64_t seconds, size;
+	uint64_t seconds, size, keys; /* keys: of events for an ordered target; 0: it is not */
 	bool json;
 	uint64_t next_sequence;
 	uint8_t *accepted; /* by sequence */
 	struct tn_buf template; /* the request, with NUMBER_WIDTH digits to fill in twice */
-	size_t sequence_at, due_at;
+	size_t sequence_at, due_at, key_at;
 	uint32_t cases;
 	double haproxy_cpu_per_event[2]; /* by row of connection counts; 0: not measured */
 	bool findings;
@@ -80,6 +80,7 @@ static void make_template(struct bench *bench, uint16_t port)
 	bench->due_at = add_number_header(out, "ce-due");
 	bench->sequence_at = add_number_header(out, "ce-sequence");
 	add_number_header(out, "ce-id");
+	bench->key_at = bench->keys > 0 ? add_number_header(out, "ce-partitionkey") : 0;
 	tn_buf_addf(out, "content-length: %zu\r\n\r\n", data.len);
 	tn_buf_add_str(out, tn_buf_str(&data));
 	tn_buf_fini(&data);
@@ -103,6 +104,8 @@ static enum tn_load_next on_render(void *arg, uint32_t slot, int64_t due_us, str
 	tn_buf_add_str(out, tn_buf_str(&bench->template));
 	fill_number(out->bytes + bench->due_at, (uint64_t)due_us);
 	fill_number(out->bytes + bench->sequence_at, phase->slot_sequence[slot]);
+	if (bench->key_at > 0)
+		fill_number(out->bytes + bench->key_at, phase->slot_sequence[slot] % bench->keys);
 	/* The id is the number once more: its header follows that of the sequence. */
 	fill_number(out->bytes + bench->sequence_at + NUMBER_WIDTH + strlen("\r\nce-id: "), phase->slot_sequence[slot]);
 	return TN_LOAD_READY;
@@ -303,7 +306,7 @@ static enum tn_status run_case(
 	snprintf(dir, sizeof(dir), "%s/%s-%" PRIu32 "-%" PRIu32, bench->dir, tn_bench_kind_name(kind), connections,
 	        rules);
 	mkdir(dir, 0700);
-	status = tn_bench_subject_start(kind, rules, dir, bench->sink.port, &subject, error);
+	status = tn_bench_subject_start(kind, rules, bench->keys > 0, dir, bench->sink.port, &subject, error);
 	if (status == TN_OK) {
 		status = measure(bench, &subject, connections, result, error);
 		if (!tn_bench_subject_stop(&subject) && status == TN_OK) {
@@ -365,6 +368,7 @@ static bool parse_arguments(struct bench *bench, uint64_t *connections, uint64_t
 	        {"--size", 0, TN_ARGUMENT_COUNT, &bench->size},
 	        {"--connections", 'c', TN_ARGUMENT_COUNT, connections},
 	        {"--rules", 0, TN_ARGUMENT_COUNT, rules},
+	        {"--ordering", 0, TN_ARGUMENT_COUNT, &bench->keys},
 	        {"--dir", 0, TN_ARGUMENT_TEXT, &bench->dir},
 	        {"--json", 0, TN_ARGUMENT_FLAG, &bench->json},
 	        {0},

@@ -46,6 +46,7 @@ static void fill_delivery(struct tn_engine *engine, struct tn_delivery *delivery
 	if (match->route->poison) /* its row says why, should it have to be buried by another run */
 		delivery->last = tn_failure_of_poison(engine, parcel->poison);
 	delivery->needs_event = delivery->pinned = true;
+	parcel->arrival->ordered = parcel->arrival->ordered || match->route->ordered;
 }
 
 static void fill_parcel(struct tn_engine *engine, struct tn_arrival_in_hand *arrival, struct tn_parcel *parcel,
@@ -181,7 +182,7 @@ static struct tn_arrival_in_hand *admit(struct tn_engine *engine, const struct t
 	if (in_hand == NULL)
 		return NULL;
 	bool whole = !needs_own_ops(arrival, size) || (in_hand->ops != NULL && in_hand->rows != NULL);
-	if (!whole || !enter_lanes(engine, in_hand, arrival)) {
+	if (!whole || (in_hand->ordered && !enter_lanes(engine, in_hand, arrival))) {
 		TN_EACH_DELIVERY(in_hand, delivery)
 			tn_lane_leave(engine, delivery, TN_STATE_NEW);
 		drop_block(engine, in_hand);

@@ -108,7 +108,8 @@ static void put_in(struct tn_engine *engine, struct tn_slot *slot, struct tn_del
 	}
 	*load = (struct tn_load){.delivery = delivery, .parcel = delivery->parcel, .last = tn_failure_ref(delivery->last)};
 	load->lane = delivery->state == TN_STATE_INFLIGHT ? delivery->lane : NULL;
-	tn_lane_attempt(engine, load->lane, 1);
+	if (load->lane != NULL)
+		tn_lane_attempt(engine, load->lane, 1);
 	tn_parcel_pin(delivery->parcel);
 	delivery->slot = slot;
 }
@@ -215,7 +216,8 @@ enum tn_status tn_attempt_start(struct tn_engine *engine, struct tn_target *targ
 static void give_place_back(struct tn_engine *engine, struct tn_slot *slot)
 {
 	for (uint32_t i = 0; i < slot->count; i++) {
-		tn_lane_attempt(engine, slot->loads[i].lane, -1);
+		if (slot->loads[i].lane != NULL)
+			tn_lane_attempt(engine, slot->loads[i].lane, -1);
 		slot->loads[i].lane = NULL;
 	}
 	tn_link_leave(&slot->link);

@@ -186,6 +186,7 @@ struct tn_arrival_in_hand {
 	bool conflict;                     /* a key of it belongs to another payload, and its sender is to hear of it */
 	bool goes_back;                    /* drain: untouched, and so is all behind it */
 	bool ripe;                         /* on a cumulative stream: to be acked as soon as all before it are */
+	bool ordered;                      /* some of its routes are */
 	bool abandoned;                    /* SETTLED, and its stream ended before its answer: what waits goes back to the source */
 	bool transactional;                /* it came by a transactional stream */
 	bool in_txn;                       /* of its stream's: among the first up to stream->txn_last */
@@ -595,11 +596,16 @@ struct tn_lane *tn_lane_get(struct tn_engine *engine, struct tn_target *target, 
 /* Takes the next place in delivery->lane, and keeps it however long the delivery is not ready to start: until it ends. */
 void tn_lane_enter(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_lane_enter_row(struct tn_engine *engine, struct tn_lane *lane, struct tn_delivery *delivery, const struct tn_row *row);
-void tn_lane_leave(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state); /* it ended so; NEW: a copy */
+void tn_lane_leave_it(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state);
+static inline void tn_lane_leave(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state)
+{
+	if (delivery->lane != NULL) /* it ended so; NEW: a copy */
+		tn_lane_leave_it(engine, delivery, state);
+}
 bool tn_lane_admits(const struct tn_engine *engine, const struct tn_delivery *delivery);                       /* may it stand in its target's line now? */
 bool tn_lane_lets_in(const struct tn_delivery *delivery); /* HELD: may its transaction take it, as far as its lane goes? */
 void tn_lane_wait(struct tn_engine *engine, struct tn_delivery *delivery);     /* PENDING, ready, and not admitted: called in its turn */
-void tn_lane_attempt(struct tn_engine *engine, struct tn_lane *lane, int change); /* one began (+1), or is no more (-1). NULL is fine */
+void tn_lane_attempt(struct tn_engine *engine, struct tn_lane *lane, int change); /* one began (+1), or is no more (-1) */
 bool tn_lane_keeps(const struct tn_engine *engine, const struct tn_delivery *delivery); /* not to be parked now */
 bool tn_lane_follows(const struct tn_engine *engine, const struct tn_delivery *delivery); /* but perhaps when those before it are */
 void tn_lane_stay(const struct tn_arrival_in_hand *arrival); /* draining: it does not go back, nor what is before it in its lanes */

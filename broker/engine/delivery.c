@@ -195,7 +195,7 @@ void tn_delivery_make_pending(struct tn_engine *engine, struct tn_delivery *deli
 		tn_drain_waiting(engine, delivery);
 	} else if (delivery->txn_place != TN_TXN_INSIDE && tn_txn_is_member(engine, delivery, delivery->target)) {
 		tn_txn_hold(engine, delivery);
-	} else if (!tn_lane_admits(engine, delivery)) {
+	} else if (delivery->lane != NULL && !tn_lane_admits(engine, delivery)) {
 		tn_lane_wait(engine, delivery);
 	} else if (!tn_breaker_keeps(engine, delivery)) {
 		tn_delivery_wait(engine, delivery, delivery->target, false);
@@ -318,7 +318,7 @@ void tn_delivery_end(struct tn_engine *engine, struct tn_delivery *delivery, enu
 static bool may_stay_in_memory(const struct tn_engine *engine, const struct tn_delivery *delivery, int64_t next_ms)
 {
 	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
-	if (tn_lane_keeps(engine, delivery))
+	if (delivery->lane != NULL && tn_lane_keeps(engine, delivery))
 		return true;
 	if (next_ms - engine->now_ms > engine->config.park_after_ms || delivery->target->breaker.state != TN_BREAKER_CLOSED)
 		return false;
@@ -394,7 +394,7 @@ static void held(struct tn_engine *engine, struct tn_delivery *delivery)
 		tn_delivery_end(engine, delivery, TN_STATE_RELEASED);
 	else if (engine->draining)
 		tn_drain_waiting(engine, delivery);
-	else if (!tn_lane_admits(engine, delivery))
+	else if (delivery->lane != NULL && !tn_lane_admits(engine, delivery))
 		tn_lane_wait(engine, delivery);
 	else if (!tn_breaker_keeps(engine, delivery))
 		tn_delivery_wait(engine, delivery, delivery->target, true);

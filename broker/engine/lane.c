@@ -153,8 +153,6 @@ bool tn_lane_lets_in(const struct tn_delivery *delivery)
 bool tn_lane_admits(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
 	const struct tn_lane *lane = delivery->lane;
-	if (lane == NULL)
-		return true;
 	if (delivery->parcel->arrival != NULL && engine->reader.stage < TN_SCAN_FOR_DUE)
 		return false; /* the journal may hold some of its lane that memory has no room for yet */
 	return lane->under_way == 0 && !lane->blocked && (is_first(delivery) || (TN_PLANT(20) && skips_failed(delivery)));
@@ -366,11 +364,9 @@ void tn_lane_unparked(struct tn_engine *engine, struct tn_delivery *delivery, bo
 
 /* --- Leaving --- */
 
-void tn_lane_leave(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state)
+void tn_lane_leave_it(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state)
 {
 	struct tn_lane *lane = delivery->lane;
-	if (lane == NULL)
-		return;
 	if (state == TN_STATE_PARKED) {
 		add_row(engine, lane, delivery->lane_seq, delivery->tries.not_before_ms);
 		lane->behind = true;
@@ -392,8 +388,6 @@ void tn_lane_leave(struct tn_engine *engine, struct tn_delivery *delivery, enum 
 
 void tn_lane_attempt(struct tn_engine *engine, struct tn_lane *lane, int change)
 {
-	if (lane == NULL)
-		return;
 	lane->under_way += (uint32_t)change;
 	tn_lane_touch(engine, lane);
 }

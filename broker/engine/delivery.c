@@ -318,7 +318,7 @@ void tn_delivery_end(struct tn_engine *engine, struct tn_delivery *delivery, enu
 static bool may_stay_in_memory(const struct tn_engine *engine, const struct tn_delivery *delivery, int64_t next_ms)
 {
 	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
-	if (delivery->lane != NULL && tn_lane_keeps(engine, delivery))
+	if (tn_lane_keeps(engine, delivery))
 		return true;
 	if (next_ms - engine->now_ms > engine->config.park_after_ms || delivery->target->breaker.state != TN_BREAKER_CLOSED)
 		return false;

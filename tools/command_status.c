@@ -65,8 +65,8 @@ static void print_text(const json_t *status, const char *file)
 	const json_t *rules = json_object_get(status, "rules"), *store = json_object_get(status, "store");
 	char used[24], most[24];
 	printf("bus      %s, %s since %s\n", string(status, "bus"), string(status, "phase"), string(status, "started"));
-	printf("rules    %" JSON_INTEGER_FORMAT " rules, revision %" JSON_INTEGER_FORMAT "%s\n", number(rules, "count"),
-		number(rules, "revision"),
+	printf("rules    %" JSON_INTEGER_FORMAT " rule%s, revision %" JSON_INTEGER_FORMAT "%s\n", number(rules, "count"),
+		number(rules, "count") == 1 ? "" : "s", number(rules, "revision"),
 		json_is_true(json_object_get(rules, "failing")) ? "  (what is on disk now was refused; see the log)" : "");
 	if (number(status, "clock_ahead_ms") > 0)
 		printf("clock    the wall clock is %" JSON_INTEGER_FORMAT " days ahead of the bus's: see `turnout help clock`\n",
@@ -103,7 +103,7 @@ static int ask_bus(const char *socket, const char *file, bool json)
 }
 
 /* No bus is running: the store itself is asked, under its lock. */
-static int ask_store(const struct tn_config *config, bool json)
+static int ask_store(const struct tn_config *config, const char *file, bool json)
 {
 	struct tn_error error = {0};
 	struct tn_store *store;
@@ -125,10 +125,13 @@ static int ask_store(const struct tn_config *config, bool json)
 	else
 		printf("bus      %.*s, not running\nstore    open %llu, tried %llu, parked %llu, dead %llu\n", TN_STR_ARG(config->bus),
 			open, tried, parked, dead);
-	if (!json && open + tried + parked > 0)
-		printf("         ! %llu deliveries wait for the bus to start\n", open + tried + parked);
+	unsigned long long waiting = open + tried + parked;
+	bool other_file = strcmp(file, "turnout.yaml") != 0;
+	if (!json && waiting > 0)
+		printf("         ! %llu deliver%s for the bus to start\n", waiting, waiting == 1 ? "y waits" : "ies wait");
 	if (!json && dead > 0)
-		printf("         ! %llu dead letters: turnout dlq count\n", dead);
+		printf("         ! %llu dead letter%s: turnout dlq count%s%s\n", dead, dead == 1 ? "" : "s", other_file ? " -c " : "",
+			other_file ? file : "");
 	return TN_EXIT_GOOD;
 }
 
@@ -148,7 +151,7 @@ static int run(int argc, char **argv)
 		return TN_EXIT_UNUSABLE;
 	if (tn_config_read(file, &config, &error) != TN_OK)
 		return complain(&error);
-	int status = tn_admin_client_find(config, socket, sizeof socket) == TN_OK ? ask_bus(socket, file, json) : ask_store(config, json);
+	int status = tn_admin_client_find(config, socket, sizeof socket) == TN_OK ? ask_bus(socket, file, json) : ask_store(config, file, json);
 	tn_config_free(config);
 	return status;
 }

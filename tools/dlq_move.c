@@ -94,7 +94,9 @@ static void print_task(const struct dlq *dlq, const json_t *task)
 	print_terms(json_object_get(task, "request"));
 	printf(", started %s: %s%s%s\n", dlq_string(task, "started_at"), dlq_string(task, "state"), dlq_string(task, "why")[0] ? ", " : "",
 		dlq_string(task, "why"));
-	printf("  looked at %" PRIu64 " of %" PRIu64 ", selected %" PRIu64 ", %s %" PRIu64, dlq_count(task, "looked_at"), dlq_count(task, "total"),
+	uint64_t looked = dlq_count(task, "looked_at"), total = dlq_count(task, "total");
+	printf("  looked at %" PRIu64 " of %" PRIu64 ", selected %" PRIu64 ", %s %" PRIu64, looked,
+		looked > total ? looked : total, /* what died meanwhile is looked at, too */
 		dlq_count(task, "selected"), is_purge(task) ? "purged" : "moved", done);
 	if (!is_purge(task))
 		printf("; first attempts: %" PRIu64 " delivered, %" PRIu64 " failed, %" PRIu64 " to come", dlq_count(task, "first_delivered"),

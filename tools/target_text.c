@@ -154,7 +154,8 @@ void tn_target_text_print(const json_t *target, const char *file, int64_t now_ms
 		string(target, "name"), number(target, "in_flight"), number(target, "max_in_flight"), number(target, "pending"),
 		number(target, "backoff"), number(target, "parked"), number(target, "delivered"), number(target, "dead"));
 	if (json_is_true(json_object_get(target, "removed")))
-		puts("         ! removed from the configuration; what waits for it waits for its return");
+		puts("         ! removed from the configuration: what waits for it becomes dead letters, unless it returns within "
+		     "limits.removal_grace");
 	print_breaker(target, file, now_ms);
 	print_pause(target, now_ms);
 	print_lanes(target, file);

@@ -24,7 +24,8 @@
  * The bodies of these are what letter_query.h says; the first three answer a page and, with "next", where to go on ("after"):
  *   POST /dlq/list            {"dead_letters": [...], "next": ID or null}, oldest first
  *   POST /dlq/export          lines of CloudEvents (dlq.h); the last line is {"next": ID or null}
- *   POST /dlq/count           what an action would move: {"sample": [up to 5], "selected", "would_move", "no_target", "too_often", "next"}
+ *   POST /dlq/count           what an action would move: {"sample": [up to 5], "selected", "would_move", "no_target", "too_often", "next",
+ *                             "breakers_open": [names of targets]}
  *   POST /dlq/tasks           starts a redrive or purge; needs "ids" or "all": true. Answers the task; 409: one runs on that queue
  *   GET  /dlq/tasks           {"tasks": [...]}: state, what was looked at, moved, left and why, and what first attempts brought
  *   POST /dlq/tasks/resume, /dlq/tasks/cancel   {"queue": Q} or {}: the only task that is not done

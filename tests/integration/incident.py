@@ -96,6 +96,11 @@ def test_status_says_what_to_do_about_a_dead_target_with_commands_that_work(plac
         code, said, errors = place.run(*command.split())
         equal(code, 0, f"{command}: {said}{errors}")
     wait_until(lambda: "! breaker" not in ask(place, bus, "status")[1], what="it to be closed by hand")
+    equal(bus.stop(), 0)
+    code, out = ask(place, bus, "status")
+    check(code == 0 and "! 10 dead letters" in out, out)
+    code, said, errors = place.run(*re.search(r"turnout (dlq .*)", out)[1].split())
+    check(code == 0 and "10 dead letters" in said, said, errors)
 
 
 def test_a_redrive_behind_an_open_breaker_says_that_nothing_is_sent_yet(place):

@@ -95,7 +95,10 @@ void tn_arrival_start(struct tn_engine *engine, struct tn_arrival_in_hand *arriv
 	TN_EACH_DELIVERY(arrival, delivery) {
 		if (delivery->state != TN_STATE_PENDING)
 			continue;
-		if (delivery->dirty || delivery->tries.not_before_ms > engine->now_ms)
+		const struct tn_policy *policy = delivery->route->policy;
+		if (policy != NULL && tn_schedule_exhausted(policy, &delivery->tries)) /* it was dying when its stream ended */
+			tn_bury_exhausted(engine, delivery, TN_CONDITION_MAX_RETRIES);
+		else if (delivery->dirty || delivery->tries.not_before_ms > engine->now_ms)
 			tn_delivery_back_off(engine, delivery, tn_time_max(delivery->tries.not_before_ms, engine->now_ms + 1));
 		else
 			tn_delivery_make_pending(engine, delivery);

@@ -525,6 +525,7 @@ struct tn_schedule {
 /* After the failure just counted in tries. function_error: which counter grew. retry_after_ms: capped, or 0. */
 struct tn_schedule tn_schedule_next(const struct tn_policy *policy, const struct tn_tries *tries, bool function_error, int64_t now_ms,
 	int64_t retry_after_ms, struct tn_random *random);
+bool tn_schedule_exhausted(const struct tn_policy *policy, const struct tn_tries *tries); /* by what is counted already */
 bool tn_schedule_too_old(const struct tn_policy *policy, const struct tn_tries *tries, int64_t when_ms);
 
 /* books.c */

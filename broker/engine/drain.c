@@ -191,7 +191,8 @@ static void give_up(struct tn_engine *engine)
 		for (struct tn_link *at = tn_list_first(&stream->arrivals), *next; at != NULL; at = next) {
 			next = tn_list_next(&stream->arrivals, at);
 			struct tn_arrival_in_hand *arrival = TN_OWNER(at, struct tn_arrival_in_hand, of_stream);
-			if (arrival->state == TN_ARRIVAL_OPEN)
+			bool uncommitted = arrival->transactional && arrival->ripe;
+			if (arrival->state == TN_ARRIVAL_OPEN || uncommitted)
 				give_back(engine, arrival);
 			else if (arrival->state == TN_ARRIVAL_JOURNALING)
 				tn_arrival_give_up(engine, arrival);

@@ -113,18 +113,28 @@ static bool has_parked_before(const struct tn_lane *lane, uint64_t lane_seq)
 	return lane->parked > 0 && lane->low < lane_seq && !TN_PLANT(40);
 }
 
-static bool is_staged_with(const struct tn_delivery *other, const struct tn_delivery *delivery)
+/* What is staged becomes real in the same transaction; and a dead letter that waits for a transaction to take its event must not keep
+ * that event from it. */
+static bool lets_pass(const struct tn_delivery *delivery, const struct tn_delivery *next)
 {
-	return other->state == TN_STATE_STAGED && tn_txn_shared(other, delivery);
+	if (delivery->state == TN_STATE_STAGED)
+		return tn_txn_shared(delivery, next);
+	return delivery->state == TN_STATE_BURYING && delivery->txn_place == TN_TXN_HELD && delivery->parcel->arrival == next->parcel->arrival;
 }
 
-/* Of the others in hand, or in the store, none comes first: but what is staged in the same transaction, and so becomes real before it. */
+/* The first, but for those that let it pass. */
+static struct tn_delivery *first_in_turn(const struct tn_lane *lane)
+{
+	struct tn_delivery *first = first_member(lane), *next;
+	while (first != NULL && (next = next_member(first)) != NULL && lets_pass(first, next))
+		first = next;
+	return first;
+}
+
+/* Of the others in hand, or in the store, none comes first. */
 static bool is_first(const struct tn_delivery *delivery)
 {
-	const struct tn_delivery *first = first_member(delivery->lane);
-	while (first != delivery && is_staged_with(first, delivery))
-		first = next_member(first);
-	return first == delivery && !has_parked_before(delivery->lane, delivery->lane_seq);
+	return first_in_turn(delivery->lane) == delivery && !has_parked_before(delivery->lane, delivery->lane_seq);
 }
 
 static bool skips_failed(const struct tn_delivery *delivery) /* planted bug 20 */
@@ -147,7 +157,8 @@ bool tn_lane_lets_in(const struct tn_delivery *delivery)
 	if (before == &lane->members.head)
 		return true;
 	const struct tn_delivery *other = TN_OWNER(before, const struct tn_delivery, in_lane);
-	return other->txn_place == TN_TXN_INSIDE && tn_txn_shared(other, delivery);
+	bool along = other->txn_place == TN_TXN_HELD && other->parcel->arrival == delivery->parcel->arrival;
+	return along || (other->txn_place == TN_TXN_INSIDE && tn_txn_shared(other, delivery));
 }
 
 bool tn_lane_admits(const struct tn_engine *engine, const struct tn_delivery *delivery)
@@ -578,11 +589,12 @@ static void bury_members(struct tn_engine *engine, struct tn_lane *lane)
 
 static void call_next(struct tn_engine *engine, struct tn_lane *lane)
 {
-	struct tn_delivery *first = first_member(lane);
+	struct tn_delivery *first = first_in_turn(lane);
 	while (TN_PLANT(20) && first != NULL && first->state == TN_STATE_BACKOFF)
 		first = next_member(first);
-	while (first != NULL && first->state == TN_STATE_STAGED)
-		first = next_member(first);
+	bool between = first != NULL && has_parked_before(lane, first->lane_seq) && !has_parked_before(lane, first_member(lane)->lane_seq);
+	if (between) /* what is staged comes first: its commit is waited for */
+		return;
 	if (first == NULL || has_parked_before(lane, first->lane_seq)) {
 		if (lane->parked > 0 && may_load(engine, lane))
 			ask_for_rows(engine, lane);

@@ -51,6 +51,13 @@ bool tn_schedule_too_old(const struct tn_policy *policy, const struct tn_tries *
 	return when_ms > tn_time_add(from_ms, policy->max_age_ms);
 }
 
+bool tn_schedule_exhausted(const struct tn_policy *policy, const struct tn_tries *tries)
+{
+	if (policy->split)
+		return tries->system > policy->system.max_retries || tries->function > policy->function.max_retries;
+	return tries->system + tries->function > policy->system.max_retries;
+}
+
 struct tn_schedule tn_schedule_next(const struct tn_policy *policy, const struct tn_tries *tries, bool function_error, int64_t now_ms,
 	int64_t retry_after_ms, struct tn_random *random)
 {

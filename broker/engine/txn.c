@@ -157,6 +157,8 @@ void tn_txn_wake(struct tn_engine *engine)
 void tn_txn_hold(struct tn_engine *engine, struct tn_delivery *delivery)
 {
 	delivery->txn_place = TN_TXN_HELD;
+	if (delivery->lane != NULL && delivery->state == TN_STATE_BURYING) /* which lets others of its event pass */
+		tn_lane_touch(engine, delivery->lane);
 	tn_txn_touch(engine, delivery->parcel->arrival->stream);
 }
 

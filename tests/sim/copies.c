@@ -21,6 +21,8 @@ void sim_draw_dedup(struct world *world, struct sim_source *source)
 uint32_t sim_draw_copy(struct world *world, uint32_t source)
 {
 	uint32_t percent = (world->sources[source].dedups ? 6u : 0) + (sim_has(world, FAULT_COPIES) ? 12u : 0);
+	if (world->sources[source].transactional) /* each of its events is to be seen once */
+		return EVENTS_MAX;
 	if (world->healing || world->event_count == 0 || percent == 0 || !sim_chance(world, percent))
 		return EVENTS_MAX;
 	uint32_t from = world->event_count < 12 ? 0 : world->event_count - 12; /* copies follow soon, mostly */

@@ -77,7 +77,7 @@ static uint64_t mix_outcome(uint64_t hash, const struct tn_outcome *outcome)
 
 uint64_t sim_hash_attempt(const struct tn_attempt *attempt)
 {
-	uint64_t hash = sim_mix(sim_mix(attempt->token, attempt->target_no), attempt->purpose);
+	uint64_t hash = sim_mix(sim_mix(attempt->token ^ attempt->txn << 40, attempt->target_no), attempt->purpose);
 	for (uint32_t i = 0; i < attempt->count; i++) {
 		const struct tn_item *item = &attempt->items[i];
 		hash = mix_text(mix_text(hash, item->route->rule), item->route->target);
@@ -277,6 +277,8 @@ void sim_check_result(struct world *world, const struct sim_attempt *attempt, co
 	quieten(world, attempt, outcome);
 	if (attempt->item == 0)
 		sim_limits_answered(world, attempt, attempt->of_all != NULL ? attempt->of_all : outcome);
+	if (sim_txn_checked(world, attempt, outcome))
+		return;
 	entry->told += to_target && outcome->verdict != TN_DELIVERED && outcome->verdict != TN_HOLD;
 	if (outcome->verdict == TN_HOLD && to_target) {
 		entry->attempts--;
@@ -474,7 +476,7 @@ static bool comes_once(const struct world *world, const struct sim_event *event)
 void sim_check_end(struct world *world)
 {
 	const struct tn_books *books = tn_engine_books(world->engine);
-	if (books->pending + books->backoff + books->inflight + books->parking + books->burying + books->parked > 0)
+	if (books->pending + books->backoff + books->inflight + books->staged + books->parking + books->burying + books->parked > 0)
 		sim_fail(world, "the books have deliveries in hand or parked at the end");
 	check_rows_at_end(world);
 	for (uint32_t i = 0; i < world->event_count; i++) {

@@ -9,8 +9,8 @@ static void drained(struct world *world, const struct tn_command *command)
 	world->drained = true;
 	if (!world->draining)
 		sim_fail(world, "DRAINED, and nobody asked");
-	if (!command->timed_out && (sim_active_attempts(world, 0) > 0 || world->disk.batch != NULL))
-		sim_fail(world, "DRAINED in time, with attempts or a batch under way");
+	if (!command->timed_out && (sim_active_attempts(world, 0) > 0 || world->disk.batch != NULL || !sim_txn_idle(world)))
+		sim_fail(world, "DRAINED in time, with attempts, a batch or the end of a transaction under way");
 	for (uint32_t i = 0; i < world->source_count; i++) {
 		if (world->sources[i].unanswered > 0 || world->sources[i].open)
 			sim_fail(world, "DRAINED before every stream was done");
@@ -57,6 +57,7 @@ static void carry_out(struct world *world, const struct tn_command *command)
 		break;
 	case TN_TXN_COMMIT:
 	case TN_TXN_ABORT:
+		sim_txn_commanded(world, command);
 		break;
 	case TN_CLAIM:
 		sim_claimed(world, command);

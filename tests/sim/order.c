@@ -6,7 +6,7 @@
  *   - a first attempt that may bring a first success starts only when nothing accepted before it is still owed: neither in a row of the
  *     store, nor in an arrival that is not answered, nor, of a log, at an earlier offset;
  *   - nothing starts while a dead letter blocks the lane;
- *   - nothing of a stream that may move is parked.
+ *   - nothing of a stream that may move is parked; nor, lane or not, what is for a member of its transaction.
  *
  * What was delivered once, died, or was dropped is owed no longer: when it comes again, it comes out of turn.
  */
@@ -27,7 +27,7 @@ struct tn_id sim_lane(const struct world *world, uint32_t event, uint32_t match)
 static bool is_owed(const struct world *world, uint32_t event, uint32_t match)
 {
 	const struct sim_entry *entry = &world->events[event].entries[match];
-	return entry->effects == 0 && !entry->died && !entry->sunk && !entry->dropped && !entry->purged;
+	return entry->effects == 0 && !entry->staged && !entry->died && !entry->sunk && !entry->dropped && !entry->purged;
 }
 
 /* A match of that event in the lane that is still owed, or MATCHES_MAX. */
@@ -124,4 +124,6 @@ void sim_check_held(struct world *world, const struct sim_row *row)
 	const struct sim_source *source = &world->sources[world->instances[row->instance].source];
 	if (!tn_id_is_zero(&row->lane) && source->moves && !world->targets[row->target_no].limits.park_ordered)
 		sim_fail(world, "a delivery of a stream that may move was parked");
+	if (source->transactional && row->route != ROUTES_MAX && world->targets[row->target_no].limits.cluster != 0)
+		sim_fail(world, "a member of a transaction was parked");
 }

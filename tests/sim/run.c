@@ -93,6 +93,7 @@ void sim_crash(struct world *world)
 	sim_disk_after_crash(world);
 	sim_claims_after_crash(world);
 	sim_replies_after_crash(world);
+	sim_txns_after_crash(world);
 	stop_engine(world);
 	sim_targets_after_crash(world);
 	sim_sources_after_crash(world);
@@ -106,6 +107,8 @@ static int64_t next_time(const struct world *world)
 {
 	int64_t engine_ms = tn_engine_deadline(world->engine), attempts_ms = sim_attempts_deadline(world);
 	int64_t next_ms = engine_ms < attempts_ms ? engine_ms : attempts_ms;
+	if (sim_txn_deadline(world) < next_ms)
+		next_ms = sim_txn_deadline(world);
 	if (world->disk.batch != NULL && world->disk.batch_ready_ms < next_ms)
 		next_ms = world->disk.batch_ready_ms;
 	return next_ms;
@@ -182,6 +185,8 @@ static bool common_step(struct world *world)
 		return sim_claim_step(world);
 	if (drawn < 87)
 		return rare_step(world);
+	if (drawn < 90)
+		return sim_txn_step(world);
 	return false;
 }
 
@@ -221,7 +226,9 @@ static bool is_settled(const struct world *world)
 	const struct tn_books *books = tn_engine_books(world->engine);
 	if (world->attempts_used > 0 || world->disk.batch != NULL || world->disk.scan != NULL || !sim_sources_done(world))
 		return false;
-	if (books->pending + books->backoff + books->inflight + books->parking + books->burying + books->parked > 0)
+	if (!sim_txn_idle(world))
+		return false;
+	if (books->pending + books->backoff + books->inflight + books->staged + books->parking + books->burying + books->parked > 0)
 		return false;
 	for (uint32_t i = 0; i < world->disk.count; i++) {
 		if (world->disk.rows[i].state != TN_ROW_DEAD)
@@ -235,7 +242,7 @@ static bool heal_step(struct world *world)
 	world->inputs++;
 	if (sim_chance(world, 10) && !world->draining && sim_release_lanes(world))
 		return true;
-	if (sim_answer(world) || sim_disk_step(world) || sim_ready(world) || sim_claim_step(world) || (!world->draining && sim_offer(world)))
+	if (sim_answer(world) || sim_disk_step(world) || sim_ready(world) || sim_claim_step(world) || sim_txn_step(world) || (!world->draining && sim_offer(world)))
 		return true;
 	int64_t next_ms = next_time(world);
 	if (next_ms == INT64_MAX)

@@ -18,6 +18,7 @@ static void draw_source(struct world *world, struct sim_source *source)
 	source->moves = source->kind == SIM_LOG && sim_chance(world, 30);
 	if (source->kind == SIM_LEASE)
 		source->lease_ms = 3000 + sim_upto(world, 30000);
+	sim_draw_txn(world, (uint32_t)(source - world->sources));
 	sim_draw_dedup(world, source);
 }
 
@@ -30,7 +31,13 @@ void sim_draw_sources(struct world *world)
 
 static struct tn_position stream_of(const struct world *world, uint32_t source)
 {
-	return (struct tn_position){.source = source + 1, .stream = 1, .epoch = world->sources[source].epoch};
+	uint32_t leader = world->sources[source].leader;
+	return (struct tn_position){.source = leader + 1, .stream = 1 + source - leader, .epoch = world->sources[source].epoch};
+}
+
+uint32_t sim_source_at(struct tn_position position)
+{
+	return position.source - 1 + position.stream - 1;
 }
 
 static void open_stream(struct world *world, uint32_t number)
@@ -39,6 +46,7 @@ static void open_stream(struct world *world, uint32_t number)
 	source->epoch++;
 	struct tn_stream_terms terms = {.lease_ms = source->lease_ms, .cumulative = source->cumulative, .answers = source->answers,
 		.moves = source->moves};
+	sim_fill_txn_terms(source, &terms);
 	if (tn_engine_open_stream(world->engine, stream_of(world, number), &terms) != TN_OK) {
 		source->epoch--;
 		return;
@@ -53,13 +61,12 @@ static void open_stream(struct world *world, uint32_t number)
 void sim_open_sources(struct world *world)
 {
 	for (uint32_t i = 0; i < world->source_count; i++) {
-		if (!world->sources[i].open && !world->sources[i].ending)
+		if (!world->sources[i].open && !world->sources[i].ending && !sim_txn_blocks(world, i))
 			open_stream(world, i);
 	}
 }
 
-/* No answer will come for what was open in it. */
-static void forget_open(struct world *world, uint32_t number)
+void sim_forget_open(struct world *world, uint32_t number)
 {
 	for (uint32_t i = 1; i <= world->instance_count; i++) {
 		if (world->instances[i].source == number)
@@ -82,26 +89,26 @@ void sim_end_stream(struct world *world, bool lost)
 	source->ending = true;
 	source->credit = 0;
 	if (lost)
-		forget_open(world, number);
+		sim_forget_open(world, number);
 	(void)!tn_engine_stream(world->engine, stream_of(world, number), lost ? TN_STREAM_LOST : TN_STREAM_REVOKED, grace_ms);
 }
 
 void sim_stream_done(struct world *world, const struct tn_command *command)
 {
-	uint32_t number = command->position.source - 1;
+	uint32_t number = sim_source_at(command->position);
 	struct sim_source *source = &world->sources[number];
 	if (command->position.epoch != source->epoch)
 		sim_fail(world, "STREAM_DONE for epoch %u of source %u, which is at %u", command->position.epoch, number, source->epoch);
 	if (!source->ending && !world->draining)
 		sim_fail(world, "STREAM_DONE for source %u, which goes on", number);
-	forget_open(world, number);
+	sim_forget_open(world, number);
 	source->ending = source->open = false;
 }
 
 void sim_sources_after_crash(struct world *world)
 {
 	for (uint32_t i = 0; i < world->source_count; i++) {
-		forget_open(world, i);
+		sim_forget_open(world, i);
 		world->sources[i].open = world->sources[i].ending = false;
 		world->sources[i].credit = 0;
 	}
@@ -353,6 +360,8 @@ void sim_acked(struct world *world, const struct tn_command *command)
 	struct sim_instance *instance = answered(world, command);
 	if (instance == NULL)
 		return;
+	if (world->sources[instance->source].transactional)
+		sim_fail(world, "an ack to a source that is settled by its transactions");
 	sim_check_ack(world, (uint32_t)command->position.low, command->settlement);
 	switch (command->settlement->answer) {
 	case TN_ANSWER_UNAVAILABLE:
@@ -430,7 +439,7 @@ void sim_released(struct world *world, const struct tn_command *command)
 
 void sim_credit(struct world *world, const struct tn_command *command)
 {
-	struct sim_source *source = &world->sources[command->position.source - 1];
+	struct sim_source *source = &world->sources[sim_source_at(command->position)];
 	if (!source->open || command->position.epoch != source->epoch || world->draining) {
 		sim_fail(world, "credit for a stream that is not open, or while draining");
 		return;

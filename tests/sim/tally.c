@@ -13,8 +13,8 @@
 /* --- States: a gauge of the books, or rows on the scripted disk --- */
 
 enum state { BOOK_PENDING, BOOK_BACKOFF, BOOK_INFLIGHT, BOOK_PARKING, BOOK_BURYING, BOOK_PARKED, BOOK_OPEN_ROW, BOOK_TRIED_ROW,
-	BOOK_ENDS, DISK_DEAD, LATE_ATTEMPT, BATCH_OUT, SCAN_OUT, DRAINING, STATE_COUNT };
-static const char *const state_names[] = {"pending", "backoff", "inflight", "parking", "burying", "parked", "open", "tried", "ended",
+	BOOK_STAGED, BOOK_ENDS, DISK_DEAD, LATE_ATTEMPT, BATCH_OUT, SCAN_OUT, DRAINING, STATE_COUNT };
+static const char *const state_names[] = {"pending", "backoff", "inflight", "parking", "burying", "parked", "open", "tried", "staged", "ended",
 	"dead", "late", "batch", "scan", "drain"};
 _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == STATE_COUNT, "one name a state");
 _Static_assert((int)STATE_COUNT <= (int)SIM_STATES, "room for them");
@@ -37,7 +37,7 @@ void sim_tally_turn(struct world *world)
 	world->met_states = bit(BOOK_PENDING, books->pending > 0) | bit(BOOK_BACKOFF, books->backoff > 0) |
 		bit(BOOK_INFLIGHT, books->inflight > 0) | bit(BOOK_PARKING, books->parking > 0) | bit(BOOK_BURYING, books->burying > 0) |
 		bit(BOOK_PARKED, books->parked > 0) | bit(BOOK_OPEN_ROW, books->open_rows > 0) | bit(BOOK_TRIED_ROW, books->tried_rows > 0) |
-		bit(BOOK_ENDS, books->delivered + books->dead + books->dropped + books->released > 0) | bit(DISK_DEAD, dead) |
+		bit(BOOK_STAGED, books->staged > 0) | bit(BOOK_ENDS, books->delivered + books->dead + books->dropped + books->released > 0) | bit(DISK_DEAD, dead) |
 		bit(LATE_ATTEMPT, late) | bit(BATCH_OUT, world->disk.batch != NULL) | bit(SCAN_OUT, world->disk.scan != NULL) |
 		bit(DRAINING, world->draining);
 }
@@ -89,6 +89,8 @@ static const struct input inputs[] = { /* the first that fits */
 	{"redrive", SIM_MOVE, 0, 255, is_move_redrive}, {"purge", SIM_MOVE, 0, 255},
 	{"drain", SIM_DRAIN, 0, 255, NULL, NO(DRAINING)}, {"crash", SIM_CRASH, 0, 255},
 	{"operator", SIM_OPERATOR, 0, 255},
+	{"committed", SIM_TXN, TN_TXN_COMMITTED, TN_TXN_COMMITTED}, {"aborted", SIM_TXN, TN_TXN_ABORTED, TN_TXN_ABORTED},
+	{"fenced", SIM_TXN, TN_TXN_FENCED, TN_TXN_FENCED},
 };
 enum { INPUT_COUNT = sizeof(inputs) / sizeof(inputs[0]) };
 _Static_assert((int)INPUT_COUNT <= (int)SIM_INPUT_KINDS, "room for them");

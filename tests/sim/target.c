@@ -22,6 +22,7 @@ void sim_draw_targets(struct world *world)
 			.on_missing = sim_chance(world, 20) ? TN_CONFIG_HOLD : TN_CONFIG_DEAD_LETTER,
 			.retry_after_max_ms = sim_chance(world, 80) ? 1000 + sim_upto(world, 60000) : 0};
 		sim_draw_limits(world, &target->limits);
+		sim_draw_cluster(world, &target->limits);
 		if (sim_chance(world, 25))
 			target->limits.dead_letter_no = 1 + sim_upto(world, world->target_count - 1);
 		target->limits.ordered = target->ordered = sim_chance(world, 50);
@@ -141,7 +142,8 @@ static struct sim_attempt *started_item(struct world *world, const struct tn_att
 		return NULL;
 	}
 	*record = (struct sim_attempt){.used = true, .attempt = attempt, .hash = sim_hash_attempt(attempt), .item = number,
-		.target_no = attempt->target_no, .purpose = attempt->purpose, .instance = instance_of(item->origin)};
+		.target_no = attempt->target_no, .purpose = attempt->purpose, .instance = instance_of(item->origin),
+		.inside = attempt->txn != 0};
 	sim_split_id(&item->id, &record->event, &record->match);
 	world->attempts_used++;
 	return record;
@@ -169,6 +171,7 @@ void sim_started(struct world *world, const struct tn_command *command)
 		if (i == 0)
 			sim_limits_started(world, record);
 		sim_check_start(world, record, &attempt->items[i]);
+		sim_txn_started(world, record);
 		if (i == 0)
 			ready_ms = world->now_ms + sim_upto(world, sim_chance(world, 10) ? 1500 : 100);
 		record->mode = mode;
@@ -185,8 +188,8 @@ void sim_cancelled(struct world *world, const struct tn_command *command)
 		struct sim_attempt *attempt = &world->attempts[i];
 		if (!attempt->used || attempt->attempt->token != command->token)
 			continue;
-		sim_check_result(world, attempt, &timeout);
 		attempt->cancelled = found = true;
+		sim_check_result(world, attempt, &timeout);
 		attempt->cancelled_ms = world->now_ms;
 		attempt->ready_ms = ready_ms;
 	}
@@ -196,7 +199,9 @@ void sim_cancelled(struct world *world, const struct tn_command *command)
 
 static struct tn_outcome delivered(struct world *world, const struct sim_attempt *attempt)
 {
-	if (attempt->purpose == TN_TO_TARGET)
+	if (attempt->attempt->txn != 0)
+		sim_txn_wrote(world, attempt);
+	else if (attempt->purpose == TN_TO_TARGET)
 		world->events[attempt->event].entries[attempt->match].effects++;
 	return (struct tn_outcome){.verdict = TN_DELIVERED};
 }
@@ -265,7 +270,7 @@ static void answer_item(struct world *world, struct sim_attempt *attempt, struct
 {
 	if (attempt->cancelled && out_outcome->verdict == TN_DELIVERED)
 		world->duplicating_faults++;
-	bool alone = attempt->attempt->count == 1 && attempt->purpose == TN_TO_TARGET;
+	bool alone = attempt->attempt->count == 1 && attempt->purpose == TN_TO_TARGET && attempt->attempt->txn == 0;
 	if (!attempt->cancelled && out_outcome->verdict == TN_DELIVERED && alone)
 		*out_outcome = with_reply(world, attempt);
 	if (!attempt->cancelled)
@@ -294,6 +299,7 @@ static void answer(struct world *world, struct sim_attempt *one)
 	struct sim_attempt *items[BATCH_MAX] = {0};
 	struct tn_outcome outcomes[BATCH_MAX];
 	struct tn_result result = {.token = one->attempt->token, .outcomes = outcomes};
+	uint64_t txn = one->attempt->txn;
 	if (sim_hash_attempt(one->attempt) != one->hash)
 		sim_fail(world, "what a START pointed to changed before its result");
 	result.count = gather(world, one, items);
@@ -305,6 +311,10 @@ static void answer(struct world *world, struct sim_attempt *one)
 		items[0]->of_all = outcomes[i].verdict == TN_DELIVERED ? &outcomes[i] : items[0]->of_all;
 	for (uint32_t i = 0; i < result.count; i++)
 		answer_item(world, items[i], &outcomes[i]);
+	for (uint32_t i = 0; i < result.count && txn != 0; i++) {
+		if (outcomes[i].verdict == TN_DELIVERED && sim_chance(world, 50))
+			outcomes[i].verdict = TN_STAGED; /* which says the same there */
+	}
 	tn_engine_result(world->engine, &result);
 }
 
@@ -362,7 +372,7 @@ void sim_targets_after_crash(struct world *world)
 {
 	for (uint32_t i = 0; i < world->attempt_end; i++) {
 		struct sim_attempt *attempt = &world->attempts[i];
-		if (attempt->used && attempt->purpose == TN_TO_TARGET && sim_chance(world, 50)) {
+		if (attempt->used && attempt->purpose == TN_TO_TARGET && !attempt->inside && sim_chance(world, 50)) {
 			world->events[attempt->event].entries[attempt->match].effects++;
 			world->duplicating_faults++; /* also after a drain in good order: it was cancelled and never answered */
 		}

@@ -17,9 +17,9 @@ uint64_t sim_mix(uint64_t hash, uint64_t value)
 static void print_step(uint64_t number, const struct sim_trace *step)
 {
 	static const char *const facts[] = {"tick", "offer", "result", "ready", "stored", "applied", "read", "page", "stream",
-		"reload", "move", "drain", "crash", "row", "command", "claimed", "operator"};
+		"reload", "move", "drain", "crash", "row", "command", "claimed", "operator", "txn"};
 	static const char *const commands[] = {"START", "CANCEL", "ACK", "EXTEND", "RELEASE", "CREDIT", "STREAM_DONE", "STORE",
-		"SCAN", "ROOM", "DRAINED", "CLAIM"};
+		"SCAN", "ROOM", "DRAINED", "CLAIM", "MOVED", "TXN_COMMIT", "TXN_ABORT"};
 	printf("%6" PRIu64 "  %10" PRId64 " ms  %-8s", number, step->now_ms, facts[step->fact]);
 	if (step->fact == SIM_COMMAND)
 		printf("%-12s", commands[step->detail]);

@@ -11,7 +11,7 @@
  *   rules.c   routes and rulesets           ledger.c  what must hold                trace.c what happened
  *   copies.c  events that come twice, keys
  *   limits.c  what a target may take: a model of its breaker, and the operator who plays with it
- *   order.c   what must hold of lanes
+ *   order.c   what must hold of lanes     txn.c     transactions, and who reads only what was committed
  *   fault.c   the kinds by name             tally.c   what all seeds reached        shrink.c a smaller world that fails alike
  */
 #ifndef TURNOUT_TESTS_SIM_WORLD_H
@@ -59,7 +59,9 @@ enum {
 	FAULT(CLAIMS, "claims")                                                                                                    \
 	FAULT(EVICTION, "eviction")                                                                                                \
 	FAULT(BREAKER, "breaker-races")                                                                                    \
-	FAULT(REPLIES, "replies")
+	FAULT(REPLIES, "replies")                                                                                                  \
+	FAULT(TXN_ABORT, "txn-abort")                                                                                              \
+	FAULT(TXN_FENCE, "txn-fence")
 
 #define SIM_FAULT_ENUM(kind, name) FAULT_##kind,
 enum fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULT_COUNT };
@@ -91,6 +93,8 @@ struct sim_entry {                      /* one (event, route) */
 	bool died;                      /* a dead letter once, whatever came of that: it has lost its place in its lane */
 	uint32_t failed_instance, failed_run; /* whose last failure, and in which run of the engine */
 	int64_t not_before_ms;          /* of its next attempt, by policy */
+	bool staged;                    /* in a transaction that may still be committed */
+	uint32_t committed;             /* how often a transaction with it was */
 	bool done;                      /* some copy was delivered, and no reply of it can be lost any more */
 	uint32_t replied_instance;      /* the last one whose delivery came with a reply that was taken */
 	uint16_t reply;                 /* number of the event its target answers with, and one; 0: none yet */
@@ -125,7 +129,27 @@ struct sim_source {
 	uint32_t log_count;
 	uint16_t log[EVENTS_MAX];
 	bool log_acked[EVENTS_MAX];
+	bool transactional;             /* LOG */
+	uint32_t leader;                /* whose other stream it is: the engine sees one source; mostly itself */
+	uint32_t txn_events;
+	int64_t txn_ms;
 	int64_t lent_until_ms[EVENTS_MAX]; /* LEASE */
+};
+/* A source's transactions, at its brokers. */
+enum { RECORDS_MAX = 256 };
+struct sim_record {
+	uint32_t event, match, instance;
+	bool dead, told;                /* told: the engine knows that it was written */
+};
+enum sim_txn_state { SIM_TXN_NONE, SIM_TXN_OPEN, SIM_TXN_COMMITTING, SIM_TXN_ABORTING };
+struct sim_txn {
+	uint64_t number;                /* of the last one */
+	enum sim_txn_state state;
+	struct sim_record records[RECORDS_MAX];
+	uint32_t count, ends[SOURCES_MAX]; /* ends: COMMITTING: the offset behind the last one, by stream; 0: nothing of it */
+	bool applied;
+	enum tn_txn_end end;            /* what will be answered */
+	int64_t ready_ms;
 };
 struct sim_instance {                   /* one arrival offered: one position */
 	uint32_t source, epoch, offset, run;
@@ -162,6 +186,7 @@ struct sim_target {
 };
 struct sim_attempt {
 	bool used, cancelled;
+	bool inside;                    /* of a transaction */
 	const struct tn_attempt *attempt;
 	uint64_t hash;
 	uint32_t target_no, event, match, instance;
@@ -250,7 +275,7 @@ struct sim_options {
 };
 enum { SIM_LATE = 0x80 };               /* in the detail of a RESULT: it was cancelled before */
 enum sim_fact { SIM_TICK, SIM_OFFER, SIM_RESULT, SIM_READY, SIM_STORED, SIM_APPLIED, SIM_READ, SIM_PAGE, SIM_STREAM, SIM_RELOAD,
-	SIM_MOVE, SIM_DRAIN, SIM_CRASH, SIM_ROW, SIM_COMMAND, SIM_CLAIMED, SIM_OPERATOR };
+	SIM_MOVE, SIM_DRAIN, SIM_CRASH, SIM_ROW, SIM_COMMAND, SIM_CLAIMED, SIM_OPERATOR, SIM_TXN };
 struct sim_trace {
 	uint8_t fact, detail;
 	int64_t now_ms, a, b;
@@ -299,6 +324,7 @@ struct world {
 	uint32_t attempt_end, attempts_used, running;
 	struct sim_disk disk;
 	struct sim_keys keys;
+	struct sim_txn txns[SOURCES_MAX]; /* by leader */
 	bool draining, sources_open, recovering;
 	int64_t drain_until_ms;
 	uint64_t run_delivered, run_matched;
@@ -355,6 +381,8 @@ void sim_extended(struct world *world, const struct tn_command *command);
 void sim_check_leases(struct world *world, int64_t now_ms); /* before a tick to now_ms */
 void sim_credit(struct world *world, const struct tn_command *command);
 void sim_stream_done(struct world *world, const struct tn_command *command);
+void sim_forget_open(struct world *world, uint32_t number); /* no answer will come for what was open in it */
+uint32_t sim_source_at(struct tn_position position);
 bool sim_sources_done(const struct world *world);
 
 /* Number of a new event, or EVENTS_MAX: enough of them. */
@@ -382,6 +410,20 @@ void sim_change_modes(struct world *world);
 void sim_targets_after_crash(struct world *world);
 uint32_t sim_active_attempts(const struct world *world, uint32_t target_no); /* within the limits; 0: of all targets */
 int64_t sim_attempts_deadline(const struct world *world);
+
+/* txn.c */
+void sim_draw_txn(struct world *world, uint32_t source);
+void sim_draw_cluster(struct world *world, struct tn_target_limits *limits);
+void sim_fill_txn_terms(const struct sim_source *source, struct tn_stream_terms *terms);
+void sim_txn_started(struct world *world, const struct sim_attempt *attempt);
+void sim_txn_wrote(struct world *world, const struct sim_attempt *attempt);
+bool sim_txn_checked(struct world *world, const struct sim_attempt *attempt, const struct tn_outcome *outcome); /* false: like any result */
+void sim_txn_commanded(struct world *world, const struct tn_command *command);
+bool sim_txn_step(struct world *world);
+int64_t sim_txn_deadline(const struct world *world);
+bool sim_txn_idle(const struct world *world);
+bool sim_txn_blocks(struct world *world, uint32_t source); /* its stream may not be opened yet */
+void sim_txns_after_crash(struct world *world);
 
 /* limits.c */
 void sim_draw_limits(struct world *world, struct tn_target_limits *limits);

@@ -30,6 +30,7 @@ struct bench {
 	const char *dir;
 	uint64_t seconds, size, keys; /* keys: of events for an ordered target; 0: it is not */
 	bool json;
+	bool with[2]; /* without and with idempotency keys */
 	uint64_t next_sequence;
 	uint8_t *accepted; /* by sequence */
 	struct tn_buf template; /* the request, with NUMBER_WIDTH digits to fill in twice */
@@ -219,6 +220,13 @@ struct result {
 	double ratio; /* events per CPU second, to HAProxy's; 0: unknown */
 };
 
+static const char *name_of(const struct tn_bench_subject *subject)
+{
+	if (!subject->dedup)
+		return tn_bench_kind_name(subject->kind);
+	return subject->kind == TN_BENCH_SYNC ? "sync+dedup" : "durable+dedup";
+}
+
 static double cpu_per_event(const struct phase *phase)
 {
 	return phase->accepted > 0 ? phase->cpu / (double)phase->accepted : 0;
@@ -239,13 +247,13 @@ static void print_json(const struct tn_bench_subject *subject, uint32_t connecti
 {
 	const struct phase *full = &result->full, *half = &result->half, *direct = &result->direct;
 
-	printf("{\"subject\":\"%s\",\"connections\":%" PRIu32 ",\"rules\":%" PRIu32 ",\"lost\":%" PRIu64
+	printf("{\"subject\":\"%s\",\"dedup\":%s,\"connections\":%" PRIu32 ",\"rules\":%" PRIu32 ",\"lost\":%" PRIu64
 	       ",\"duplicate\":%" PRIu64 ",\"reordered\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"events\":%" PRIu64
 	       ",\"events_per_s\":%.0f,\"cpu_s_per_million\":%.2f,\"ratio_to_haproxy\":%.3f,\"half_rate_p50_us\":"
 	       "%" PRId64 ",\"half_rate_p99_us\":%" PRId64 ",\"direct_p50_us\":%" PRId64 ",\"direct_p99_us\":%" PRId64
 	       ",\"rss_anon_idle_kib\":%" PRIu64 ",\"rss_anon_load_kib\":%" PRIu64 ",\"rss_file_kib\":%" PRIu64
 	       ",\"ready_ms\":%.1f}\n",
-	        tn_bench_kind_name(subject->kind), connections, subject->rules, full->lost + half->lost,
+	        tn_bench_kind_name(subject->kind), subject->dedup ? "true" : "false", connections, subject->rules, full->lost + half->lost,
 	        full->duplicates + half->duplicates, full->reordered + half->reordered,
 	        full->sent - full->accepted + half->sent - half->accepted, full->accepted + half->accepted,
 	        (double)full->accepted / full->seconds, cpu_per_event(full) * 1e6, result->ratio, half->p50_us,
@@ -260,14 +268,14 @@ static void print_row(const struct bench *bench, const struct tn_bench_subject *
 	char rules[16] = "-";
 
 	if (bench->cases == 0)
-		printf("%-8s %5s %6s | %5s %5s %7s %7s | %9s %8s %6s | %9s %9s | %8s %8s %8s %7s\n", "subject", "conns",
+		printf("%-13s %5s %6s | %5s %5s %7s %7s | %9s %8s %6s | %9s %9s | %8s %8s %8s %7s\n", "subject", "conns",
 		        "rules", "lost", "dup", "reord", "refused", "events/s", "CPU s/M", "ratio", "+p50 us",
 		        "+p99 us", "idle KiB", "load KiB", "file KiB", "ready");
 	if (subject->rules > 0)
 		snprintf(rules, sizeof(rules), "%" PRIu32, subject->rules);
-	printf("%-8s %5" PRIu32 " %6s | %5" PRIu64 " %5" PRIu64 " %7" PRIu64 " %7" PRIu64
+	printf("%-13s %5" PRIu32 " %6s | %5" PRIu64 " %5" PRIu64 " %7" PRIu64 " %7" PRIu64
 	       " | %9.0f %8.2f %6.3f | %9" PRId64 " %9" PRId64 " | %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %5.0fms\n",
-	        tn_bench_kind_name(subject->kind), connections, rules, full->lost + half->lost,
+	        name_of(subject), connections, rules, full->lost + half->lost,
 	        full->duplicates + half->duplicates, full->reordered + half->reordered,
 	        full->sent - full->accepted + half->sent - half->accepted, (double)full->accepted / full->seconds,
 	        cpu_per_event(full) * 1e6, result->ratio, half->p50_us - result->direct.p50_us,
@@ -294,7 +302,7 @@ static enum tn_status measure(struct bench *bench, const struct tn_bench_subject
 }
 
 static enum tn_status run_case(
-        struct bench *bench, enum tn_bench_kind kind, uint32_t connections, uint32_t rules, struct tn_error *error)
+        struct bench *bench, enum tn_bench_kind kind, uint32_t connections, uint32_t rules, bool dedup, struct tn_error *error)
 {
 	struct tn_bench_subject subject;
 	struct result *result = calloc(1, sizeof(*result));
@@ -303,10 +311,10 @@ static enum tn_status run_case(
 
 	if (!result)
 		abort();
-	snprintf(dir, sizeof(dir), "%s/%s-%" PRIu32 "-%" PRIu32, bench->dir, tn_bench_kind_name(kind), connections,
-	        rules);
+	snprintf(dir, sizeof(dir), "%s/%s-%" PRIu32 "-%" PRIu32 "%s", bench->dir, tn_bench_kind_name(kind), connections,
+	        rules, dedup ? "-dedup" : "");
 	mkdir(dir, 0700);
-	status = tn_bench_subject_start(kind, rules, bench->keys > 0, dir, bench->sink.port, &subject, error);
+	status = tn_bench_subject_start(kind, rules, bench->keys > 0, dedup, dir, bench->sink.port, &subject, error);
 	if (status == TN_OK) {
 		status = measure(bench, &subject, connections, result, error);
 		if (!tn_bench_subject_stop(&subject) && status == TN_OK) {
@@ -329,6 +337,20 @@ static enum tn_status run_case(
 
 /* --- All cases --- */
 
+static enum tn_status run_modes(struct bench *bench, uint32_t connections, uint32_t rules, struct tn_error *error)
+{
+	enum tn_status status = TN_OK;
+
+	for (int dedup = 0; dedup < 2 && status == TN_OK; dedup++) {
+		if (!bench->with[dedup])
+			continue;
+		status = run_case(bench, TN_BENCH_SYNC, connections, rules, dedup != 0, error);
+		if (status == TN_OK)
+			status = run_case(bench, TN_BENCH_DURABLE, connections, rules, dedup != 0, error);
+	}
+	return status;
+}
+
 static enum tn_status run_all(
         struct bench *bench, uint64_t only_connections, uint64_t only_rules, struct tn_error *error)
 {
@@ -337,11 +359,9 @@ static enum tn_status run_all(
 	enum tn_status status = TN_OK;
 
 	for (int i = 0; i < (only_connections > 0 ? 1 : 2); i++) {
-		status = run_case(bench, TN_BENCH_HAPROXY, connections[i], 0, error);
+		status = run_case(bench, TN_BENCH_HAPROXY, connections[i], 0, false, error);
 		for (int j = 0; status == TN_OK && j < (only_rules > 0 ? 1 : 2); j++) {
-			status = run_case(bench, TN_BENCH_SYNC, connections[i], rules[j], error);
-			if (status == TN_OK)
-				status = run_case(bench, TN_BENCH_DURABLE, connections[i], rules[j], error);
+			status = run_modes(bench, connections[i], rules[j], error);
 		}
 		if (status != TN_OK)
 			break;
@@ -361,14 +381,23 @@ static void print_binary_size(const struct bench *bench)
 		printf("binary: %lld bytes\n", (long long)stat_buf.st_size);
 }
 
+static bool parse_dedup(struct bench *bench, const char *word)
+{
+	bench->with[0] = strcmp(word, "on") != 0;
+	bench->with[1] = strcmp(word, "off") != 0;
+	return !bench->with[0] || !bench->with[1] || strcmp(word, "both") == 0;
+}
+
 static bool parse_arguments(struct bench *bench, uint64_t *connections, uint64_t *rules, int argc, char **argv)
 {
+	const char *dedup = "off";
 	const struct tn_argument table[] = {
 	        {"--seconds", 0, TN_ARGUMENT_COUNT, &bench->seconds},
 	        {"--size", 0, TN_ARGUMENT_COUNT, &bench->size},
 	        {"--connections", 'c', TN_ARGUMENT_COUNT, connections},
 	        {"--rules", 0, TN_ARGUMENT_COUNT, rules},
 	        {"--ordering", 0, TN_ARGUMENT_COUNT, &bench->keys},
+	        {"--dedup", 0, TN_ARGUMENT_TEXT, &dedup},
 	        {"--dir", 0, TN_ARGUMENT_TEXT, &bench->dir},
 	        {"--json", 0, TN_ARGUMENT_FLAG, &bench->json},
 	        {0},
@@ -378,6 +407,8 @@ static bool parse_arguments(struct bench *bench, uint64_t *connections, uint64_t
 		return false;
 	if (argc > 1)
 		fprintf(stderr, "turnout bench http: '%s' is not an option\n", argv[1]);
+	else if (!parse_dedup(bench, dedup))
+		fprintf(stderr, "turnout bench http: --dedup is on, off or both\n");
 	else if (*connections > CONNECTIONS_LIMIT || *rules > RULES_LIMIT || bench->seconds < 1 ||
 	         bench->seconds > 600 || bench->size > 32768)
 		fprintf(stderr, "turnout bench http: at most %d connections, %d rules, 600 seconds, 32768 bytes\n",

@@ -75,11 +75,11 @@ static enum tn_status write_bus_config(const struct tn_bench_subject *subject, c
 	        "log: {level: warn}\n"
 	        "rules: [rules.yaml]\n"
 	        "sources:\n"
-	        "  - {name: in, kind: http, listen: \"127.0.0.1:%u\", mode: %s}\n"
+	        "  - {name: in, kind: http, listen: \"127.0.0.1:%u\", mode: %s, dedup: %s}\n"
 	        "targets:\n"
 	        "  - {name: sink, kind: http, url: \"http://127.0.0.1:%u/\"%s}\n",
-	        (unsigned)admin_port, (unsigned)subject->port, tn_bench_kind_name(subject->kind), (unsigned)sink_port,
-	        subject->ordered ? ", ordering: key" : "");
+	        (unsigned)admin_port, (unsigned)subject->port, tn_bench_kind_name(subject->kind),
+	        subject->dedup ? "event" : "off", (unsigned)sink_port, subject->ordered ? ", ordering: key" : "");
 	return finish(file, path, error);
 }
 
@@ -155,10 +155,11 @@ static enum tn_status start_bus(
 	return status == TN_OK ? start_process(subject, dir, admin_port, argv, error) : status;
 }
 
-enum tn_status tn_bench_subject_start(enum tn_bench_kind kind, uint32_t rules, bool ordered, const char *dir, uint16_t sink_port,
-        struct tn_bench_subject *out_subject, struct tn_error *error)
+enum tn_status tn_bench_subject_start(enum tn_bench_kind kind, uint32_t rules, bool ordered, bool dedup, const char *dir,
+        uint16_t sink_port, struct tn_bench_subject *out_subject, struct tn_error *error)
 {
-	struct tn_bench_subject subject = {.kind = kind, .rules = rules, .ordered = ordered, .port = tn_bench_free_port()};
+	struct tn_bench_subject subject = {.kind = kind, .rules = rules, .ordered = ordered, .dedup = dedup,
+	        .port = tn_bench_free_port()};
 	enum tn_status status = TN_OK;
 
 	if (kind == TN_BENCH_DIRECT)

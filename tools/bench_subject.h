@@ -13,6 +13,7 @@ struct tn_bench_subject {
 	bool ordered; /* its target orders by key */
 	enum tn_bench_kind kind;
 	uint32_t rules;
+	bool dedup; /* its events have idempotency keys */
 	pid_t pid; /* 0: nothing runs (DIRECT) */
 	uint16_t port; /* where events go in */
 	int64_t ready_us; /* from start to ready */
@@ -20,8 +21,9 @@ struct tn_bench_subject {
 };
 
 const char *tn_bench_kind_name(enum tn_bench_kind kind);
-/* ordered: the target orders by key. dir: an empty folder for its configuration, store and log. sink_port: where events come out. */
-enum tn_status tn_bench_subject_start(enum tn_bench_kind kind, uint32_t rules, bool ordered, const char *dir, uint16_t sink_port,
+/* ordered: the target orders by key. dedup: the source knows copies. dir: an empty folder for its configuration, store and log.
+ * sink_port: where events come out. */
+enum tn_status tn_bench_subject_start(enum tn_bench_kind kind, uint32_t rules, bool ordered, bool dedup, const char *dir, uint16_t sink_port,
         struct tn_bench_subject *out_subject, struct tn_error *error) TN_MUST_CHECK;
 /* False: it did not end well. */
 bool tn_bench_subject_stop(struct tn_bench_subject *subject);

@@ -49,7 +49,7 @@ static int bench_main(int argc, char **argv)
 const struct tn_tool tn_command_bench = {
         .name = "bench",
         .summary = "repeatable measurements, side by side in one run",
-        .usage = "bench http [--seconds N] [--connections N] [--rules N] [--ordering KEYS] [--json]\n"
+        .usage = "bench http [--seconds N] [--connections N] [--rules N] [--ordering KEYS] [--dedup on|off|both] [--json]\n"
                  "bench match [--seconds N] [--rules N] [--size BYTES] [--json]\n"
                  "bench engine [DELIVERIES] [--ordering KEYS]",
         .help = "bench http: events through the real bus (modes sync and durable), and through HAProxy beside it, from "
@@ -63,6 +63,7 @@ const struct tn_tool tn_command_bench = {
                 "      --connections N   only with so many connections [1 and 64]\n"
                 "      --rules N         only with so many rules [1 and 1000]\n"
                 "      --ordering KEYS   to a target that orders by key, events with so many keys\n"
+                "      --dedup on|off|both   with idempotency keys, as HTTP sources have them unless told otherwise [off]\n"
                 "      --dir DIR         where the stores are made [a new folder in /tmp]\n"
                 "      --json            one JSON object a line\n"
                 "\n"

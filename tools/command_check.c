@@ -13,12 +13,15 @@
 #include "command.h"
 #include "turnout/config.h"
 
+enum { KEY_BYTES = 128 }; /* of the store, for one idempotency key; measured */
+
 struct report {
 	json_t *findings; /* of {level, message, file?, line?, column?} */
+	json_t *notes;    /* likewise; nothing is wrong with these */
 	bool unusable;
 };
 
-static void add(struct report *report, const char *level, const struct tn_error *error)
+static void add(json_t *list, const char *level, const struct tn_error *error)
 {
 	json_t *finding = json_pack("{s:s s:s}", "level", level, "message", error->message);
 	if (error->file[0])
@@ -27,13 +30,13 @@ static void add(struct report *report, const char *level, const struct tn_error 
 		json_object_set_new(finding, "line", json_integer(error->line));
 	if (error->column)
 		json_object_set_new(finding, "column", json_integer(error->column));
-	json_array_append_new(report->findings, finding);
+	json_array_append_new(list, finding);
 }
 
 static void add_error(struct report *report, const struct tn_error *error)
 {
 	report->unusable = true;
-	add(report, "error", error);
+	add(report->findings, "error", error);
 }
 
 static bool is_sink(const struct tn_config *config, struct tn_str target)
@@ -53,7 +56,28 @@ static void lint(struct report *report, const struct tn_config *config, const st
 			continue;
 		struct tn_error error = {0};
 		tn_error_at(&error, config->file, 0, 0, "target '%.*s' is named by no rule", TN_STR_ARG(name));
-		add(report, "finding", &error);
+		add(report->findings, "finding", &error);
+	}
+}
+
+/* What idempotency keys cost: room in the store, and how many events a second they can tell apart for as long as they should. */
+static void note_keys(struct report *report, const struct tn_config *config)
+{
+	uint64_t most = config->store_max_bytes / 1024; /* store.h: one a KiB of the map */
+	if (most > config->store_max_keys)
+		most = config->store_max_keys;
+	for (size_t i = 0; i < config->source_count; i++) {
+		const struct tn_source_config *source = &config->sources[i];
+		struct tn_error error = {0};
+		if (source->dedup.by == TN_DEDUP_OFF)
+			continue;
+		int64_t window_s = source->dedup.window_ms / 1000;
+		tn_error_at(&error, config->file, 0, 0,
+			"source '%.*s' knows copies for %lld s: up to %llu keys (%llu MiB of the store, for all sources); with more than "
+			"%llu a second, keys go before their time",
+			TN_STR_ARG(source->name), (long long)window_s, (unsigned long long)most,
+			(unsigned long long)(most * KEY_BYTES >> 20), (unsigned long long)(most / (uint64_t)window_s));
+		add(report->notes, "note", &error);
 	}
 }
 
@@ -72,6 +96,7 @@ static uint32_t check_config(struct report *report, const char *file)
 	} else {
 		rules = tn_ruleset_rule_count(ruleset);
 		lint(report, config, ruleset);
+		note_keys(report, config);
 		tn_ruleset_unref(ruleset);
 	}
 	tn_config_free(config);
@@ -99,11 +124,11 @@ static uint32_t check_files(struct report *report, int count, char **files)
 	return rules;
 }
 
-static void print_text(const struct report *report, uint32_t rules)
+static void print_list(const json_t *list)
 {
 	size_t i;
 	json_t *finding;
-	json_array_foreach(report->findings, i, finding)
+	json_array_foreach(list, i, finding)
 	{
 		struct tn_error error = {0};
 		char line[1024];
@@ -113,14 +138,20 @@ static void print_text(const struct report *report, uint32_t rules)
 			json_string_value(json_object_get(finding, "level")), json_string_value(json_object_get(finding, "message")));
 		puts(tn_error_format(&error, line, sizeof line));
 	}
+}
+
+static void print_text(const struct report *report, uint32_t rules)
+{
+	print_list(report->findings);
+	print_list(report->notes);
 	if (json_array_size(report->findings) == 0)
 		printf("good: %u rule%s\n", rules, rules == 1 ? "" : "s");
 }
 
 static void print_json(const struct report *report, uint32_t rules)
 {
-	json_t *all = json_pack("{s:b s:i s:O}", "good", json_array_size(report->findings) == 0, "rules", (int)rules, "findings",
-		report->findings);
+	json_t *all = json_pack("{s:b s:i s:O s:O}", "good", json_array_size(report->findings) == 0, "rules", (int)rules, "findings",
+		report->findings, "notes", report->notes);
 	char *text = json_dumps(all, JSON_COMPACT);
 	if (!text)
 		abort();
@@ -140,7 +171,7 @@ static int run(int argc, char **argv)
 	};
 	if (!tn_arguments_parse(table, &argc, argv))
 		return TN_EXIT_UNUSABLE;
-	struct report report = {.findings = json_array()};
+	struct report report = {.findings = json_array(), .notes = json_array()};
 	uint32_t rules = 0;
 	if (file || argc == 1)
 		rules += check_config(&report, file ? file : "turnout.yaml");
@@ -149,6 +180,7 @@ static int run(int argc, char **argv)
 	(json ? print_json : print_text)(&report, rules);
 	int status = report.unusable ? TN_EXIT_UNUSABLE : json_array_size(report.findings) ? TN_EXIT_FINDINGS : TN_EXIT_GOOD;
 	json_decref(report.findings);
+	json_decref(report.notes);
 	return status;
 }
 
@@ -159,7 +191,7 @@ const struct tn_tool tn_command_check = {
 	.help = "Reads the configuration and its rule files as `turnout run` would, without opening anything. With rule files and no -c,\n"
 		"checks those alone: any target name is taken.\n\n"
 		"  -c, --config FILE   the configuration [turnout.yaml, when no rule file is given]\n"
-		"      --json          one JSON object: {good, rules, findings: [{level, message, file, line, column}]}\n\n"
+		"      --json          one JSON object: {good, rules, findings: [{level, message, file, line, column}], notes}\n\n"
 		"Exit codes: 0 good; 1 findings (valid, but probably not meant); 2 unusable, with file:line:column.\n\n"
 		"Example: turnout check rules/orders.yaml\n",
 	.run = run,

@@ -46,6 +46,9 @@ static void print_books(const json_t *books)
 	printf("events   accepted %" JSON_INTEGER_FORMAT ", unmatched %" JSON_INTEGER_FORMAT "; attempts %" JSON_INTEGER_FORMAT
 	       ", of which failed and were to be repeated %" JSON_INTEGER_FORMAT "\n",
 		number(books, "accepted"), number(books, "unmatched"), number(books, "attempts"), number(books, "retried"));
+	if (number(books, "deduplicated") + number(books, "dedup_conflict") > 0)
+		printf("copies   %" JSON_INTEGER_FORMAT " not taken again, %" JSON_INTEGER_FORMAT " with another payload under their key\n",
+			number(books, "deduplicated"), number(books, "dedup_conflict"));
 }
 
 static void print_lists(const json_t *status, const char *file)

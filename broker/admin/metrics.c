@@ -62,6 +62,9 @@ static void add_books(struct tn_buf *out, const struct tn_books *books)
 		{"turnout_poison_total", "Messages that could not be read as an event", books->poison},
 		{"turnout_no_target_total", "Deliveries dead-lettered because rule or target is gone", books->no_target},
 		{"turnout_offers_full_total", "Offers that had to wait for room", books->refused_full},
+		{"turnout_deduplicated_total", "Events that were copies of one that is durable or settled", books->deduplicated},
+		{"turnout_dedup_conflict_total", "Events whose idempotency key belonged to another payload", books->dedup_conflict},
+		{"turnout_dedup_unknown_total", "Events admitted although their keys could not be looked up", books->dedup_unknown},
 	};
 	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
 		single(out, counters[i].name, "counter", counters[i].help, counters[i].value);
@@ -76,6 +79,7 @@ static void add_books(struct tn_buf *out, const struct tn_books *books)
 	labelled(out, hand, "state", TN_STR("burying"), books->burying);
 	single(out, "turnout_books_closed", "gauge", "1: matched + recovered + redriven = delivered + dead + dropped + released + parked + in hand",
 		tn_books_closed(books));
+	single(out, "turnout_dedup_in_progress", "gauge", "Idempotency keys of events at work", books->keys_in_progress);
 	single(out, "turnout_memory_bytes", "gauge", "Events and deliveries in hand, charged to limits.memory", books->memory_bytes);
 }
 
@@ -325,6 +329,7 @@ static void add_store(struct tn_buf *out, struct tn_store *store)
 	head(out, "turnout_store_rows", "gauge", "Rows in the store by state");
 	for (unsigned i = 1; i < 5; i++)
 		labelled(out, "turnout_store_rows", "state", tn_str_from(states[i]), facts.rows[i]);
+	single(out, "turnout_store_keys", "gauge", "Idempotency keys in the store, of store.max_keys", facts.seen);
 	single(out, "turnout_store_used_bytes", "gauge", "Bytes used of store.max_size", facts.used_bytes);
 	single(out, "turnout_store_max_bytes", "gauge", "store.max_size", facts.max_bytes);
 	single(out, "turnout_store_free_disk_bytes", "gauge", "Free space of the store's file system", facts.free_disk_bytes);

@@ -21,13 +21,17 @@ static json_t *number(uint64_t value)
 
 static json_t *books_json(const struct tn_books *books)
 {
-	return json_pack("{s:o s:o s:o s:o s:o s:o s:o s:o s:{s:o s:o s:o s:o s:o s:o} s:b s:o s:o s:o s:o}", "matched", number(books->matched),
+	json_t *all = json_pack("{s:o s:o s:o s:o s:o s:o s:o s:o s:{s:o s:o s:o s:o s:o s:o} s:b s:o s:o s:o s:o}", "matched", number(books->matched),
 		"recovered", number(books->recovered), "redriven", number(books->redriven), "delivered", number(books->delivered), "dead",
 		number(books->dead), "dropped", number(books->dropped), "released", number(books->released), "parked",
 		number(books->parked), "in_hand", "pending", number(books->pending), "backoff", number(books->backoff), "inflight",
 		number(books->inflight), "staged", number(books->staged), "parking", number(books->parking), "burying",
 		number(books->burying), "closed", tn_books_closed(books), "accepted", number(books->accepted), "unmatched",
 		number(books->unmatched), "attempts", number(books->attempts), "retried", number(books->retried));
+	json_object_set_new(all, "deduplicated", number(books->deduplicated));
+	json_object_set_new(all, "dedup_conflict", number(books->dedup_conflict));
+	json_object_set_new(all, "dedup_in_progress", number(books->keys_in_progress));
+	return all;
 }
 
 static const char *const breaker_states[] = {"closed", "half_open", "open"};

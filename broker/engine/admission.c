@@ -109,7 +109,9 @@ static void fill_arrival(struct tn_engine *engine, struct tn_arrival_in_hand *in
 		if (offer->match_count == 0)
 			continue;
 		fill_parcel(engine, in_hand, parcel, offer, arrival->hops, deliveries, origin);
-		fill_mark(in_hand, parcel++, offer);
+		if (arrival->parent == 0)
+			fill_mark(in_hand, parcel, offer);
+		parcel++;
 		deliveries += offer->match_count;
 		origin += offer->origin.len;
 	}

@@ -106,6 +106,7 @@ static enum tn_status open_store(struct tn_bus *bus, struct tn_store_facts *out_
 		.max_size_bytes = config->store_max_bytes,
 		.ledger_max_bytes = config->trace_events != TN_NOTES_DECISIONS ? config->trace_max_bytes : 0,
 		.ledger_keep_ms = config->trace_keep_ms,
+		.max_seen = config->store_max_keys,
 		.admin_socket = bus->admin_socket,
 		.completed = tn_pages_completed,
 		.arg = bus,
@@ -116,8 +117,10 @@ static enum tn_status open_store(struct tn_bus *bus, struct tn_store_facts *out_
 		nanosleep(&(struct timespec){.tv_nsec = STORE_WAIT_MS * 1000000}, NULL);
 		status = tn_store_open(&options, &bus->store, error);
 	}
-	if (status == TN_OK)
+	if (status == TN_OK) {
 		tn_store_facts(bus->store, out_facts);
+		tn_claims_open(bus);
+	}
 	return status;
 }
 
@@ -262,6 +265,7 @@ void tn_bus_free(struct tn_bus *bus)
 	tn_attempts_free(bus->attempts);
 	tn_engine_free(bus->engine);
 	tn_quarantine_free(bus->quarantine);
+	tn_claims_close(bus);
 	tn_ruleset_unref(bus->ruleset);
 	tn_log_sink_close(bus->log.sink); /* its lines have the bus's name, which is the configuration's */
 	bus->log.sink = NULL;

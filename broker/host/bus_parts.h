@@ -20,6 +20,7 @@
 #include "engine_clock.h"
 #include "guard.h"
 #include "turnout/bus.h"
+#include "turnout/claims.h"
 #include "turnout/mailbox.h"
 
 struct event;
@@ -115,6 +116,8 @@ struct tn_bus {
 	uint64_t revision;
 	struct tn_store *store;
 	struct tn_engine *engine;
+	const struct tn_claim_ops *claim_ops; /* NULL: not open yet */
+	struct tn_claim_store *claim_store;
 	char admin_socket[256];
 	struct engine_clock engine_clock;
 	uint64_t store_reopened;          /* as last seen, and when it grew */
@@ -220,6 +223,11 @@ struct tn_reply_verdict {
 /* Offers the event a target answered with. True: it was not taken, and the result is to be what out_verdict says instead. */
 bool tn_replies_take(struct tn_bus *bus, const struct tn_wire *wire, const struct tn_attempt *attempt, const struct tn_message *reply,
 	struct tn_reply_verdict *out_verdict);
+
+/* claims.c: where the engine's questions about idempotency keys go. */
+void tn_claims_open(struct tn_bus *bus);
+void tn_claims_ask(struct tn_bus *bus, const struct tn_command *command);
+void tn_claims_close(struct tn_bus *bus); /* harmless when it was not opened */
 
 /* pages.c */
 void tn_pages_scan(struct tn_bus *bus, const struct tn_scan *scan);

@@ -23,6 +23,7 @@ static const struct tn_option bus_options[] = {
 	{"bus", TN_OPTION_TEXT, AT(bus), .required = true, .help = "name of this bus; part of every delivery id, so never change it"},
 	{"store.path", TN_OPTION_PATH, AT(store_path), .required = true, .help = "folder of the journal, parked deliveries and dead letters"},
 	{"store.max_size", TN_OPTION_SIZE, AT(store_max_bytes), "4GiB", .min = 1 << 20, .max = (uint64_t)1 << 44, .help = "the store never grows beyond"},
+	{"store.max_keys", TN_OPTION_NUMBER, AT(store_max_keys), "1000000", .min = 1000, .max = 1000000000, .help = "idempotency keys kept; beyond, those that expire first go"},
 	{"workers", TN_OPTION_NUMBER, AT(workers), "1", .min = 1, .max = 64, .help = "event loops that decode, match and send"},
 	{"admin.listen", TN_OPTION_TEXT, AT(admin_listen), .help = "address of /healthz, /readyz and /metrics"},
 	{"rules", TN_OPTION_TEXTS, AT(rules), .required = true, .reloadable = true, .help = "rule files, as paths or globs"},
@@ -47,7 +48,6 @@ static const struct tn_option bus_options[] = {
 	{"eventbridge.account", TN_OPTION_TEXT, AT(account), "000000000000", .reloadable = true, .help = "account of the EventBridge view"},
 	{"eventbridge.region", TN_OPTION_TEXT, AT(region), "", .reloadable = true, .help = "region of the EventBridge view"},
 	{"limits.retry_budget", TN_OPTION_LATER, .help = "the retry budget comes with the complete delivery engine"},
-	{"dedup", TN_OPTION_LATER, .help = "inbound idempotency comes with the complete delivery engine"},
 	{0},
 };
 

@@ -23,7 +23,6 @@ static const struct tn_option source_options[] = {
 	{"name", TN_OPTION_TEXT, SOURCE_AT(name), .required = true, .help = "unique among sources"},
 	{"window", TN_OPTION_NUMBER, SOURCE_AT(window), "1000", .min = 1, .max = 1000000, .help = "unsettled messages a stream; beyond, the source waits"},
 	{"plain", TN_OPTION_CHOICE, SOURCE_AT(plain), "reject", .choices = plain_choices, .help = "what is not a CloudEvent: reject, or wrap it in one"},
-	LATER("dedup", "inbound idempotency"),
 	LATER("exactly_once", "exactly once"),
 	LATER("retry_topic", "the retry topic"),
 	LATER("rate", "a rate"),
@@ -173,7 +172,7 @@ static enum tn_status read_own(const struct tn_doc *doc, const struct tn_doc_nod
 
 static enum tn_status read_source(const struct tn_doc *doc, const struct tn_doc_node *item, struct tn_config *config, struct tn_error *error)
 {
-	static const char *const more[] = {"kind", NULL};
+	static const char *const more[] = {"kind", "dedup", NULL};
 	struct tn_source_config source = {0};
 	enum tn_status status = find_connector(doc, item, true, &source.connector, error);
 	if (status != TN_OK)
@@ -190,6 +189,8 @@ static enum tn_status read_source(const struct tn_doc *doc, const struct tn_doc_
 	if (status == TN_OK)
 		status = read_own(doc, item, own, source.connector->source_options_size, source_options, more,
 			source.connector->check_source, &config->arena, &source.options, error);
+	if (status == TN_OK)
+		status = tn_config_read_dedup(doc, item, source.connector, &config->arena, &source.dedup, error);
 	source.fingerprint = fingerprint_of(item, &config->arena);
 	if (status == TN_OK)
 		config->sources[config->source_count++] = source;
@@ -377,6 +378,7 @@ static void help_of(const struct tn_option *common, bool source, struct tn_buf *
 void tn_config_source_help(struct tn_buf *out)
 {
 	help_of(source_options, true, out);
+	tn_config_dedup_help(out);
 }
 
 void tn_config_target_help(struct tn_buf *out)

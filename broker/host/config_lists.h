@@ -12,6 +12,11 @@ enum tn_status tn_config_read_dead_letters(const struct tn_doc *doc, struct tn_c
 enum tn_status tn_config_read_targets(const struct tn_doc *doc, struct tn_config *config, struct tn_error *error) TN_MUST_CHECK;
 enum tn_status tn_config_read_sources(const struct tn_doc *doc, struct tn_config *config, struct tn_error *error) TN_MUST_CHECK;
 
+/* `dedup` of a source: what is written, or the default of its kind. */
+enum tn_status tn_config_read_dedup(const struct tn_doc *doc, const struct tn_doc_node *source, const struct tn_connector *connector,
+	struct tn_arena *arena, struct tn_dedup_config *out_dedup, struct tn_error *error) TN_MUST_CHECK;
+
+void tn_config_dedup_help(struct tn_buf *out);
 void tn_config_source_help(struct tn_buf *out);
 void tn_config_target_help(struct tn_buf *out);
 void tn_config_dead_letter_help(struct tn_buf *out);

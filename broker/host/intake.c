@@ -6,6 +6,7 @@
  * crosses a thread or must wait for room. Waiting arrivals keep their order and are bounded by the credit their sources were given.
  */
 #include "bus_parts.h"
+#include "dedup.h"
 
 #include "turnout/json.h"
 
@@ -291,6 +292,20 @@ static void make_room(struct worker *worker, size_t offers, size_t matches)
 		abort();
 }
 
+/* An event that no rule matches needs no key: nothing is done that a copy could do again. */
+static void add_keys(struct source_instance *instance, const struct tn_message *message, const struct tn_decoded *decoded)
+{
+	const struct source *source = instance->source;
+	const struct tn_dedup_config *dedup = &source->config->dedup;
+	struct dedup_message from = {.bus = source->bus->started->config->bus, .source = source->config->name, .message = message,
+		.wrapped = decoded->mode == TN_MODE_PLAIN};
+	for (size_t i = 0; i < decoded->count && dedup->by != TN_DEDUP_OFF; i++) {
+		struct tn_offer *offer = &instance->worker->offers[i];
+		if (offer->match_count > 0 && tn_dedup_key(dedup, &from, offer->event, i, &offer->dedup_key))
+			offer->fingerprint = tn_dedup_fingerprint(offer->event);
+	}
+}
+
 /* Matches each event with one revision of the rules; the scratch may move while it grows, so pointers are set last. */
 static void match_all(struct source_instance *instance, const struct tn_decoded *decoded, struct tn_str origin)
 {
@@ -370,13 +385,17 @@ enum tn_status tn_intake_message(struct source_instance *instance, const struct 
 		}
 	tn_guard_enter(instance->worker->slot, &(struct tn_guard_work){names, name_count, origin});
 	bool good = decode(instance, message, &decoded);
-	if (good)
+	if (good) {
 		match_all(instance, &decoded, origin);
+		add_keys(instance, message, &decoded);
+	}
 	tn_guard_leave(instance->worker->slot);
 	if (!good)
 		return TN_OK;
+	const struct tn_dedup_config *dedup = &source->config->dedup;
 	struct tn_arrival arrival = {.position = position, .ack_when = message->ack_when, .offers = instance->worker->offers,
-		.count = (uint32_t)decoded.count};
+		.count = (uint32_t)decoded.count,
+		.dedup = {.window_ms = dedup->window_ms, .strict = dedup->strict, .hold = dedup->on_error == 1}};
 	hand_over(instance, &arrival);
 	tn_decoded_fini(&decoded);
 	return TN_OK;

@@ -30,7 +30,8 @@ static void carry_out(struct tn_bus *bus, const struct tn_command *command)
 	case TN_SCAN:
 		tn_pages_scan(bus, command->scan);
 		break;
-	case TN_CLAIM: /* no offer carries a key yet */
+	case TN_CLAIM:
+		tn_claims_ask(bus, command);
 		break;
 	case TN_ROOM:
 		tn_intake_room(bus);

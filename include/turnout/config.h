@@ -21,12 +21,24 @@
 
 enum tn_plain { TN_PLAIN_REJECT, TN_PLAIN_WRAP };
 
+/* By what copies of an event are known (delivery-semantics section 11). */
+enum tn_dedup_by { TN_DEDUP_OFF, TN_DEDUP_EVENT, TN_DEDUP_HEADER, TN_DEDUP_PATHS };
+enum { TN_DEDUP_PATHS_MAX = 8 };
+struct tn_dedup_config {
+	enum tn_dedup_by by;
+	struct tn_texts paths;
+	int64_t window_ms;
+	bool strict;
+	uint32_t on_error;                /* 1: hold */
+};
+
 struct tn_source_config {
 	struct tn_str name;
 	const struct tn_connector *connector;
 	const void *options;              /* the connector's own struct */
 	uint64_t window;                  /* unsettled positions a stream */
 	uint32_t plain;                   /* what is not a CloudEvent: enum tn_plain */
+	struct tn_dedup_config dedup;
 	struct tn_str fingerprint;        /* its settings as text: same text, same source */
 };
 
@@ -61,7 +73,7 @@ struct tn_config {
 	char folder[256];                 /* where the file stands: "." or a path */
 	char file[256];
 	struct tn_str bus, store_path;
-	uint64_t store_max_bytes, workers;
+	uint64_t store_max_bytes, store_max_keys, workers;
 	struct tn_str admin_listen;       /* empty: none */
 	struct tn_texts rules;            /* paths and globs, as written */
 	bool allow_empty;

@@ -121,7 +121,7 @@ enum tn_poison {
 struct tn_offer {                         /* one event with its matches; all copied or referenced by the engine */
 	struct tn_event *event;           /* the engine takes a ref of its own */
 	struct tn_ruleset *ruleset;       /* likewise: held until the last delivery ends. NULL: the routes outlive the engine */
-	struct tn_id dedup_key;           /* its idempotency key, scope included (section 11); zero: none */
+	struct tn_id dedup_key;           /* its idempotency key, scope included (section 11); zero: none; of a reply it is ignored */
 	uint64_t fingerprint;             /* of its payload: the same key with another one is a conflict */
 	const struct tn_match *matches;
 	uint32_t match_count;             /* 0: no rule matched; settled at once, counted unmatched */

@@ -64,6 +64,38 @@ static void a_target_may_order_by_key(void **state)
 	tn_config_free(config);
 }
 
+static void a_source_knows_copies_as_it_is_told(void **state)
+{
+	static const struct {
+		const char *dedup;
+		enum tn_dedup_by by;
+		int64_t window_ms;
+	} cases[] = {
+		{"", TN_DEDUP_EVENT, 300000},
+		{", dedup: off", TN_DEDUP_OFF, 300000},
+		{", dedup: header", TN_DEDUP_HEADER, 86400000},
+		{", dedup: {by: header, window: 1h}", TN_DEDUP_HEADER, 3600000},
+		{", dedup: {window: 10s, strict: true, on_error: hold}", TN_DEDUP_EVENT, 10000},
+		{", dedup: [subject, data.order.id]", TN_DEDUP_PATHS, 300000},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[512];
+		enum tn_status status;
+		struct tn_error error = {0};
+		snprintf(text, sizeof text, GOOD_TOP "sources:\n  - {name: web, kind: http, listen: \"127.0.0.1:1\"%s}\n" GOOD_TARGET,
+			cases[i].dedup);
+		struct tn_config *config = read_config(text, &status, &error);
+		assert_int_equal(status, TN_OK);
+		const struct tn_dedup_config *dedup = &config->sources[0].dedup;
+		assert_int_equal(dedup->by, cases[i].by);
+		assert_int_equal(dedup->window_ms, cases[i].window_ms);
+		assert_int_equal(dedup->strict, strstr(cases[i].dedup, "strict") != NULL);
+		assert_int_equal(dedup->on_error, strstr(cases[i].dedup, "hold") != NULL);
+		assert_int_equal(dedup->paths.count, dedup->by == TN_DEDUP_PATHS ? 2 : 0);
+		tn_config_free(config);
+	}
+}
+
 static void a_target_may_change_its_retry_policy(void **state)
 {
 	enum tn_status status;
@@ -92,7 +124,13 @@ static void what_is_wrong_is_refused_with_its_place(void **state)
 		{GOOD_TOP GOOD_TARGET, "sources is missing"},
 		{GOOD_TOP GOOD_SOURCE, "targets is missing"},
 		{GOOD_TOP "workes: 2\n" GOOD_SOURCE GOOD_TARGET, ":4:1: unknown key 'workes'; did you mean 'workers'?"},
-		{GOOD_TOP "dedup: {}\n" GOOD_SOURCE GOOD_TARGET, "dedup is not in this version"},
+		{GOOD_TOP "sources:\n  - {name: web, kind: http, listen: \"127.0.0.1:1\", dedup: alway}\n" GOOD_TARGET,
+			":5:59: dedup is off, event, header, or a list of paths"},
+		{GOOD_TOP "sources:\n  - {name: web, kind: http, listen: \"127.0.0.1:1\", dedup: {by: [id, \"data..x\"]}}\n" GOOD_TARGET,
+			"a path is the name of an attribute"},
+		{GOOD_TOP "sources:\n  - {name: web, kind: http, listen: \"127.0.0.1:1\", dedup: []}\n" GOOD_TARGET, "1 to 8 paths"},
+		{GOOD_TOP "sources:\n  - {name: web, kind: http, listen: \"127.0.0.1:1\", dedup: {windo: 5s}}\n" GOOD_TARGET,
+			"unknown key 'windo'; did you mean 'window'?"},
 		{GOOD_TOP "sources:\n  - {name: k, kind: kafka}\n" GOOD_TARGET, ":5:21: kind 'kafka' is not in this version"},
 		{GOOD_TOP "sources:\n  - {name: k, kind: kofka}\n" GOOD_TARGET, ":5:21: there is no source kind 'kofka'"},
 		{GOOD_TOP "sources:\n  - {name: web, kind: http, listen: \"127.0.0.1:1\", lisen: x}\n" GOOD_TARGET,
@@ -146,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_small_configuration_gets_the_defaults),
 		cmocka_unit_test(a_target_may_order_by_key),
+		cmocka_unit_test(a_source_knows_copies_as_it_is_told),
 		cmocka_unit_test(a_target_may_change_its_retry_policy),
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_place),
 		cmocka_unit_test(a_missing_file_says_so),

@@ -47,6 +47,7 @@ def reset(connection):
 def test_what_senders_do_is_counted_over_all_workers(place):
     """Two sources with the same counters: each name is shown once, with a line for each source."""
     bus = place.simple_bus(place.sink("--delay", "60s"), mode="sync", workers=2)
+    bus.config["sources"][0]["dedup"] = "off"
     bus.config["sources"].append({**bus.config["sources"][0], "name": "other", "listen": f"127.0.0.1:{free_port()}"})
     bus.write_config()
     bus.start()

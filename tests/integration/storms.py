@@ -77,7 +77,10 @@ def test_reloads_under_load_with_targets_coming_and_going_lose_nothing(place):
 
 def test_a_reload_keeps_delivery_ids(place):
     sink = place.sink()
-    bus = place.simple_bus(sink, workers=2).start()
+    bus = place.simple_bus(sink, workers=2)
+    bus.config["sources"][0]["dedup"] = "off"
+    bus.write_config()
+    bus.start()
     for number in range(5):
         bus.config["targets"][0]["url"] = f"{sink.url()}?v={number}"
         bus.write_config()

@@ -9,6 +9,8 @@
 
 #include "turnout/base64.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { KINDS = TN_NOTE_UNMATCHED + 1, LINES_A_WINDOW = 5, WINDOW_MS = 1000 };
@@ -86,6 +88,58 @@ static bool take_line(struct notes *notes, struct kind *kind)
 	return false;
 }
 
+/* --- A line --- */
+
+struct facts {
+	char text[1200];
+	size_t len;
+};
+
+static void add(struct facts *facts, const char *format, ...) TN_PRINTF(2, 3);
+static void add(struct facts *facts, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	size_t room = sizeof facts->text - facts->len;
+	int len = vsnprintf(facts->text + facts->len, room, format, args);
+	va_end(args);
+	facts->len += len < 0 ? 0 : (size_t)len < room ? (size_t)len : room - 1;
+}
+
+/* Only what says something: the breaker of a target has no rule, what was never tried no status. Each begins with a space. */
+static void add_facts(struct facts *facts, const struct notes *notes, const struct tn_note *note, uint64_t left_out)
+{
+	static const struct tn_id none;
+	char id[TN_ID_TEXT_SIZE], message[512];
+	int64_t wait_ms = note->due_ms ? note->due_ms - tn_bus_engine_ms(notes->bus) : 0;
+	if (note->rule.len > 0)
+		add(facts, " rule=%.*s", TN_STR_ARG(note->rule));
+	if (note->target.len > 0)
+		add(facts, " target=%.*s", TN_STR_ARG(note->target));
+	if (memcmp(&note->id, &none, sizeof none) != 0) {
+		tn_base32_id(note->id.bytes, id);
+		add(facts, " delivery=%s attempts=%u", id, note->attempts);
+	}
+	if (note->code)
+		add(facts, " code=%s", note->code);
+	if (note->status)
+		add(facts, " status=%d", note->status);
+	if (wait_ms > 0) /* else it was due before this was written */
+		add(facts, " next_ms=%lld", (long long)wait_ms);
+	if (left_out > 0)
+		add(facts, " left_out=%llu", (unsigned long long)left_out);
+	if (note->message.len > 0)
+		add(facts, " why=%s", tn_log_quote(note->message.bytes, note->message.len, message, sizeof message));
+}
+
+static void write_line(const struct notes *notes, const struct tn_note *note, uint64_t left_out)
+{
+	struct facts facts;
+	facts.len = 0;
+	add_facts(&facts, notes, note, left_out);
+	tn_log_write(&notes->bus->log, wording[note->kind].level, wording[note->kind].message, "%s", facts.len > 0 ? facts.text + 1 : "");
+}
+
 void tn_notes_write(void *arg, const struct tn_note *note)
 {
 	struct notes *notes = arg;
@@ -94,16 +148,6 @@ void tn_notes_write(void *arg, const struct tn_note *note)
 	tn_stories_note(notes->bus, note);
 	if (!wording[note->kind].message || level < notes->bus->log.level || !take_line(notes, kind))
 		return;
-	static const struct tn_id none;
-	char id[TN_ID_TEXT_SIZE] = "-", message[512];
-	if (memcmp(&note->id, &none, sizeof none) != 0)
-		tn_base32_id(note->id.bytes, id);
-	int64_t wait_ms = note->due_ms ? note->due_ms - tn_bus_engine_ms(notes->bus) : 0;
-	if (wait_ms < 0) /* it was due before this was written */
-		wait_ms = 0;
-	tn_log_write(&notes->bus->log, level, wording[note->kind].message,
-		"rule=%.*s target=%.*s delivery=%s attempts=%u code=%s status=%d next_ms=%lld left_out=%llu why=%s", TN_STR_ARG(note->rule),
-		TN_STR_ARG(note->target), id, note->attempts, note->code ? note->code : "-", note->status, (long long)wait_ms,
-		(unsigned long long)kind->left_out, tn_log_quote(note->message.bytes, note->message.len, message, sizeof message));
+	write_line(notes, note, kind->left_out);
 	kind->left_out = 0;
 }

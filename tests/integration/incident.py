@@ -164,3 +164,12 @@ def test_a_dead_letter_died_at_the_same_time_whoever_asks(place):
     equal(bus.stop(), 0)
     answers.add(ask(place, bus, "dlq", "list")[1])
     equal(len(answers), 1, answers)
+
+
+def test_a_log_line_says_only_what_there_is_to_say(place):
+    bus = dead_bus(place, free_port())
+    lines = bus.process.output().splitlines()
+    opened = next(line for line in lines if "breaker of target opened" in line)
+    check(re.search(r"is probed  target=billing code=CONNECT next_ms=\d+$", opened), opened)
+    dead = next(line for line in lines if "delivery dead-lettered" in line)
+    check(re.search(r"dead-lettered  rule=orders target=billing delivery=[a-z2-7]{26} attempts=1 code=CONNECT why=\"Failed to connect .*\"$", dead), dead)

@@ -51,6 +51,7 @@ static void add_books(struct tn_buf *out, const struct tn_books *books)
 		{"turnout_late_success_total", "Successes that came after the attempt's timeout", books->late_success},
 		{"turnout_replies_total", "Events that targets answered with, taken", books->replies},
 		{"turnout_replies_refused_total", "Replies the store had no room for; their deliveries are repeated", books->replies_refused},
+		{"turnout_staged_aborted_total", "Deliveries staged in a transaction that was aborted; they go again", books->staged_aborted},
 		{"turnout_reply_loop_total", "Replies to replies, beyond limits.reply_hops: dead letters", books->reply_loop},
 		{"turnout_quarantined_total", "Events that ended the process too often: dead letters", books->quarantined},
 		{"turnout_extended_total", "Leases of sources that were extended", books->extended},

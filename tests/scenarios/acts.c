@@ -278,6 +278,32 @@ bool scn_do_ready(struct scenario *scenario)
 	return scn_obey(scenario);
 }
 
+/* Committed: the positions up to its end are answered. */
+static void settle_txn(struct scenario *scenario, uint32_t number)
+{
+	struct scn_source *source = &scenario->sources[number];
+	for (uint32_t i = 0; i < scenario->position_count && i < source->txn_end; i++) {
+		struct scn_position *position = &scenario->positions[i];
+		if (position->source == number && position->open)
+			source->unanswered--;
+		position->open = position->open && position->source != number;
+	}
+}
+
+bool scn_do_txn(struct scenario *scenario)
+{
+	static const char *const ends[] = {[TN_TXN_COMMITTED] = "committed", [TN_TXN_ABORTED] = "aborted", [TN_TXN_FENCED] = "fenced", NULL};
+	uint32_t number = scn_source(scenario, scenario->words[1]), end;
+	if (number == UINT32_MAX || !scn_choice(scenario, scenario->words[2], ends, &end))
+		return false;
+	if (scenario->sources[number].txn == 0)
+		return scn_fail(scenario, "%s had no transaction yet", scenario->sources[number].name);
+	if (end == TN_TXN_COMMITTED)
+		settle_txn(scenario, number);
+	tn_engine_txn(scenario->engine, scenario->sources[number].txn, (enum tn_txn_end)end);
+	return scn_obey(scenario);
+}
+
 bool scn_do_breaker(struct scenario *scenario)
 {
 	static const char *const states[] = {[TN_BREAKER_CLOSED] = "closed", [TN_BREAKER_HALF_OPEN] = "half_open", [TN_BREAKER_OPEN] = "open",

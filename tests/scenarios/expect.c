@@ -69,7 +69,8 @@ static bool compare(struct scenario *scenario, const struct scn_happening *state
 static const struct kind {
 	const char *name;
 	uint32_t who;                   /* names that follow */
-} kinds[] = {{"start", 2}, {"cancel", 2}, {"ack", 1}, {"release", 1}, {"extend", 1}, {"done", 1}, {"drained", 0}, {"room", 0}, {"moved", 0},
+} kinds[] = {{"start", 2}, {"cancel", 2}, {"ack", 1}, {"release", 1}, {"extend", 1}, {"done", 1}, {"drained", 0}, {"room", 0}, {"moved", 0}, {"commit", 1},
+	{"abort", 1},
 	{"note", 1}};
 
 static bool is_about(const struct scenario *scenario, const struct scn_happening *happening, const struct kind *kind)
@@ -190,7 +191,7 @@ static const struct {
 	const char *name;
 	size_t offset;
 } books[] = {BOOK(matched), BOOK(recovered), BOOK(redriven), BOOK(delivered), BOOK(dead), BOOK(dropped), BOOK(released), BOOK(parked),
-	BOOK(pending), BOOK(backoff), BOOK(inflight), BOOK(staged), BOOK(parking), BOOK(burying), BOOK(accepted), BOOK(unmatched),
+	BOOK(pending), BOOK(backoff), BOOK(inflight), BOOK(staged), BOOK(staged_aborted), BOOK(parking), BOOK(burying), BOOK(accepted), BOOK(unmatched),
 	BOOK(retried), BOOK(parks), BOOK(late_success), BOOK(orphaned_attempts), BOOK(commit_unknown), BOOK(commit_refused), BOOK(ack_sent),
 	BOOK(stale_acks), BOOK(poison), BOOK(no_target), BOOK(attempts), BOOK(refused_full), BOOK(joined), BOOK(tried_rows), BOOK(open_rows),
 	BOOK(memory_bytes)};

@@ -50,6 +50,7 @@ struct scn_source {
 	struct tn_stream_terms terms;
 	bool open, ending, closed;      /* closed: not opened at start */
 	uint32_t epoch, credit, unanswered;
+	uint64_t txn, txn_end;          /* the last one that was named; the position its commit goes up to */
 };
 struct scn_target {
 	char name[SCN_NAME];
@@ -193,6 +194,7 @@ bool scn_do_poison(struct scenario *scenario);
 bool scn_do_result(struct scenario *scenario);
 bool scn_do_answers(struct scenario *scenario);
 bool scn_do_ready(struct scenario *scenario);
+bool scn_do_txn(struct scenario *scenario);
 bool scn_do_breaker(struct scenario *scenario);
 bool scn_do_advance(struct scenario *scenario);
 bool scn_do_jump(struct scenario *scenario);

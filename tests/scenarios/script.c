@@ -31,6 +31,7 @@ static const struct verb {
 	{"poison", scn_do_poison, ACT, 4, "poison NAME from SOURCE"},
 	{"result", scn_do_result, ACT, 3, "result EVENT [from TARGET] [rule RULE] VERDICT [CODE] [KEY VALUE...]"},
 	{"ready", scn_do_ready, ACT, 3, "ready TARGET ROOM"},
+	{"txn", scn_do_txn, ACT, 3, "txn SOURCE committed|aborted|fenced"},
 	{"breaker", scn_do_breaker, ACT, 3, "breaker TARGET open|closed"},
 	{"advance", scn_do_advance, ACT, 2, "advance TIME, or advance to TIME"},
 	{"jump", scn_do_jump, ACT, 2, "jump TIME, or jump back TIME"},

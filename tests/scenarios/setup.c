@@ -54,6 +54,10 @@ bool scn_do_source(struct scenario *scenario)
 		{"moves", SCN_SET_BOOL, offsetof(struct scn_source, terms.moves)},
 		{"answers", SCN_SET_BOOL, offsetof(struct scn_source, terms.answers)},
 		{"closed", SCN_SET_BOOL, offsetof(struct scn_source, closed)},
+		{"transactional", SCN_SET_BOOL, offsetof(struct scn_source, terms.transactional)},
+		{"cluster", SCN_SET_COUNT, offsetof(struct scn_source, terms.cluster)},
+		{"txn_events", SCN_SET_COUNT, offsetof(struct scn_source, terms.txn_events)},
+		{"txn_ms", SCN_SET_TIME, offsetof(struct scn_source, terms.txn_ms)},
 		{0}};
 	uint32_t kind;
 	if (scenario->source_count == SCN_SOURCES)
@@ -114,6 +118,7 @@ bool scn_do_target(struct scenario *scenario)
 		{"on_missing", SCN_SET_CHOICE, offsetof(struct tn_target_limits, on_missing), .choices = config_error},
 		{"retry_after_max", SCN_SET_TIME, offsetof(struct tn_target_limits, retry_after_max_ms)},
 		{"dead_letter", SCN_SET_TARGET, offsetof(struct tn_target_limits, dead_letter_no)},
+		{"cluster", SCN_SET_COUNT, offsetof(struct tn_target_limits, cluster)},
 		{"settings", SCN_SET_NUMBER, offsetof(struct tn_target_limits, settings)},
 		{"ordered", SCN_SET_BOOL, offsetof(struct tn_target_limits, ordered)},
 		{"park_ordered", SCN_SET_BOOL, offsetof(struct tn_target_limits, park_ordered)},

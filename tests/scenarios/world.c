@@ -129,6 +129,9 @@ static void started(struct scenario *scenario, const struct tn_command *command)
 	scn_put_text(happening, "last", item->last != NULL ? item->last->code : "none");
 	scn_put_number(happening, "waiting", attempt->waiting);
 	scn_put_number(happening, "items", attempt->count);
+	scn_put_number(happening, "txn", (int64_t)attempt->txn);
+	for (uint32_t i = 0; i < scenario->source_count && attempt->txn != 0; i++)
+		scenario->sources[i].txn = attempt->txn; /* their numbers are all different: whose it is does not matter to `txn` */
 	scn_put_time(happening, "timeout", attempt->timeout_ms);
 	if (attempt->purpose == TN_TO_TARGET && scenario->start_count < SCN_STARTS)
 		scenario->starts[scenario->start_count++] =
@@ -196,6 +199,18 @@ static void stream_done(struct scenario *scenario, const struct tn_command *comm
 	source->unanswered = 0;
 }
 
+static void txn_ends(struct scenario *scenario, const struct tn_command *command)
+{
+	struct scn_source *source = &scenario->sources[command->position.source - 1];
+	bool commit = command->kind == TN_TXN_COMMIT;
+	struct scn_happening *happening = scn_happen(scenario, commit ? "commit" : "abort", source->name, NULL);
+	source->txn = command->token;
+	source->txn_end = command->count > 0 ? command->positions[0].low : 0;
+	scn_put_number(happening, "txn", (int64_t)command->token);
+	if (source->txn_end > 0)
+		scn_put_text(happening, "last", scenario->events[scenario->positions[source->txn_end - 1].event].name);
+}
+
 static void carry_out(struct scenario *scenario, const struct tn_command *command)
 {
 	switch (command->kind) {
@@ -237,6 +252,7 @@ static void carry_out(struct scenario *scenario, const struct tn_command *comman
 		break;
 	case TN_TXN_COMMIT:
 	case TN_TXN_ABORT:
+		txn_ends(scenario, command);
 		break;
 	case TN_CLAIM:
 		scn_fail(scenario, "a CLAIM, of which scenarios know nothing yet");

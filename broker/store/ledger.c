@@ -146,11 +146,11 @@ static int used_bytes(const struct writing *writing, MDB_txn *txn, uint64_t *out
 static int change_story(const struct writing *writing, MDB_txn *txn, uint64_t name, const uint8_t *entry_key, bool put)
 {
 	uint8_t bytes[STORY_BYTES];
-	MDB_val key = tn_val(bytes, sizeof bytes), nothing = tn_val("", 0);
 	if (name == 0)
 		return 0;
 	tn_bytes_put64(bytes, name);
 	memcpy(bytes + 8, entry_key, KEY_BYTES);
+	MDB_val key = tn_val(bytes, sizeof bytes), nothing = tn_val("", 0);
 	int rc = put ? mdb_put(txn, writing->stories, &key, &nothing, 0) : mdb_del(txn, writing->stories, &key, NULL);
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }

@@ -9,7 +9,7 @@
  *   request -> host->message -> JOURNALED 202 | SETTLED 200, 202, 502, 504 | refuse 4xx | release, UNAVAILABLE 503
  *                               DUPLICATE 202, Idempotency-Replayed: true | BUSY 409 | CONFLICT 422
  *
- * Without credit the server is paused: nothing is read, so the senders wait, and at most one request that was read already is kept
+ * While the bus sheds load, whoever comes hears 503 at once. Otherwise, without credit the server is paused: nothing is read, so the senders wait, and at most one request that was read already is kept
  * here. A client that left takes its request with it; what the bus says about it afterwards is for nobody.
  */
 #include "http_source.h"
@@ -32,6 +32,7 @@ enum {
 	EPOCH = 1,
 	RETRY_AFTER_S = 1,   /* when nobody knows better */
 	DRAIN_RETRY_S = 5,   /* about the time of a restart */
+	SHED_RETRY_S = 2,    /* it is judged twice a second */
 	STOP_MS = 1000,      /* for clients to take their last answers */
 	STOP_POLL_MS = 10,
 };
@@ -54,6 +55,8 @@ struct tn_source {
 	struct tn_http_request *waiting;  /* the bus was full: kept until credit is called again; nothing is read meanwhile */
 	struct exchange_list buckets[BUCKETS], spare;
 	bool draining, stopping;
+	const char *shed;                 /* why nobody is let in just now; NULL: everybody is */
+	uint64_t shed_count;
 	struct event stop_event;
 	int64_t stop_deadline_ms;
 };
@@ -126,6 +129,16 @@ static int refuse_draining(struct tn_http_request *request)
 	return refuse_with(request, 503, "shutting down", header, true);
 }
 
+/* The body was not read: a client that sends it all the same would wait for nothing, so the connection stays for the next try. */
+static int refuse_shed(struct tn_source *source, struct tn_http_request *request)
+{
+	char seconds[8];
+	snprintf(seconds, sizeof seconds, "%d", SHED_RETRY_S);
+	struct tn_header header = {.name = TN_STR("Retry-After"), .value = tn_str_from(seconds)};
+	source->shed_count++;
+	return refuse_with(request, 503, source->shed, header, false);
+}
+
 static bool is_authorized(const struct tn_source *source, const struct tn_http_request *request)
 {
 	struct tn_str given = tn_http_request_header(request, "authorization"), wanted = tn_buf_str(&source->token);
@@ -166,6 +179,8 @@ static int on_headers(void *arg, struct tn_http_request *request, const char **o
 		*out_detail = "batches are not taken here";
 		return 415;
 	}
+	if (source->shed)
+		return refuse_shed(source, request);
 	return 0;
 }
 
@@ -173,7 +188,7 @@ static int on_headers(void *arg, struct tn_http_request *request, const char **o
 
 static void update_pause(struct tn_source *source)
 {
-	tn_http_server_pause(source->server, !source->draining && (!source->credit || source->waiting));
+	tn_http_server_pause(source->server, !source->draining && !source->shed && (!source->credit || source->waiting));
 }
 
 /* One credit a message; the message is answered by ack, release or refuse, which may come before host->message returns. */
@@ -214,6 +229,10 @@ static void on_request(void *arg, struct tn_http_request *request)
 	struct tn_source *source = arg;
 	if (source->draining) {
 		refuse_draining(request);
+		return;
+	}
+	if (source->shed) { /* it came in before */
+		refuse_shed(source, request);
 		return;
 	}
 	/* The server is paused while there is no credit, so this is reached with credit. */
@@ -379,6 +398,7 @@ static size_t counts(struct tn_source *source, struct tn_source_count *out_count
 		{"idle_closed", "Idle connections closed because another one waited: max_connections", now.idle_closed},
 		{"cut_short", "Requests whose client left before they were whole", now.cut_short},
 		{"tls_failures", "TLS handshakes that failed", now.tls_failures},
+		{"shed", "Requests turned away because there was more than could be done", source->shed_count},
 	};
 	static_assert(sizeof rows / sizeof *rows <= TN_SOURCE_COUNTS_MAX, "rows for all");
 	memcpy(out_counts, rows, sizeof rows);
@@ -402,6 +422,15 @@ static void pause_source(struct tn_source *source, bool draining)
 	source->draining = draining;
 	if (draining)
 		refuse_waiting(source);
+	update_pause(source);
+}
+
+/* A request that waits for room goes on waiting: it was read before. */
+static void shed(struct tn_source *source, const char *why)
+{
+	if (source->stopping)
+		return;
+	source->shed = why;
 	update_pause(source);
 }
 
@@ -548,6 +577,7 @@ const struct tn_source_ops tn_http_source_ops = {
 	.stream_done = stream_done,
 	.describe = describe,
 	.pause = pause_source,
+	.shed = shed,
 	.stop = stop,
 	.counts = counts,
 };

@@ -74,6 +74,8 @@ static void print_text(const json_t *status, const char *file)
 	if (number(status, "clock_ahead_ms") > 0)
 		printf("clock    the wall clock is %" JSON_INTEGER_FORMAT " days ahead of the bus's: see `turnout help clock`\n",
 			number(status, "clock_ahead_ms") / 86400000);
+	if (json_object_get(status, "shedding"))
+		printf("shedding senders are turned away: %s\n", string(status, "shedding"));
 	print_books(json_object_get(status, "books"));
 	print_lists(status, file);
 	printf("store    open %" JSON_INTEGER_FORMAT ", tried %" JSON_INTEGER_FORMAT ", parked %" JSON_INTEGER_FORMAT

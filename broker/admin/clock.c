@@ -12,8 +12,10 @@ void tn_admin_clock(struct tn_bus *bus, struct tn_http_request *request)
 {
 	char body[64];
 	struct tn_header header = {TN_STR("Content-Type"), TN_STR("application/json"), TN_STRING};
-	if (!tn_str_is(tn_http_request_path(request), "/clock/accept") || !tn_str_is(tn_http_request_method(request), "POST")) {
-		tn_http_reply_problem(request, 405, 0, "here is POST /clock/accept; /status shows the clock", (struct tn_str){0});
+	if (!tn_str_is(tn_http_request_path(request), "/clock/accept") ||
+	        !tn_str_is(tn_http_request_method(request), "POST")) {
+		tn_http_reply_problem(
+		        request, 405, 0, "here is POST /clock/accept; /status shows the clock", (struct tn_str){0});
 		return;
 	}
 	int len = snprintf(body, sizeof body, "{\"moved_ms\":%" PRId64 "}", tn_bus_accept_clock(bus));

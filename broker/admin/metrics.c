@@ -367,6 +367,13 @@ static void add_process(struct tn_buf *out, const struct tn_bus *bus)
 	single(out, "turnout_arrivals_waiting", "gauge", "Decoded arrivals waiting for room", counts.waiting);
 	single(out, "turnout_clock_ahead_seconds", "gauge", "How far the wall clock is ahead of the bus's, which does not follow it; 0: it does",
 		(uint64_t)(tn_bus_clock_ahead_ms(bus) / 1000));
+	static const char *const reasons[] = {"memory", "journal", "lag"};
+	struct tn_bus_shed shed;
+	tn_bus_shedding(bus, &shed);
+	head(out, "turnout_shedding", "gauge", "1: senders are turned away, and why");
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+		labelled(out, "turnout_shedding", "reason", tn_str_from(reasons[i]), shed.reason && strcmp(shed.reason, reasons[i]) == 0);
+	single(out, "turnout_loop_lag_milliseconds", "gauge", "How late the event loop was when it was last looked at", (uint64_t)shed.lag_ms);
 	struct tn_bus_quarantine quarantine;
 	tn_bus_quarantine(bus, &quarantine);
 	single(out, "turnout_quarantined", "gauge", "Messages, stored events and deliveries that ended the process 3 times", quarantine.held);

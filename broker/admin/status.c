@@ -123,6 +123,10 @@ void tn_status_write(struct tn_bus *bus, struct tn_buf *out)
 	json_object_set_new(status, "memory", json_pack("{s:o s:o s:o}", "in_hand_bytes", number(books->memory_bytes), "max_bytes",
 		number(tn_bus_config(bus)->memory_bytes), "resident_bytes", number(tn_metrics_resident_bytes())));
 	json_object_set_new(json_object_get(status, "books"), "parks", number(books->parks));
+	struct tn_bus_shed shed;
+	tn_bus_shedding(bus, &shed);
+	if (shed.reason)
+		json_object_set_new(status, "shedding", json_string(shed.reason));
 	json_object_set_new(status, "clock_ahead_ms", number((uint64_t)tn_bus_clock_ahead_ms(bus)));
 	char *json = json_dumps(status, JSON_COMPACT);
 	json_decref(status);

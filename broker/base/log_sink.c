@@ -2,9 +2,9 @@
  *
  * log_sink.c - log lines for a descriptor that may stall; see log_sink.h.
  *
- * Called by log.c, from any thread. Owns a ring of whole lines and the thread that writes them. A pipe that poll(2) calls writable takes
- * 4096 bytes without waiting; other descriptors that stall (a terminal on hold) stall this thread alone once lines wait. The descriptor
- * is not made non-blocking: it is shared with whoever started us.
+ * Called by log.c, from any thread. Owns a ring of whole lines and the thread that writes them. A pipe that poll(2)
+ * calls writable takes 4096 bytes without waiting; other descriptors that stall (a terminal on hold) stall this thread
+ * alone once lines wait. The descriptor is not made non-blocking: it is shared with whoever started us.
  *
  *   line --nothing waits, and writable--> write(2)
  *        --else--> ring --thread, when writable--> write(2)
@@ -24,13 +24,13 @@
 enum { CHUNK = 4096, POLL_MS = 100, CLOSE_MS = 1000 };
 
 struct tn_log_sink {
-	struct tn_log log;                /* without a sink: for what the thread has to say itself */
+	struct tn_log log; /* without a sink: for what the thread has to say itself */
 	pthread_mutex_t lock;
-	pthread_cond_t changed;           /* lines came, the end is near, the thread is done */
+	pthread_cond_t changed; /* lines came, the end is near, the thread is done */
 	pthread_t thread;
 	char *ring;
-	size_t first, len;                /* of the ring */
-	uint64_t lost;                    /* dropped since that was last said */
+	size_t first, len; /* of the ring */
+	uint64_t lost; /* dropped since that was last said */
 	bool closing, done;
 };
 
@@ -38,7 +38,8 @@ struct tn_log_sink {
 
 static void append(struct tn_log_sink *sink, const char *bytes, size_t len)
 {
-	size_t at = (sink->first + sink->len) % TN_LOG_SINK_BYTES, part = TN_LOG_SINK_BYTES - at < len ? TN_LOG_SINK_BYTES - at : len;
+	size_t at = (sink->first + sink->len) % TN_LOG_SINK_BYTES,
+	       part = TN_LOG_SINK_BYTES - at < len ? TN_LOG_SINK_BYTES - at : len;
 	memcpy(sink->ring + at, bytes, part);
 	memcpy(sink->ring, bytes + part, len - part);
 	sink->len += len;
@@ -47,7 +48,8 @@ static void append(struct tn_log_sink *sink, const char *bytes, size_t len)
 /* Whole lines, as many as fit: a line is not cut by those of another process. */
 static size_t take_lines(struct tn_log_sink *sink, char out[CHUNK])
 {
-	size_t have = sink->len < CHUNK ? sink->len : CHUNK, part = TN_LOG_SINK_BYTES - sink->first < have ? TN_LOG_SINK_BYTES - sink->first : have;
+	size_t have = sink->len < CHUNK ? sink->len : CHUNK,
+	       part = TN_LOG_SINK_BYTES - sink->first < have ? TN_LOG_SINK_BYTES - sink->first : have;
 	memcpy(out, sink->ring + sink->first, part);
 	memcpy(out + part, sink->ring, have - part);
 	while (have > 0 && out[have - 1] != '\n')
@@ -132,7 +134,8 @@ static void write_some(struct tn_log_sink *sink)
 	if (len > 0)
 		write_all(sink->log.fd, chunk, len);
 	else
-		tn_log_warn(&sink->log, "log lines were dropped; nobody took them", "lines=%llu", (unsigned long long)lost);
+		tn_log_warn(
+		        &sink->log, "log lines were dropped; nobody took them", "lines=%llu", (unsigned long long)lost);
 	pthread_mutex_lock(&sink->lock);
 	sink->lost -= lost;
 }

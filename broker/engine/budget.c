@@ -31,6 +31,11 @@ void tn_budget_refund(struct tn_engine *engine, size_t bytes)
 	tn_stream_say_all(engine);
 }
 
+bool tn_engine_full(const struct tn_engine *engine)
+{
+	return engine->full;
+}
+
 bool tn_budget_admits(struct tn_engine *engine, size_t bytes)
 {
 	uint64_t after = engine->books.memory_bytes + bytes;

@@ -202,6 +202,7 @@ int tn_bus_run(struct tn_bus *bus, struct tn_error *error)
 		return 2;
 	bus->watch = tn_watch_new(bus);
 	bus->keeper = tn_keeper_new(bus);
+	bus->shedding = tn_shedding_new(bus);
 	tn_turn_want(bus);
 	event_base_loop(bus->workers[0].base, EVLOOP_NO_EXIT_ON_EMPTY);
 	tn_workers_stop(bus);
@@ -255,6 +256,7 @@ void tn_bus_free(struct tn_bus *bus)
 	tn_watch_free(bus->watch);
 	tn_keeper_free(bus->keeper);
 	tn_readiness_free(bus->readiness);
+	tn_shedding_free(bus->shedding);
 	tn_turn_fini(bus);
 	if (bus->stop_limit)
 		event_free(bus->stop_limit);

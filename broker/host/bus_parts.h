@@ -99,6 +99,7 @@ struct readiness;                         /* readiness.c */
 struct notes;                             /* notes.c */
 struct keeper;                            /* dlq_keeper.c */
 struct quarantine;                        /* quarantine.c */
+struct shedding;                          /* shed.c */
 struct move_call {                        /* moves.c: whose dead letters are being moved */
 	uint64_t token;
 	tn_bus_moved *done;               /* NULL: nobody's any more */
@@ -146,6 +147,7 @@ struct tn_bus {
 	struct move_call move;
 	struct keeper *keeper;
 	struct quarantine *quarantine;
+	struct shedding *shedding;
 
 	enum tn_bus_phase phase;
 	bool sources_open, drain_timed_out, failed;
@@ -175,6 +177,7 @@ void tn_workers_publish(struct tn_bus *bus, struct tn_ruleset *ruleset);
 /* sources.c */
 enum tn_status tn_sources_open(struct tn_bus *bus, struct tn_error *error);
 void tn_sources_pause(struct tn_bus *bus);
+void tn_sources_shed(struct tn_bus *bus, const char *why); /* turn senders away; NULL: no more */
 void tn_sources_stop(struct tn_bus *bus);
 bool tn_sources_stopped(const struct tn_bus *bus);
 void tn_sources_free(struct tn_bus *bus);
@@ -191,6 +194,7 @@ struct waiting *tn_waiting_new(void);
 void tn_waiting_free(struct waiting *waiting);
 size_t tn_waiting_count(const struct waiting *waiting);
 void tn_intake_room(struct tn_bus *bus);
+void tn_intake_turn_away(struct tn_bus *bus, const char *why); /* those who wait for an answer need not wait for room */
 /* [worker] host->message of a source. */
 enum tn_status tn_intake_message(struct source_instance *instance, const struct tn_message *message);
 
@@ -252,6 +256,10 @@ void tn_quarantine_counted(struct quarantine *quarantine); /* Any thread: someth
 /* For tn_store_options; arg: the bus. */
 bool tn_quarantine_enter_event(void *arg, uint64_t event_seq, enum tn_store_reader reader);
 void tn_quarantine_leave_event(void *arg, enum tn_store_reader reader);
+
+/* shed.c */
+struct shedding *tn_shedding_new(struct tn_bus *bus);
+void tn_shedding_free(struct shedding *shedding);
 
 /* moves.c */
 void tn_moves_ended(struct tn_bus *bus, const struct tn_command *command);

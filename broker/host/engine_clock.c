@@ -2,8 +2,9 @@
  *
  * engine_clock.c - the engine's time never goes back, and never leaps unasked.
  *
- * Called by bus.c. A wall clock that is more than a week ahead of what the store last saw may be wrong, and to believe it would expire
- * all that waits: so time goes on from where it was, late rather than gone, until an operator says that it is right. Bus thread.
+ * Called by bus.c. A wall clock that is more than a week ahead of what the store last saw may be wrong, and to believe
+ * it would expire all that waits: so time goes on from where it was, late rather than gone, until an operator says that
+ * it is right. Bus thread.
  */
 #include "engine_clock.h"
 

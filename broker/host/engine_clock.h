@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * engine_clock.h - the engine's time: monotonic, anchored once at start, going on where the last run left off (delivery-semantics section 14).
+ * engine_clock.h - the engine's time: monotonic, anchored once at start, going on where the last run left off
+ * (delivery-semantics section 14).
  */
 #ifndef TURNOUT_HOST_ENGINE_CLOCK_H
 #define TURNOUT_HOST_ENGINE_CLOCK_H
@@ -12,7 +13,7 @@
 struct engine_clock {
 	const struct tn_clock *clock;
 	int64_t anchor_ms, anchor_mono_ms;
-	bool held;                        /* at start the wall clock was so far ahead that nobody should believe it unasked */
+	bool held; /* at start the wall clock was so far ahead that nobody should believe it unasked */
 };
 
 /* persisted_ms: engine time when it was last written down, or 0. */

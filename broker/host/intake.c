@@ -130,6 +130,23 @@ void tn_intake_room(struct tn_bus *bus)
 	}
 }
 
+void tn_intake_turn_away(struct tn_bus *bus, const char *why)
+{
+	struct waiting *waiting = bus->waiting;
+	struct letter **place = &waiting->first, *letter;
+	while ((letter = *place)) {
+		if (!letter->instance->source->config->connector->answers) {
+			place = &letter->next;
+			continue;
+		}
+		*place = letter->next;
+		waiting->count--;
+		answer_unavailable(letter->instance, letter->arrival.position, why);
+		free_letter(letter);
+	}
+	waiting->end = place;
+}
+
 static void take_letter(struct tn_mail *mail, void *arg)
 {
 	struct letter *letter = (struct letter *)mail;

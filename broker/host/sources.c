@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum order { ORDER_ACK, ORDER_EXTEND, ORDER_RELEASE, ORDER_CREDIT, ORDER_STREAM_DONE, ORDER_REFUSE, ORDER_PAUSE, ORDER_STOP };
+enum order { ORDER_ACK, ORDER_EXTEND, ORDER_RELEASE, ORDER_CREDIT, ORDER_STREAM_DONE, ORDER_REFUSE, ORDER_PAUSE, ORDER_SHED, ORDER_STOP };
 
 struct order_letter {
 	struct tn_mail mail;
@@ -21,6 +21,7 @@ struct order_letter {
 	int status;
 	uint32_t credit;
 	int64_t delay_ms;
+	const char *why;
 };
 
 struct stream_letter {
@@ -64,6 +65,10 @@ static void carry_out(const struct order_letter *letter)
 		break;
 	case ORDER_PAUSE:
 		ops->pause(handle, true);
+		break;
+	case ORDER_SHED:
+		if (ops->shed)
+			ops->shed(handle, letter->why);
 		break;
 	case ORDER_STOP:
 		ops->stop(handle);
@@ -335,17 +340,22 @@ enum tn_status tn_sources_open(struct tn_bus *bus, struct tn_error *error)
 	return TN_OK;
 }
 
-static void order_all(struct tn_bus *bus, enum order what)
+static void order_all(struct tn_bus *bus, enum order what, const char *why)
 {
 	for (size_t i = 0; i < bus->source_count; i++)
 		for (uint32_t j = 0; j < bus->sources[i].instance_count; j++)
 			if (!bus->sources[i].instances[j].stopped)
-				give_order(&(struct order_letter){.instance = &bus->sources[i].instances[j], .order = what});
+				give_order(&(struct order_letter){.instance = &bus->sources[i].instances[j], .order = what, .why = why});
 }
 
 void tn_sources_pause(struct tn_bus *bus)
 {
-	order_all(bus, ORDER_PAUSE);
+	order_all(bus, ORDER_PAUSE, NULL);
+}
+
+void tn_sources_shed(struct tn_bus *bus, const char *why)
+{
+	order_all(bus, ORDER_SHED, why);
 }
 
 void tn_sources_stop(struct tn_bus *bus)
@@ -353,7 +363,7 @@ void tn_sources_stop(struct tn_bus *bus)
 	if (tn_sources_stopped(bus))
 		tn_targets_stop(bus);
 	else
-		order_all(bus, ORDER_STOP);
+		order_all(bus, ORDER_STOP, NULL);
 }
 
 bool tn_sources_stopped(const struct tn_bus *bus)

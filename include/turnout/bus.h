@@ -86,6 +86,13 @@ void tn_bus_keeping(const struct tn_bus *bus, struct tn_bus_keeping *out_keeping
 /* When the oldest dead letter of the engine's target with that index died (engine time), as of some seconds ago; 0: it has none. */
 int64_t tn_bus_oldest_dead_ms(const struct tn_bus *bus, uint32_t index);
 
+/* Are senders turned away (delivery-semantics section 16)? */
+struct tn_bus_shed {
+	const char *reason;               /* "memory", "journal", "lag"; NULL: they are let in */
+	int64_t lag_ms;                   /* how late the loop was, half a second ago at most */
+};
+void tn_bus_shedding(const struct tn_bus *bus, struct tn_bus_shed *out_view);
+
 /* What ended the process (quarantine.h). */
 struct tn_bus_quarantine {
 	uint64_t held;                    /* names in quarantine */

@@ -80,6 +80,9 @@ struct tn_source_ops { /* on the instance's own loop; none blocks */
 	void (*stream_done)(struct tn_source *source, uint32_t stream, uint32_t epoch);
 	size_t (*describe)(const char *stream_name, struct tn_position position, char *out_json, size_t size); /* Any thread: pure */
 	void (*pause)(struct tn_source *source, bool draining); /* draining: take nothing new (HTTP: 503), keep answering; false: go on */
+	/* Where `answers`; NULL: it cannot. Until why is NULL, whoever comes is turned away with it (HTTP: 503), credit or none; what was
+	 * handed over goes on. why: constant text. */
+	void (*shed)(struct tn_source *source, const char *why);
 	void (*stop)(struct tn_source *source); /* flush answers, close; ends with host->stopped */
 	/* Answers how many of the TN_SOURCE_COUNTS_MAX it filled: always the same ones in the same order. NULL: none. */
 	size_t (*counts)(struct tn_source *source, struct tn_source_count *out_counts);

@@ -446,6 +446,8 @@ bool tn_engine_next(struct tn_engine *engine, struct tn_command *out_command);
 int64_t tn_engine_deadline(const struct tn_engine *engine);
 /* True once the first scans (OPEN, TRIED, first page of due rows) are through: sources may be opened. */
 bool tn_engine_recovered(const struct tn_engine *engine);
+/* True: memory is full, and no more credit is given until half of it is free. */
+bool tn_engine_full(const struct tn_engine *engine);
 const struct tn_books *tn_engine_books(const struct tn_engine *engine);
 uint32_t tn_engine_target_count(const struct tn_engine *engine);
 /* Lanes that a dead letter blocks, in the order they were blocked; returns how many of them were filled in. */

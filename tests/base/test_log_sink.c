@@ -38,7 +38,8 @@ static int open_log(void **state)
 	assert_int_equal(pipe(ends), 0);
 	signal(SIGPIPE, SIG_IGN);
 	pipe_log->read_fd = ends[0];
-	pipe_log->log = (struct tn_log){.fd = ends[1], .level = TN_LOG_INFO, .clock = &no_clock, .dropped = &pipe_log->dropped};
+	pipe_log->log =
+	        (struct tn_log){.fd = ends[1], .level = TN_LOG_INFO, .clock = &no_clock, .dropped = &pipe_log->dropped};
 	assert_int_equal(tn_log_sink_open(&pipe_log->log, &pipe_log->log.sink, &error), TN_OK);
 	*state = pipe_log;
 	return 0;
@@ -170,12 +171,13 @@ static void a_reader_that_is_gone_costs_lines_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_line_is_written_at_once, open_log, close_log),
-		cmocka_unit_test_setup_teardown(a_stalled_pipe_stops_nobody_and_loses_nothing_that_fits, open_log, close_log),
-		cmocka_unit_test_setup_teardown(what_does_not_fit_is_dropped_counted_and_said, open_log, close_log),
-		cmocka_unit_test_setup_teardown(closing_a_pipe_that_flows_loses_nothing, open_log, close_log),
-		cmocka_unit_test_setup_teardown(closing_a_pipe_that_nobody_reads_comes_to_an_end, open_log, close_log),
-		cmocka_unit_test_setup_teardown(a_reader_that_is_gone_costs_lines_only, open_log, close_log),
+	        cmocka_unit_test_setup_teardown(a_line_is_written_at_once, open_log, close_log),
+	        cmocka_unit_test_setup_teardown(
+	                a_stalled_pipe_stops_nobody_and_loses_nothing_that_fits, open_log, close_log),
+	        cmocka_unit_test_setup_teardown(what_does_not_fit_is_dropped_counted_and_said, open_log, close_log),
+	        cmocka_unit_test_setup_teardown(closing_a_pipe_that_flows_loses_nothing, open_log, close_log),
+	        cmocka_unit_test_setup_teardown(closing_a_pipe_that_nobody_reads_comes_to_an_end, open_log, close_log),
+	        cmocka_unit_test_setup_teardown(a_reader_that_is_gone_costs_lines_only, open_log, close_log),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,12 +102,12 @@ static void a_wall_clock_that_comes_back_needs_no_acceptance(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_new_store_starts_at_the_wall_clock),
-		cmocka_unit_test(time_that_passed_between_runs_has_passed),
-		cmocka_unit_test(a_wall_clock_that_went_back_does_not_take_time_along),
-		cmocka_unit_test(steps_while_it_runs_do_not_move_it),
-		cmocka_unit_test(more_than_a_week_ahead_is_held_until_it_is_accepted),
-		cmocka_unit_test(a_wall_clock_that_comes_back_needs_no_acceptance),
+	        cmocka_unit_test(a_new_store_starts_at_the_wall_clock),
+	        cmocka_unit_test(time_that_passed_between_runs_has_passed),
+	        cmocka_unit_test(a_wall_clock_that_went_back_does_not_take_time_along),
+	        cmocka_unit_test(steps_while_it_runs_do_not_move_it),
+	        cmocka_unit_test(more_than_a_week_ahead_is_held_until_it_is_accepted),
+	        cmocka_unit_test(a_wall_clock_that_comes_back_needs_no_acceptance),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

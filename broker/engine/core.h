@@ -681,7 +681,7 @@ void tn_txn_enlist(struct tn_stream *stream, struct tn_txn *txn); /* NULL: no lo
 bool tn_txn_is_member(const struct tn_engine *engine, const struct tn_delivery *delivery, const struct tn_target *target);
 void tn_txn_hold(struct tn_engine *engine, struct tn_delivery *delivery); /* until its transaction takes it */
 void tn_txn_touch(struct tn_engine *engine, struct tn_stream *stream); /* an arrival of it may be ready now; not transactional is fine */
-bool tn_txn_shared(const struct tn_delivery *delivery, const struct tn_delivery *other); /* their source has transactions, and is the same */
+bool tn_txn_shared(const struct tn_delivery *delivery, const struct tn_delivery *other); /* of the same source; the first is HELD or INSIDE */
 void tn_txn_wake(struct tn_engine *engine);                     /* a target or a lane changed */
 uint64_t tn_txn_number(const struct tn_delivery *delivery);     /* that its attempt is to carry, or 0 */
 /* The result of an attempt that carried a number. False: it is like any other. */

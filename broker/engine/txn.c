@@ -104,7 +104,8 @@ static struct tn_txn *txn_of(const struct tn_delivery *delivery)
 
 bool tn_txn_shared(const struct tn_delivery *delivery, const struct tn_delivery *other)
 {
-	return txn_of(delivery) != NULL && txn_of(delivery) == txn_of(other);
+	assert(txn_of(delivery) != NULL);
+	return txn_of(delivery) == txn_of(other);
 }
 
 bool tn_txn_is_member(const struct tn_engine *engine, const struct tn_delivery *delivery, const struct tn_target *target)
@@ -237,7 +238,8 @@ static struct tn_arrival_in_hand *candidate(const struct tn_stream *stream)
 {
 	struct tn_link *link = stream->txn_last != NULL ? tn_list_next(&stream->arrivals, &stream->txn_last->of_stream) :
 							  tn_list_first(&stream->arrivals);
-	return link == NULL || stream->revoked ? NULL : TN_OWNER(link, struct tn_arrival_in_hand, of_stream);
+	assert(link == NULL || !stream->revoked); /* then there is only what was taken */
+	return link == NULL ? NULL : TN_OWNER(link, struct tn_arrival_in_hand, of_stream);
 }
 
 static void open(struct tn_engine *engine, struct tn_txn *txn)
@@ -254,7 +256,7 @@ static void enter(struct tn_engine *engine, struct tn_txn *txn, struct tn_stream
 {
 	if (txn->state == TN_TXN_NONE)
 		open(engine, txn);
-	txn->events += arrival->offered > 0 ? arrival->offered : 1;
+	txn->events += arrival->offered;
 	arrival->in_txn = true;
 	stream->txn_last = arrival;
 	TN_EACH_DELIVERY(arrival, delivery) {
@@ -285,7 +287,7 @@ static bool takes_more(const struct tn_engine *engine, const struct tn_txn *txn)
 {
 	if (txn->state == TN_TXN_NONE)
 		return true;
-	return txn->state == TN_TXN_OPEN && !txn->failed && !is_full(engine, txn);
+	return txn->state == TN_TXN_OPEN && !is_full(engine, txn);
 }
 
 /* False: there is more to take than the transaction may. */
@@ -499,7 +501,8 @@ static void advance(struct tn_engine *engine, struct tn_txn *txn)
 		begin_abort(engine, txn);
 	collect(engine, txn);
 	bool closed = engine->draining || is_full(engine, txn), whole = txn->unstaged == 0 || TN_PLANT(31);
-	if (txn->state != TN_TXN_OPEN || txn->failed || !closed || !whole)
+	assert(txn->state != TN_TXN_OPEN || !txn->failed); /* what is taken does not fail at once */
+	if (txn->state != TN_TXN_OPEN || !closed || !whole)
 		return;
 	txn->state = TN_TXN_COMMITTING;
 	txn->say = true;
@@ -596,10 +599,10 @@ void tn_txn_drain(struct tn_engine *engine)
 {
 	for (struct tn_link *link = tn_list_first(&engine->txns); link != NULL; link = tn_list_next(&engine->txns, link)) {
 		struct tn_txn *txn = TN_OWNER(link, struct tn_txn, link);
-		bool unstarted = false;
-		for (struct tn_link *at = tn_list_first(&txn->streams); at != NULL; at = tn_list_next(&txn->streams, at))
-			unstarted = unstarted || has_unstarted(TN_OWNER(at, const struct tn_stream, of_txn));
-		if (unstarted && txn->state == TN_TXN_OPEN)
+		struct tn_link *at = tn_list_first(&txn->streams);
+		while (at != NULL && !has_unstarted(TN_OWNER(at, const struct tn_stream, of_txn)))
+			at = tn_list_next(&txn->streams, at);
+		if (at != NULL)
 			begin_abort(engine, txn);
 		each_stream(engine, txn, bury_held);
 		touch_all(engine, txn);

@@ -587,6 +587,64 @@ static void a_drain_that_times_out_leaves_the_commit_behind(void **state)
 	desk_close(&desk);
 }
 
+static void a_drain_that_times_out_aborts_what_is_open(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	tn_engine_drain(desk.engine, 1000);
+	desk_obey(&desk);
+	desk_tick(&desk, 1000);
+	assert_abort(&desk, 1);
+	assert_true(desk.drained && desk.timed_out);
+	assert_int_equal(desk.answers[0].kind, TN_RELEASE);
+	desk_close(&desk);
+}
+
+static void without_a_cluster_every_target_is_outside(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.terms.cluster = 0;
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 0);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 1, 1);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	tn_engine_txn(desk.engine, 1, TN_TXN_ABORTED); /* that is over */
+	assert_int_equal(desk_books(&desk)->ack_sent, 1);
+	desk_close(&desk);
+}
+
+/* In one turn comes a CANCEL first, and what follows it is not asked for yet. */
+static void until_commit_was_said_a_lost_stream_still_aborts(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[2].timeout_ms = 200;
+	desk_open(&desk);
+	open_second_stream(&desk);
+	desk.stream = 2;
+	assert_int_equal(offer_to(&desk, 3), 1);
+	desk.stream = 1;
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	struct tn_command command;
+	tn_engine_tick(desk.engine, desk.now_ms += 200);
+	assert_true(tn_engine_next(desk.engine, &command));
+	assert_int_equal(command.kind, TN_CANCEL);
+	tn_engine_txn(desk.engine, 1, TN_TXN_COMMITTED); /* nobody can know that */
+	assert_int_equal(desk_books(&desk)->staged, 1);
+	assert_int_equal(tn_engine_stream(desk.engine, (struct tn_position){.source = 1, .stream = 1, .epoch = 1}, TN_STREAM_LOST, 0), TN_OK);
+	desk_obey(&desk);
+	assert_abort(&desk, 1);
+	assert_int_equal(desk_books(&desk)->released, 1);
+	desk_close(&desk);
+}
+
 static void a_member_that_is_removed_is_held_and_dies_after_the_grace(void **state)
 {
 	struct desk desk;
@@ -670,6 +728,9 @@ int main(void)
 		cmocka_unit_test(draining_commits_what_can_be_staged_and_waits_for_the_answer),
 		cmocka_unit_test(draining_aborts_what_cannot_be_staged_any_more),
 		cmocka_unit_test(a_drain_that_times_out_leaves_the_commit_behind),
+		cmocka_unit_test(a_drain_that_times_out_aborts_what_is_open),
+		cmocka_unit_test(without_a_cluster_every_target_is_outside),
+		cmocka_unit_test(until_commit_was_said_a_lost_stream_still_aborts),
 		cmocka_unit_test(a_member_that_is_removed_is_held_and_dies_after_the_grace),
 		cmocka_unit_test(a_target_that_leaves_the_cluster_is_served_outside),
 		cmocka_unit_test(without_memory_a_transactional_stream_does_not_open),

@@ -411,7 +411,7 @@ void sim_check_leases(struct world *world, int64_t now_ms)
 }
 
 /* What waits there found no room in the store, so what is under way of it, or done, comes again. */
-static bool is_touched(const struct world *world, uint32_t number)
+static bool is_touched(struct world *world, uint32_t number)
 {
 	const struct sim_instance *instance = &world->instances[number];
 	for (uint32_t i = 0; i < world->attempt_end; i++) {
@@ -420,7 +420,10 @@ static bool is_touched(const struct world *world, uint32_t number)
 	}
 	for (uint32_t i = 0; i < instance->count; i++) {
 		for (uint32_t j = 0; j < world->events[instance->events[i]].match_count; j++) {
+			struct tn_id id = sim_id(instance->events[i], j);
 			if (world->events[instance->events[i]].entries[j].delivered_instance == number)
+				return true;
+			if (sim_has_row(world, &id, false)) /* a copy may come too late to join it */
 				return true;
 		}
 	}

@@ -569,6 +569,20 @@ static void no_room_said_while_it_is_open_parks_too(void **state)
 	desk_close(&desk);
 }
 
+static void a_window_shorter_than_a_millisecond_a_bucket_counts_all_the_same(void **state)
+{
+	desk_init(&desk);
+	started = answered = 0;
+	desk.limits[0].breaker = (struct tn_breaker_limits){.on = true, .in_a_row = 100, .attempts = 2, .percent = 100, .window_ms = 5};
+	desk_open(&desk);
+	offer(2);
+	answer_next(TN_RETRY);
+	assert_int_equal(view().breaker, TN_BREAKER_CLOSED);
+	answer_next(TN_RETRY);
+	assert_int_equal(view().breaker, TN_BREAKER_OPEN);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -598,6 +612,7 @@ int main(void)
 		cmocka_unit_test(changed_settings_are_probed_at_once),
 		cmocka_unit_test(the_operator_opens_it_until_he_closes_it),
 		cmocka_unit_test(no_room_said_while_it_is_open_parks_too),
+		cmocka_unit_test(a_window_shorter_than_a_millisecond_a_bucket_counts_all_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -517,6 +517,187 @@ static void an_engine_may_end_in_the_middle_of_all_this(void **state)
 	desk_close(&desk);
 }
 
+static void a_strict_batch_waits_for_the_rest_when_one_key_is_durable(void **state)
+{
+	const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
+	const struct tn_claim_answer new[] = {nothing, nothing};
+	open_desk(false);
+	desk.dedup.strict = true;
+	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, two, 2), TN_OK);
+	desk_obey(&desk);
+	desk_claimed(&desk, 0, new, 2);
+	assert_int_equal(desk.start_count, 2);
+	struct tn_command second = desk.starts[1];
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_non_null(seen_op());
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.answer_count, 0);
+	desk.starts[0] = second;
+	desk.start_count = 1;
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(desk.answer_count, 0);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.answer_count, 1);
+	assert_int_equal(desk.settlements[0].delivered, 2);
+	desk_close(&desk);
+}
+
+static void a_strict_batch_whose_keys_wait_together_is_answered_once(void **state)
+{
+	const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
+	const struct tn_claim_answer new[] = {nothing, nothing};
+	open_desk(false);
+	desk.dedup.strict = true;
+	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, two, 2), TN_OK);
+	desk_obey(&desk);
+	desk_claimed(&desk, 0, new, 2);
+	struct tn_outcome delivered = {.verdict = TN_DELIVERED};
+	for (uint32_t i = 0; i < 2; i++)
+		tn_engine_result(desk.engine, &(struct tn_result){.token = desk.starts[i].token, .count = 1, .outcomes = &delivered});
+	desk_obey(&desk);
+	assert_int_equal(desk_ops(&desk, TN_PUT_SEEN), 2);
+	assert_int_equal(desk.answer_count, 0);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.answer_count, 1);
+	desk_close(&desk);
+}
+
+static void a_batch_with_a_copy_of_one_at_work_is_busy_whatever_else_is_in_it(void **state)
+{
+	const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
+	open_desk(true);
+	offer_first(TN_ACK_SETTLED);
+	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, two, 2), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.claim_count, 0);
+	assert_int_equal(desk.answer_count, 1);
+	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_BUSY);
+	desk_close(&desk);
+}
+
+static void one_key_that_cannot_be_looked_up_refuses_the_batch(void **state)
+{
+	const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
+	const struct tn_claim_answer half[] = {error, nothing};
+	open_desk(true);
+	desk.dedup.hold = true;
+	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, two, 2), TN_OK);
+	desk_obey(&desk);
+	desk_claimed(&desk, 0, half, 2);
+	assert_int_equal(desk.start_count, 0);
+	assert_int_equal(desk.answer_count, 1);
+	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_UNAVAILABLE);
+	desk_close(&desk);
+}
+
+static void a_drain_that_ends_before_its_batch_is_durable_says_nothing_of_the_key(void **state)
+{
+	open_desk(true);
+	offer_first(TN_ACK_JOURNALED);
+	assert_non_null(seen_op());
+	tn_engine_drain(desk.engine, 1000);
+	desk_obey(&desk);
+	desk_tick(&desk, 1000);
+	assert_true(desk.drained && desk.timed_out);
+	assert_int_equal(desk.answer_count, 1);
+	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_UNAVAILABLE);
+	desk_close(&desk);
+}
+
+static void a_drain_gives_back_a_batch_of_which_only_a_copy_is_done(void **state)
+{
+	const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
+	const struct tn_claim_answer half[] = {done, nothing};
+	desk_init(&desk);
+	desk.dedup.window_ms = 300000;
+	desk.limits[0].max_in_flight = 1;
+	desk_open(&desk);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, two, 2), TN_OK);
+	desk_obey(&desk);
+	desk_claimed(&desk, 0, half, 2);
+	assert_int_equal(desk.start_count, 0);
+	tn_engine_drain(desk.engine, 10000);
+	desk_obey(&desk);
+	assert_int_equal(desk.answer_count, 1);
+	assert_int_equal(desk.answers[0].kind, TN_RELEASE);
+	assert_int_equal(desk_books(&desk)->released, 1);
+	desk_close(&desk);
+}
+
+static void a_drain_waits_until_a_key_in_doubt_is_taken_back(void **state)
+{
+	open_desk(true);
+	offer_first(TN_ACK_JOURNALED);
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	desk_tick(&desk, 10000);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	while (seen_op() == NULL || seen_op()->kind != TN_DROP_SEEN)
+		desk_tick(&desk, 1000);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	tn_engine_drain(desk.engine, 60000);
+	desk_obey(&desk);
+	assert_false(desk.drained);
+	while (desk.batch == NULL)
+		desk_tick(&desk, 1000);
+	assert_int_equal(seen_op()->kind, TN_DROP_SEEN);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_true(desk.drained);
+	desk_close(&desk);
+}
+
+static void keys_that_share_a_hash_are_two(void **state)
+{
+	/* low ^ high * K is what they are hashed by */
+	struct tn_id ids[2];
+	for (uint64_t high = 1; high <= 2; high++) {
+		uint64_t words[] = {high * 0x9e3779b97f4a7c15u, high};
+		memcpy(ids[high - 1].bytes, words, sizeof(words));
+	}
+	open_desk(true);
+	struct tn_match match = {.route = &desk.routes[0], .id.bytes = {1}};
+	struct tn_offer offers[2] = {{.event = desk.event, .dedup_key = ids[0], .matches = &match, .match_count = 1},
+		{.event = desk.event, .dedup_key = ids[1], .matches = &match, .match_count = 1}};
+	struct tn_arrival arrival = {.position = {.source = 1, .stream = 1, .epoch = 1, .low = 1}, .ack_when = TN_ACK_SETTLED,
+		.offers = offers, .count = 2, .dedup = desk.dedup};
+	assert_int_equal(tn_engine_offer(desk.engine, &arrival), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.claims[0].key_count, 2);
+	desk_close(&desk);
+}
+
+static void more_keys_than_a_batch_takes_go_into_two(void **state)
+{
+	desk_init(&desk);
+	desk.dedup.window_ms = 300000;
+	desk.config.window = 2000;
+	desk_open(&desk);
+	for (uint32_t i = 0; i < 1500; i++) {
+		struct tn_match match = {.route = &desk.routes[i % DESK_TARGETS], .id.bytes = {1, (uint8_t)i, (uint8_t)(i >> 8)}};
+		struct tn_offer one = {.event = desk.event, .dedup_key.bytes = {2, (uint8_t)i, (uint8_t)(i >> 8)}, .matches = &match,
+			.match_count = 1};
+		struct tn_arrival arrival = {.position = {.source = 1, .stream = 1, .epoch = 1, .low = i + 1}, .offers = &one,
+			.count = 1, .dedup = desk.dedup};
+		assert_int_equal(tn_engine_offer(desk.engine, &arrival), TN_OK);
+		desk_obey(&desk);
+		desk_claimed(&desk, 0, &nothing, 1);
+		struct tn_outcome delivered = {.verdict = TN_DELIVERED};
+		tn_engine_result(desk.engine, &(struct tn_result){.token = desk.starts[0].token, .count = 1, .outcomes = &delivered});
+		desk_obey(&desk);
+	}
+	uint32_t kept = 0, batches = 0;
+	desk_tick(&desk, 1000);
+	for (; desk.batch != NULL; batches++) {
+		kept += desk_ops(&desk, TN_PUT_SEEN);
+		desk_commit(&desk, TN_COMMIT_OK);
+		desk_tick(&desk, 1000);
+	}
+	assert_int_equal(kept, 1500);
+	assert_true(batches > 1);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,6 +729,15 @@ int main(void)
 		cmocka_unit_test(a_durable_copy_that_waits_when_the_bus_drains_is_told_to_come_again),
 		cmocka_unit_test(a_failing_allocation_refuses_an_offer_with_a_key),
 		cmocka_unit_test(an_engine_may_end_in_the_middle_of_all_this),
+		cmocka_unit_test(a_strict_batch_waits_for_the_rest_when_one_key_is_durable),
+		cmocka_unit_test(a_strict_batch_whose_keys_wait_together_is_answered_once),
+		cmocka_unit_test(a_batch_with_a_copy_of_one_at_work_is_busy_whatever_else_is_in_it),
+		cmocka_unit_test(one_key_that_cannot_be_looked_up_refuses_the_batch),
+		cmocka_unit_test(a_drain_that_ends_before_its_batch_is_durable_says_nothing_of_the_key),
+		cmocka_unit_test(a_drain_gives_back_a_batch_of_which_only_a_copy_is_done),
+		cmocka_unit_test(a_drain_waits_until_a_key_in_doubt_is_taken_back),
+		cmocka_unit_test(keys_that_share_a_hash_are_two),
+		cmocka_unit_test(more_keys_than_a_batch_takes_go_into_two),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

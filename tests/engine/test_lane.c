@@ -388,6 +388,257 @@ static void a_lane_without_memory_refuses_the_offer_and_nothing_else(void **stat
 	desk_close(&desk);
 }
 
+/* Up to here the lanes' rows were read: nothing is due, and the journal is empty. */
+static void pass_scans(void)
+{
+	for (int i = 0; i < 3 && desk.scan != NULL && desk.scan->order != TN_SCAN_LANE; i++)
+		desk_page(&desk, NULL, 0, TN_ROW_BEHIND_MS);
+}
+
+static struct tn_row blocker(uint64_t seq, uint32_t route_no, uint8_t key)
+{
+	struct tn_row row = parked(seq, 40, 0);
+	row.key.route_no = route_no;
+	row.state = TN_ROW_DEAD;
+	row.blocks = true;
+	row.lane = desk_lane(1, key);
+	return row;
+}
+
+static void open_with_blockers(const struct tn_row *rows, uint32_t count)
+{
+	prepare();
+	desk.limits[0].found_dead_rows = count;
+	open_with_rows(UINT64_MAX - 1000, 1);
+	desk_page(&desk, NULL, 0, INT64_MAX); /* nothing is parked */
+	desk_page(&desk, rows, count, INT64_MAX);
+	pass_scans();
+}
+
+static void release(const struct tn_row *row)
+{
+	uint64_t as_of;
+	assert_true(tn_engine_moves_ended(desk.engine, &as_of));
+	struct tn_move_item item = {.key = row->key, .target_no = 1};
+	struct tn_moves moves = {.move = TN_MOVE_RELEASE, .token = 1, .as_of = as_of, .items = &item, .count = 1};
+	assert_int_equal(tn_engine_move(desk.engine, &moves), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+}
+
+static void of_two_blockers_found_the_first_blocks_the_lane(void **state)
+{
+	struct tn_row rows[] = {blocker(1, 0, 7), blocker(2, 0, 7)};
+	struct tn_lane_view view[2];
+	open_with_blockers(rows, 2);
+	assert_int_equal(tn_engine_blocked_lanes(desk.engine, 0, view, 2), 1);
+	assert_int_equal(view[0].blocked_by.event_seq, 1);
+	desk_close(&desk);
+}
+
+static void blocked_lanes_are_listed_page_by_page(void **state)
+{
+	struct tn_row rows[] = {blocker(1, 0, 7), blocker(2, 0, 8), blocker(3, 0, 9)};
+	struct tn_lane_view view[3];
+	open_with_blockers(rows, 3);
+	assert_int_equal(tn_engine_blocked_lanes(desk.engine, 0, view, 2), 2);
+	assert_int_equal(view[1].blocked_by.event_seq, 2);
+	assert_int_equal(tn_engine_blocked_lanes(desk.engine, 2, view, 3), 1);
+	assert_int_equal(view[0].blocked_by.event_seq, 3);
+	assert_int_equal(tn_engine_blocked_lanes(desk.engine, 3, view, 3), 0);
+	desk_close(&desk);
+}
+
+static uint64_t inverse_of(uint64_t number)
+{
+	uint64_t inverse = number;
+	for (int i = 0; i < 6; i++)
+		inverse *= 2 - number * inverse;
+	return inverse;
+}
+
+static void of_blockers_whose_keys_share_a_hash_the_right_one_is_released(void **state)
+{
+	/* event_seq * prime + route_no is what they are hashed by */
+	struct tn_row rows[] = {blocker(3, 1, 7), blocker(3 + inverse_of(0x100000001b3u), 0, 8)};
+	struct tn_lane_view view[2];
+	for (int i = 0; i < 2; i++) {
+		open_with_blockers(rows, 2);
+		release(&rows[i]);
+		assert_int_equal(tn_engine_blocked_lanes(desk.engine, 0, view, 2), 1);
+		assert_true(view[0].blocked_by.event_seq == rows[1 - i].key.event_seq);
+		desk_close(&desk);
+	}
+}
+
+static void lanes_that_share_a_hash_or_a_key_are_apart(void **state)
+{
+	/* low ^ high * K is what they are hashed by; the third has the key of the first, at another target */
+	struct tn_match matches[3] = {{.route = &desk.routes[0], .id.bytes = {1}}, {.route = &desk.routes[0], .id.bytes = {2}},
+		{.route = &desk.routes[1], .id.bytes = {3}}};
+	struct tn_offer offers[3];
+	prepare();
+	desk.limits[1].ordered = desk.routes[1].ordered = true;
+	desk_open(&desk);
+	for (uint64_t i = 0; i < 3; i++) {
+		uint64_t high = i % 2 + 1, words[] = {high * 0x9e3779b97f4a7c15u, high};
+		memcpy(matches[i].lane.bytes, words, sizeof(words));
+		offers[i] = (struct tn_offer){.event = desk.event, .matches = &matches[i], .match_count = 1};
+	}
+	struct tn_arrival arrival = {.position = {.source = 1, .stream = 1, .epoch = 1, .low = 1}, .offers = offers, .count = 3};
+	assert_int_equal(tn_engine_offer(desk.engine, &arrival), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 3);
+	desk_close(&desk);
+}
+
+static void a_redriven_dead_letter_goes_before_what_was_held_at_its_place(void **state)
+{
+	prepare();
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	desk_answer(&desk, 0, TN_REJECTED);
+	struct tn_row redriven = *desk_row(&desk, 0);
+	desk_commit(&desk, TN_COMMIT_OK);
+	offer(TN_ACK_SETTLED, 7);
+	struct tn_command second = desk.starts[0];
+	uint64_t as_of;
+	assert_true(tn_engine_moves_ended(desk.engine, &as_of));
+	struct tn_move_item item = {.key = redriven.key, .target_no = 1};
+	struct tn_moves moves = {.move = TN_MOVE_REDRIVE, .token = 1, .as_of = as_of, .items = &item, .count = 1};
+	assert_int_equal(tn_engine_move(desk.engine, &moves), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	redriven.state = TN_ROW_PARKED;
+	redriven.redrives = 1;
+	redriven.last = NULL;
+	redriven.tries.not_before_ms = desk.now_ms;
+	redriven.rule = TN_STR("r1");
+	redriven.target = TN_STR("t1");
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	desk_page(&desk, &redriven, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 0); /* the second is under way */
+	desk.starts[0] = second;
+	desk.start_count = 1;
+	desk_answer(&desk, 0, TN_HOLD);
+	tn_engine_ready(desk.engine, 1, 64);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(number_of(0), 1);
+	desk_close(&desk);
+}
+
+static void a_row_of_a_lane_that_nobody_had_counted_is_attempted(void **state)
+{
+	struct tn_row row = parked(1, 40, 0);
+	prepare();
+	open_with_rows(3, 1);
+	for (int i = 0; i < 3 && desk.scan->order != TN_SCAN_DUE; i++)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+static void a_row_that_nobody_had_counted_waits_for_what_is_before_it(void **state)
+{
+	struct tn_row open = parked(1, 40, 0), row = parked(2, 50, 0);
+	open.state = TN_ROW_OPEN;
+	prepare();
+	open_with_rows(3, 2);
+	for (int i = 0; i < 3 && desk.scan->state != TN_ROW_OPEN; i++)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	desk_page(&desk, &open, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	struct tn_command first = desk.starts[0];
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 0);
+	desk.starts[0] = first;
+	desk.start_count = 1;
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk_close(&desk);
+}
+
+static void rows_of_a_lane_at_no_target_are_not_asked_for(void **state)
+{
+	struct tn_row row = parked(1, 40, TN_ROW_BEHIND_MS);
+	row.target_no = 77;
+	prepare();
+	open_with_rows(3, 1);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	pass_scans();
+	assert_null(desk.scan);
+	desk_close(&desk);
+}
+
+static void a_page_with_more_than_the_first_row_leaves_the_others_to_be_asked_for(void **state)
+{
+	struct tn_row rows[] = {parked(1, 40, TN_ROW_BEHIND_MS), parked(2, 50, TN_ROW_BEHIND_MS)};
+	prepare();
+	open_with_rows(3, 2);
+	desk_page(&desk, rows, 2, INT64_MAX);
+	pass_scans();
+	desk_page(&desk, rows, 2, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->items[0].id.bytes[0], 1);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	pass_scans();
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	assert_true(desk.scan->after_lane_seq < 50);
+	desk_close(&desk);
+}
+
+static void without_a_recover_window_the_parked_rows_of_lanes_are_read_all_the_same(void **state)
+{
+	prepare();
+	desk.config.recover_window_ms = 0;
+	open_with_rows(3, 1);
+	assert_int_equal(desk.scan->state, TN_ROW_PARKED);
+	desk_close(&desk);
+}
+
+static void of_a_target_that_is_gone_for_good_a_row_dies_before_it_is_due(void **state)
+{
+	struct tn_row rows[] = {parked(1, 40, 0), parked(2, 50, 2000000)};
+	prepare();
+	desk.limits[0].removed = true;
+	open_with_rows(3, 2);
+	desk_page(&desk, rows, 2, INT64_MAX);
+	pass_scans();
+	desk_tick(&desk, 600000);
+	while (desk.batch != NULL)
+		desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	desk_page(&desk, &rows[0], 1, INT64_MAX);
+	while (desk.batch != NULL)
+		desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk_page(&desk, &rows[1], 1, INT64_MAX);
+	while (desk.batch != NULL)
+		desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->dead, 2);
+	desk_close(&desk);
+}
+
+static void a_lane_that_was_found_blocked_is_blocked_once(void **state)
+{
+	struct tn_row open = parked(1, 40, 0), dead = blocker(2, 0, 7);
+	struct tn_lane_view view[2];
+	open.state = TN_ROW_OPEN;
+	prepare();
+	desk.policy.block_exhausted = true;
+	desk.limits[0].found_dead_rows = 1;
+	open_with_rows(3, 2);
+	for (int i = 0; i < 3 && desk.scan->state != TN_ROW_DEAD; i++)
+		desk_page(&desk, desk.scan->state == TN_ROW_OPEN ? &open : NULL, desk.scan->state == TN_ROW_OPEN, INT64_MAX);
+	desk_page(&desk, &dead, 1, INT64_MAX);
+	pass_scans();
+	assert_int_equal(tn_engine_blocked_lanes(desk.engine, 0, view, 2), 1);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +656,18 @@ int main(void)
 		cmocka_unit_test(a_redriven_blocker_comes_before_those_it_blocked),
 		cmocka_unit_test(a_lane_is_blocked_over_a_restart),
 		cmocka_unit_test(a_lane_without_memory_refuses_the_offer_and_nothing_else),
+		cmocka_unit_test(of_two_blockers_found_the_first_blocks_the_lane),
+		cmocka_unit_test(blocked_lanes_are_listed_page_by_page),
+		cmocka_unit_test(of_blockers_whose_keys_share_a_hash_the_right_one_is_released),
+		cmocka_unit_test(lanes_that_share_a_hash_or_a_key_are_apart),
+		cmocka_unit_test(a_redriven_dead_letter_goes_before_what_was_held_at_its_place),
+		cmocka_unit_test(a_row_of_a_lane_that_nobody_had_counted_is_attempted),
+		cmocka_unit_test(a_row_that_nobody_had_counted_waits_for_what_is_before_it),
+		cmocka_unit_test(rows_of_a_lane_at_no_target_are_not_asked_for),
+		cmocka_unit_test(a_page_with_more_than_the_first_row_leaves_the_others_to_be_asked_for),
+		cmocka_unit_test(without_a_recover_window_the_parked_rows_of_lanes_are_read_all_the_same),
+		cmocka_unit_test(of_a_target_that_is_gone_for_good_a_row_dies_before_it_is_due),
+		cmocka_unit_test(a_lane_that_was_found_blocked_is_blocked_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

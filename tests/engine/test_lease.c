@@ -184,6 +184,18 @@ static void a_stream_without_memory_for_its_lease_is_not_open(void **state)
 	desk_close(&desk);
 }
 
+static void a_lease_too_short_to_be_halved_is_overdue_at_once(void **state)
+{
+	desk_init(&desk);
+	desk.terms.lease_ms = 1;
+	desk.limits[0].max_in_flight = 1;
+	desk_open(&desk);
+	offer(2);
+	desk_tick(&desk, 1);
+	assert_int_equal(desk_books(&desk)->parking, 1);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +208,7 @@ int main(void)
 		cmocka_unit_test(a_revoked_stream_acks_what_ends_in_time_up_to_the_first_that_waits),
 		cmocka_unit_test(a_drain_parks_the_untouched_that_has_work_behind_it),
 		cmocka_unit_test(a_stream_without_memory_for_its_lease_is_not_open),
+		cmocka_unit_test(a_lease_too_short_to_be_halved_is_overdue_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

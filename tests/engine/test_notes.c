@@ -157,6 +157,52 @@ static void an_engine_that_nobody_listens_to_tells_nothing(void **state)
 	desk_close(&desk);
 }
 
+static void of_several_events_those_that_no_rule_matched_are_told(void **state)
+{
+	open_desk(TN_NOTES_ALL);
+	const struct desk_key events[] = {{.matches = 1}, {.matches = 0}, {.matches = 1}};
+	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, events, 3), TN_OK);
+	desk_obey(&desk);
+	assert_string_equal(told, "unmatched");
+	desk_close(&desk);
+}
+
+static void a_sink_that_fails_is_no_attempt_of_the_story(void **state)
+{
+	open_desk(TN_NOTES_FAILED);
+	desk.limits[0].dead_letter_no = 2;
+	struct tn_target_table table = {.targets = desk.limits, .count = DESK_TARGETS, .removal_grace_ms = 600000};
+	assert_int_equal(tn_engine_reload(desk.engine, &table), TN_OK);
+	offer_one();
+	desk_answer(&desk, 0, TN_REJECTED);
+	assert_string_equal(told, "attempt dead");
+	assert_int_equal(desk.starts[0].attempt->purpose, TN_TO_DEAD_LETTER);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_string_equal(told, "attempt dead");
+	desk_close(&desk);
+}
+
+static void what_was_parked_untried_has_an_end_to_be_told(void **state)
+{
+	told[0] = '\0';
+	desk_init(&desk);
+	desk.config.note = on_note;
+	desk.config.note_detail = TN_NOTES_FAILED;
+	desk.config.recover = true;
+	desk.config.store_rows = 1;
+	desk.config.next_seq = 10;
+	desk.limits[0].found_parked = 1;
+	desk_open(&desk);
+	struct tn_row row = {.key = {3, 0}, .state = TN_ROW_PARKED, .target_no = 1, .rule = TN_STR("r1"), .target = TN_STR("t1"),
+		.id.bytes = {1}, .tries = {.accepted_ms = desk.now_ms, .not_before_ms = desk.now_ms}};
+	for (int i = 0; i < 3; i++)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_string_equal(told, "delivered");
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +214,9 @@ int main(void)
 	        cmocka_unit_test(what_goes_back_to_its_source_is_told),
 	        cmocka_unit_test(an_event_that_no_rule_matched_is_told_where_all_are),
 	        cmocka_unit_test(an_engine_that_nobody_listens_to_tells_nothing),
+	        cmocka_unit_test(of_several_events_those_that_no_rule_matched_are_told),
+	        cmocka_unit_test(a_sink_that_fails_is_no_attempt_of_the_story),
+	        cmocka_unit_test(what_was_parked_untried_has_an_end_to_be_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

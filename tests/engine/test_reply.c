@@ -179,6 +179,71 @@ static void replies_may_go_a_quarter_over_the_budget(void **state)
 	desk_close(&desk);
 }
 
+static void a_reply_that_was_refused_says_nothing_when_its_attempt_fails(void **state)
+{
+	begin();
+	assert_int_equal(reply(1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	result(TN_RETRY);
+	assert_int_equal(desk_books(&desk)->replies_refused, 0);
+	assert_int_equal(desk_books(&desk)->backoff, 1);
+	desk_close(&desk);
+}
+
+static void a_dead_letter_sink_has_no_reply(void **state)
+{
+	desk_init(&desk);
+	desk.limits[0].dead_letter_no = 2;
+	desk_open(&desk);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	desk_answer(&desk, 0, TN_REJECTED);
+	start = desk.starts[0];
+	assert_int_equal(start.attempt->purpose, TN_TO_DEAD_LETTER);
+	assert_int_equal(reply(1), TN_NOT_FOUND);
+	desk_close(&desk);
+}
+
+static void a_member_of_a_transaction_has_no_reply(void **state)
+{
+	desk_init(&desk);
+	desk.terms = (struct tn_stream_terms){.transactional = true, .cluster = 7};
+	desk.limits[0].cluster = 7;
+	desk_open(&desk);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	start = desk.starts[0];
+	assert_int_equal(reply(1), TN_NOT_FOUND);
+	desk_close(&desk);
+}
+
+static void an_attempt_of_several_events_has_no_reply(void **state)
+{
+	desk_init(&desk);
+	desk.limits[0].batch_items = 2;
+	desk.limits[0].batch_bytes = 1 << 20;
+	desk_open(&desk);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	start = desk.starts[0];
+	assert_int_equal(start.attempt->count, 2);
+	assert_int_equal(reply(1), TN_NOT_FOUND);
+	desk_close(&desk);
+}
+
+static void after_a_drain_no_reply_is_taken(void **state)
+{
+	begin();
+	tn_engine_drain(desk.engine, 1000);
+	desk_obey(&desk);
+	desk_tick(&desk, 1000);
+	assert_true(desk.drained && desk.timed_out);
+	assert_int_equal(reply(1), TN_FULL);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +258,11 @@ int main(void)
 		cmocka_unit_test(a_store_that_refuses_takes_no_reply),
 		cmocka_unit_test(without_memory_there_is_no_reply),
 		cmocka_unit_test(replies_may_go_a_quarter_over_the_budget),
+		cmocka_unit_test(a_reply_that_was_refused_says_nothing_when_its_attempt_fails),
+		cmocka_unit_test(a_dead_letter_sink_has_no_reply),
+		cmocka_unit_test(a_member_of_a_transaction_has_no_reply),
+		cmocka_unit_test(an_attempt_of_several_events_has_no_reply),
+		cmocka_unit_test(after_a_drain_no_reply_is_taken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

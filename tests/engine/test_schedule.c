@@ -101,8 +101,10 @@ static void split_counters_do_not_share_their_limits(void **state)
 	policy.function = (struct tn_backoff){.base_ms = 60000, .mult = 2, .cap_ms = 120000, .max_retries = 2};
 	assert_int_equal(tn_schedule_next(&policy, &tries, true, 0, 0, &random).next_ms, 120000);
 	assert_false(tn_schedule_next(&policy, &tries, false, 0, 0, &random).stop);
+	assert_false(tn_schedule_exhausted(&policy, &tries));
 	tries.function = 3;
 	assert_true(tn_schedule_next(&policy, &tries, true, 0, 0, &random).stop);
+	assert_true(tn_schedule_exhausted(&policy, &tries));
 }
 
 static void a_schedule_of_nothing_is_the_floor(void **state)

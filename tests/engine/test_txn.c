@@ -699,6 +699,103 @@ static void without_memory_a_transactional_stream_does_not_open(void **state)
 	desk_close(&desk);
 }
 
+static void a_source_of_no_cluster_has_no_members(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.terms.cluster = 0;
+	desk.limits[0].cluster = 0;
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	assert_int_equal(desk.starts[0].attempt->txn, 0);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 1, 1); /* of its position alone */
+	desk_close(&desk);
+}
+
+static void an_answer_that_comes_twice_changes_nothing(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk_tick(&desk, 200);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	tn_engine_txn(desk.engine, 1, TN_TXN_FENCED);
+	desk_obey(&desk);
+	assert_false(desk.stream_done);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_close(&desk);
+}
+
+static void fenced_while_it_is_revoked_ends_the_stream_at_once(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	revoke(&desk, 1000);
+	assert_false(desk.stream_done);
+	tn_engine_txn(desk.engine, 1, TN_TXN_FENCED);
+	desk_obey(&desk);
+	assert_true(desk.stream_done);
+	desk_close(&desk);
+}
+
+static void a_position_without_events_is_committed_with_the_others(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, NULL, 0), TN_OK);
+	desk_obey(&desk);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 1, 1);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_int_equal(desk_books(&desk)->ack_sent, 1);
+	desk_close(&desk);
+}
+
+/* All is staged, and the commit decided, but another command went out first. */
+static void decide_commit(struct desk *desk)
+{
+	struct tn_command command;
+	prepare(desk);
+	desk->limits[2].timeout_ms = 200;
+	desk_open(desk);
+	assert_int_equal(offer_to(desk, 1), 1);
+	desk_answer(desk, 0, TN_STAGED);
+	assert_int_equal(offer_to(desk, 3), 1);
+	desk->now_ms += 200;
+	tn_engine_tick(desk->engine, desk->now_ms);
+	assert_true(tn_engine_next(desk->engine, &command));
+	assert_int_equal(command.kind, TN_CANCEL);
+}
+
+static void a_commit_that_was_not_said_yet_is_an_abort_when_the_stream_is_lost(void **state)
+{
+	struct desk desk;
+	decide_commit(&desk);
+	struct tn_position stream = {.source = 1, .stream = 1, .epoch = 1};
+	assert_int_equal(tn_engine_stream(desk.engine, stream, TN_STREAM_LOST, 0), TN_OK);
+	desk_obey(&desk);
+	assert_abort(&desk, 1);
+	desk_close(&desk);
+}
+
+static void a_commit_that_was_not_said_yet_cannot_have_been_made(void **state)
+{
+	struct desk desk;
+	decide_commit(&desk);
+	tn_engine_txn(desk.engine, 1, TN_TXN_COMMITTED);
+	assert_int_equal(desk_books(&desk)->delivered, 0);
+	desk_obey(&desk);
+	assert_commit(&desk, 1, 1);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -734,6 +831,12 @@ int main(void)
 		cmocka_unit_test(a_member_that_is_removed_is_held_and_dies_after_the_grace),
 		cmocka_unit_test(a_target_that_leaves_the_cluster_is_served_outside),
 		cmocka_unit_test(without_memory_a_transactional_stream_does_not_open),
+		cmocka_unit_test(a_source_of_no_cluster_has_no_members),
+		cmocka_unit_test(an_answer_that_comes_twice_changes_nothing),
+		cmocka_unit_test(fenced_while_it_is_revoked_ends_the_stream_at_once),
+		cmocka_unit_test(a_position_without_events_is_committed_with_the_others),
+		cmocka_unit_test(a_commit_that_was_not_said_yet_is_an_abort_when_the_stream_is_lost),
+		cmocka_unit_test(a_commit_that_was_not_said_yet_cannot_have_been_made),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

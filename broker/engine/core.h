@@ -48,6 +48,7 @@ enum {
 	TN_BATCH_OPS = 1024,
 	TN_BATCH_BYTES = 4 << 20,      /* of event bytes; one event always fits */
 	TN_REMEMBERED_MAX = 65536,     /* deliveries known by id so that a redelivered copy can join */
+	TN_REMEMBERED_BYTES = 1024,    /* reckoned for each of them; they fill a quarter of the memory at most */
 	TN_TEXT_MAX = 1024,            /* of a failure's message and sample, each */
 	TN_CLAIM_WAIT_MS = 1000,       /* an arrival waits so long to learn whether it is a copy */
 	TN_RECHECK_MAX_MS = 600000,    /* or for another process, each time */

@@ -54,6 +54,14 @@ static bool worth_remembering(const struct tn_delivery *delivery)
 	return delivery->state == TN_STATE_PARKED || delivery->row == TN_ROW_TRIED || delivery->dirty;
 }
 
+/* What is remembered may fill a quarter of the budget, so that what waits in the store can still be read: more of it would keep the
+ * start from going on until the window is over. */
+static uint32_t memory_for(const struct tn_engine *engine)
+{
+	uint64_t room = engine->config.memory_bytes / 4 / TN_REMEMBERED_BYTES;
+	return room > TN_REMEMBERED_MAX ? TN_REMEMBERED_MAX : (uint32_t)room;
+}
+
 void tn_recover_remember(struct tn_engine *engine, struct tn_delivery *delivery)
 {
 	if (delivery->node.in_map || !worth_remembering(delivery)) /* in_map: remembered already, or in the graveyard */
@@ -64,7 +72,7 @@ void tn_recover_remember(struct tn_engine *engine, struct tn_delivery *delivery)
 	tn_map_put(&engine->by_id, &delivery->node, hash_id(engine, &delivery->id));
 	tn_list_push(&engine->remembered, &delivery->link);
 	tn_heap_set(&engine->backoffs, &delivery->timer, tn_time_add(engine->now_ms, engine->config.recover_window_ms));
-	if (++engine->remembered_count > TN_REMEMBERED_MAX)
+	if (++engine->remembered_count > memory_for(engine) && engine->remembered_count > 1)
 		tn_recover_forget(engine, TN_OWNER(tn_list_first(&engine->remembered), struct tn_delivery, link));
 }
 

@@ -5,10 +5,14 @@ import json
 import threading
 import time
 
-from harness import check, equal, event, free_port, wait_until
+from harness import check, equal, event, free_port, request, wait_until
 
 FAST = {"profile": "fast", "base": "50ms", "cap": "200ms", "max_retries": 100}
 BREAKER = {"failures": 3, "open": "400ms", "open_max": "400ms"}
+
+
+def post_batch(bus, events):
+    return request(bus.port, headers={"Content-Type": "application/cloudevents-batch+json"}, body=json.dumps(events).encode())
 
 
 def target_of(place, bus, *verb):
@@ -107,3 +111,22 @@ def test_an_operator_opens_and_closes_a_breaker(place):
     code, _, err = place.run("target", "open", "nobody", "-c", bus.path("turnout.yaml"))
     equal(code, 1)
     check("no target 'nobody'" in err, err)
+
+
+def test_a_small_memory_starts_over_more_parked_deliveries_than_fit_into_it(place):
+    ports = [free_port() for _ in range(4)]
+    names = [f"t{i}" for i in range(4)]
+    bus = place.bus([{"name": "all", "pattern": {"source": [{"exists": True}]}, "targets": names}], limits={"memory": "1MiB"},
+                    targets=[{"name": name, "kind": "http", "url": f"http://127.0.0.1:{port}/", "breaker": BREAKER, "retry": FAST,
+                              **({"ordering": "key"} if name == "t3" else {})} for name, port in zip(names, ports)]).start()
+    for i in range(40):
+        events = [event(f"{i}-{j}", partitionkey=str(j)) for j in range(25)]
+        wait_until(lambda: post_batch(bus, events).status == 202, what="room")
+    wait_until(lambda: bus.metrics()["turnout_deliveries_parked"] >= 3500, what="parked deliveries")
+    bus.kill()
+    bus.start()
+    bus.check_books()
+    sinks = [place.sink(name=name, port=port) for name, port in zip(names, ports)]
+    wait_until(bus.settled, 30, what="all of them delivered")
+    equal([len(sink.ids()) for sink in sinks], [1000] * 4, "delivered")
+    bus.check_books()

@@ -41,7 +41,12 @@ static bool is_attribute(struct tn_str name)
 
 static bool is_in_data(struct tn_str key)
 {
-	return tn_str_starts(key, TN_STR("data.")) && key.len > strlen("data.");
+	if (!tn_str_starts(key, TN_STR("data.")) || key.bytes[key.len - 1] == '.')
+		return false;
+	for (size_t i = 1; i < key.len; i++)
+		if (key.bytes[i] == '.' && key.bytes[i - 1] == '.')
+			return false; /* as everywhere else, a path has no empty name */
+	return true;
 }
 
 static enum tn_status parse_map(const struct tn_doc *doc, const struct tn_doc_node *map, struct tn_arena *arena, struct tn_ordering *out,

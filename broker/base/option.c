@@ -308,7 +308,8 @@ static bool is_also_known(const struct parse *parse, const char *prefix, struct 
 static enum tn_status read_map(const struct parse *parse, const char *prefix, const struct tn_doc_node *map)
 {
 	if (map->kind != TN_DOC_MAP) {
-		tn_doc_error(parse->doc, map, parse->error, "%s must be a map of settings", *prefix ? prefix : "this");
+		tn_doc_error(parse->doc, map, parse->error, "%.*s must be a map of settings",
+			*prefix ? (int)strlen(prefix) - 1 : 4, *prefix ? prefix : "this");
 		return TN_INVALID;
 	}
 	if (*prefix && map->count == 0) { /* whoever writes `signing: {}` means something, and would get nothing */

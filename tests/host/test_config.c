@@ -139,6 +139,8 @@ static void what_is_wrong_is_refused_with_its_place(void **state)
 		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http}\n", "url is missing"},
 		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", breaker: {open: 1h}}\n",
 			":7:54: breaker.open_max must not be less than breaker.open"},
+		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", breaker: off}\n",
+			":7:54: breaker must be a map of settings"},
 		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", max_inflight: 3}\n",
 			"unknown key 'max_inflight'; did you mean 'max_in_flight'?"},
 		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", ordering: fifo}\n",

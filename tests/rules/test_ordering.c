@@ -47,6 +47,7 @@ static void what_is_no_key_is_refused_with_its_place(void **state)
 		const char *text, *message;
 	} rows[] = {{"fifo", "ordering is none, key, or a map"}, {"[key]", "ordering is none, key, or a map"},
 		{"{key: Order-Id}", "key is the name of an attribute"}, {"{key: data}", "key is the name of an attribute"},
+		{"{key: data.a..b}", "key is the name of an attribute"}, {"{key: data.a.}", "key is the name of an attribute"},
 		{"{key: data.}", "key is the name of an attribute"}, {"{keyless: never}", "keyless must be one of"},
 		{"{keys: id}", "unknown key 'keys'; did you mean 'key'?"}};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

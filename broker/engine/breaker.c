@@ -264,10 +264,9 @@ static bool awaits_page(const struct tn_engine *engine, const struct tn_target *
 bool tn_breaker_allows(const struct tn_engine *engine, const struct tn_target *target)
 {
 	const struct tn_breaker *breaker = &target->breaker;
-	if (breaker->state == TN_BREAKER_CLOSED)
-		return true;
+	assert(breaker->state == TN_BREAKER_HALF_OPEN);
 	uint32_t limit = breaker->passed == 0 ? 1 : PROBES;
-	return breaker->state == TN_BREAKER_HALF_OPEN && breaker->probes < limit && !awaits_page(engine, target);
+	return breaker->probes < limit && !awaits_page(engine, target);
 }
 
 struct tn_link *tn_breaker_choose(const struct tn_target *target)

@@ -753,7 +753,7 @@ uint32_t tn_breaker_started(struct tn_target *target);  /* an attempt: answers t
 void tn_breaker_wake(struct tn_engine *engine, struct tn_target *target); /* is it time for a probe? */
 void tn_breaker_changed(struct tn_engine *engine, struct tn_target *target); /* its settings: a probe at once */
 int64_t tn_breaker_deadline(const struct tn_engine *engine, const struct tn_target *target);
-bool tn_breaker_allows(const struct tn_engine *engine, const struct tn_target *target); /* one more attempt now */
+bool tn_breaker_allows(const struct tn_engine *engine, const struct tn_target *target); /* HALF_OPEN: one more probe now */
 struct tn_link *tn_breaker_choose(const struct tn_target *target); /* HALF_OPEN: the oldest in line */
 /* True: it is open, and delivery, which would wait in line, is parked instead; it may be freed. */
 bool tn_breaker_keeps(struct tn_engine *engine, struct tn_delivery *delivery);

@@ -423,8 +423,7 @@ static uint32_t hash_key(const struct tn_engine *engine, struct tn_row_key key)
 
 void tn_lane_set_blocked(struct tn_engine *engine, struct tn_lane *lane, bool blocked)
 {
-	if (blocked == lane->blocked)
-		return;
+	assert(blocked != lane->blocked);
 	lane->blocked = lane->behind = blocked;
 	if (blocked) {
 		tn_map_put(&engine->lanes_blocked, &lane->block, hash_key(engine, lane->blocked_by));

@@ -105,6 +105,30 @@ static void engine_time_is_persisted_at_least_every_ten_seconds(void **state)
 	desk_close(&desk);
 }
 
+static void a_count_in_doubt_that_nobody_asks_for_is_dropped(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_TRIED);
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	desk_tick(&desk, 100);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	struct tn_position stream = {.source = 1, .stream = 1, .epoch = 1};
+	assert_int_equal(tn_engine_stream(desk.engine, stream, TN_STREAM_LOST, 0), TN_OK);
+	desk_obey(&desk);
+	desk_tick(&desk, 600000);
+	for (int i = 0; i < 3 && desk_ops(&desk, TN_DROP_ROW) == 0; i++) {
+		if (desk.batch != NULL)
+			desk_commit(&desk, TN_COMMIT_OK);
+		desk_tick(&desk, 20);
+	}
+	assert_int_equal(desk_ops(&desk, TN_DROP_ROW), 1);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +137,7 @@ int main(void)
 		cmocka_unit_test(drops_go_on_while_a_full_store_refuses),
 		cmocka_unit_test(rows_in_doubt_are_dropped_when_their_arrival_is_refused),
 		cmocka_unit_test(engine_time_is_persisted_at_least_every_ten_seconds),
+		cmocka_unit_test(a_count_in_doubt_that_nobody_asks_for_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

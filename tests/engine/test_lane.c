@@ -622,23 +622,6 @@ static void of_a_target_that_is_gone_for_good_a_row_dies_before_it_is_due(void *
 	desk_close(&desk);
 }
 
-static void a_lane_that_was_found_blocked_is_blocked_once(void **state)
-{
-	struct tn_row open = parked(1, 40, 0), dead = blocker(2, 0, 7);
-	struct tn_lane_view view[2];
-	open.state = TN_ROW_OPEN;
-	prepare();
-	desk.policy.block_exhausted = true;
-	desk.limits[0].found_dead_rows = 1;
-	open_with_rows(3, 2);
-	for (int i = 0; i < 3 && desk.scan->state != TN_ROW_DEAD; i++)
-		desk_page(&desk, desk.scan->state == TN_ROW_OPEN ? &open : NULL, desk.scan->state == TN_ROW_OPEN, INT64_MAX);
-	desk_page(&desk, &dead, 1, INT64_MAX);
-	pass_scans();
-	assert_int_equal(tn_engine_blocked_lanes(desk.engine, 0, view, 2), 1);
-	desk_close(&desk);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -667,7 +650,6 @@ int main(void)
 		cmocka_unit_test(a_page_with_more_than_the_first_row_leaves_the_others_to_be_asked_for),
 		cmocka_unit_test(without_a_recover_window_the_parked_rows_of_lanes_are_read_all_the_same),
 		cmocka_unit_test(of_a_target_that_is_gone_for_good_a_row_dies_before_it_is_due),
-		cmocka_unit_test(a_lane_that_was_found_blocked_is_blocked_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,6 +196,18 @@ static void a_lease_too_short_to_be_halved_is_overdue_at_once(void **state)
 	desk_close(&desk);
 }
 
+static void without_any_time_to_settle_what_waits_is_parked_with_the_next_tick(void **state)
+{
+	desk_init(&desk);
+	desk.config.settle_deadline_ms = 0;
+	desk.limits[0].max_in_flight = 1;
+	desk_open(&desk);
+	offer(3);
+	desk_tick(&desk, 1);
+	assert_int_equal(desk_books(&desk)->parking, 2);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +221,7 @@ int main(void)
 		cmocka_unit_test(a_drain_parks_the_untouched_that_has_work_behind_it),
 		cmocka_unit_test(a_stream_without_memory_for_its_lease_is_not_open),
 		cmocka_unit_test(a_lease_too_short_to_be_halved_is_overdue_at_once),
+		cmocka_unit_test(without_any_time_to_settle_what_waits_is_parked_with_the_next_tick),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,6 +190,22 @@ static void what_ended_the_process_says_so_also_when_another_run_buries_it(void 
 	desk_close(&desk);
 }
 
+static void it_is_full_while_what_is_in_hand_needs_all_the_memory(void **state)
+{
+	desk_init(&desk);
+	desk.config.memory_bytes = 1;
+	desk_open(&desk);
+	assert_false(tn_engine_full(desk.engine));
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK); /* one always fits */
+	desk_obey(&desk);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_FULL);
+	assert_true(tn_engine_full(desk.engine));
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_true(desk.room);
+	assert_false(tn_engine_full(desk.engine));
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +218,7 @@ int main(void)
 		cmocka_unit_test(intake_stops_at_the_memory_limit_and_room_comes_at_half),
 		cmocka_unit_test(raw_bytes_go_straight_to_the_dead_letters),
 		cmocka_unit_test(what_ended_the_process_says_so_also_when_another_run_buries_it),
+		cmocka_unit_test(it_is_full_while_what_is_in_hand_needs_all_the_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -288,6 +288,60 @@ static void a_resumed_delivery_keeps_its_age(void **state)
 	desk_close(&desk);
 }
 
+static void however_little_memory_there_is_one_count_is_remembered(void **state)
+{
+	struct tn_row rows[] = {row_of(TN_ROW_TRIED, 3, 0), row_of(TN_ROW_TRIED, 4, 0)};
+	desk_init(&desk);
+	desk.config.memory_bytes = 1;
+	open_with_parked(0);
+	desk_page(&desk, rows, 2, INT64_MAX);
+	while (desk.batch == NULL)
+		desk_tick(&desk, 20);
+	assert_int_equal(desk_ops(&desk, TN_DROP_ROW), 1); /* the older one is forgotten */
+	assert_int_equal(desk.batch->ops[0].key.event_seq, 3);
+	desk_close(&desk);
+}
+
+static void while_the_journal_is_read_the_engine_has_not_recovered(void **state)
+{
+	desk_init(&desk);
+	open_with_parked(0);
+	desk_page(&desk, NULL, 0, INT64_MAX);
+	struct tn_page page = {.token = desk.scan->token, .last = true, .next_due_ms = INT64_MAX};
+	tn_engine_page(desk.engine, &page);
+	assert_false(tn_engine_recovered(desk.engine)); /* it is to be asked for */
+	desk_obey(&desk);
+	assert_int_equal(desk.scan->state, TN_ROW_OPEN);
+	assert_false(tn_engine_recovered(desk.engine)); /* it was asked for */
+	desk_page(&desk, NULL, 0, INT64_MAX);
+	assert_true(tn_engine_recovered(desk.engine));
+	desk_close(&desk);
+}
+
+static void a_journal_larger_than_memory_does_not_keep_sources_closed(void **state)
+{
+	struct tn_row row = row_of(TN_ROW_OPEN, 3, 0);
+	const struct tn_route *route = &desk.routes[0];
+	desk_init(&desk);
+	desk.config.memory_bytes = 1;
+	open_with_parked(0);
+	desk_page(&desk, NULL, 0, INT64_MAX);
+	desk_page(&desk, NULL, 0, INT64_MAX);
+	assert_int_equal(desk.scan->state, TN_ROW_OPEN);
+	struct tn_page page = {.token = desk.scan->token, .rows = &row, .events = &desk.event, .routes = &route, .count = 1};
+	desk.scan = NULL;
+	tn_engine_page(desk.engine, &page);
+	desk_obey(&desk);
+	assert_null(desk.scan); /* there is more of it, but no room */
+	assert_true(tn_engine_recovered(desk.engine));
+	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_tick(&desk, 20); /* drops wait a little for company */
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_non_null(desk.scan);
+	assert_int_equal(desk.scan->state, TN_ROW_OPEN);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +358,9 @@ int main(void)
 		cmocka_unit_test(a_count_as_high_as_it_goes_stays_there),
 		cmocka_unit_test(of_very_many_counts_the_oldest_are_forgotten),
 		cmocka_unit_test(a_resumed_delivery_keeps_its_age),
+		cmocka_unit_test(however_little_memory_there_is_one_count_is_remembered),
+		cmocka_unit_test(while_the_journal_is_read_the_engine_has_not_recovered),
+		cmocka_unit_test(a_journal_larger_than_memory_does_not_keep_sources_closed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,6 +162,7 @@ static enum attempt finish(struct tn_store *store, struct transaction *transacti
 	if (rc == 0) {
 		tn_doubt_committed(doubt);
 		note_commit(store, transaction);
+		tn_environment_keep_ballast(&store->environment);
 		return DONE;
 	}
 	/* Pages are given out before the first of them is written: this one is no riddle. */

@@ -11,6 +11,7 @@
 #include "environment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include "key.h"
 #include "upgrade.h"
 
@@ -18,7 +19,7 @@
  * the number, and bring an older store up to it in upgrade.c, in the one transaction that writes the new number. Version 1 had no lanes, no
  * idempotency keys, no strikes, nothing kept, and counted parked rows by target in a database `parked`. */
 enum { FORMAT = 2, OLDEST_FORMAT = 1 };
-enum { LEDGER_DATABASES = 2 };
+enum { LEDGER_DATABASES = 2, BALLAST_LIMIT = 1024 * 1024, BALLAST_PART = 16 };
 
 static const char *const database_names[TN_DB_COUNT] = {
 	[TN_DB_META] = "meta",
@@ -187,6 +188,8 @@ enum tn_status tn_environment_open(struct tn_environment *environment, const cha
 	enum tn_status status = rc == 0 ? open_databases(environment, path, error) : fail_lmdb(rc, path, "open", error);
 	if (status != TN_OK)
 		tn_environment_close(environment);
+	else
+		tn_environment_keep_ballast(environment);
 	return status;
 }
 
@@ -195,6 +198,21 @@ void tn_environment_close(struct tn_environment *environment)
 	if (environment->env)
 		mdb_env_close(environment->env);
 	environment->env = NULL;
+}
+
+void tn_environment_keep_ballast(struct tn_environment *environment)
+{
+	MDB_envinfo info;
+	int fd;
+	uint64_t ballast = environment->map_bytes / BALLAST_PART < BALLAST_LIMIT ? environment->map_bytes / BALLAST_PART : BALLAST_LIMIT;
+	if (mdb_env_info(environment->env, &info) != 0)
+		return;
+	uint64_t end = (info.me_last_pgno + 1) * environment->page_bytes;
+	if (end + ballast / 2 <= environment->ballast_end || mdb_env_get_fd(environment->env, &fd) != 0)
+		return;
+	/* The file's length stays what LMDB made it: only blocks are taken. */
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)end, (off_t)ballast) == 0)
+		environment->ballast_end = end + ballast;
 }
 
 int tn_environment_used(const struct tn_environment *environment, MDB_txn *txn, uint64_t *out_bytes)

@@ -24,6 +24,7 @@ struct tn_environment {
 	MDB_dbi ledger, stories;          /* the ledger's two databases, beside all that counts as the store's content */
 	bool has_ledger;                  /* they are there: made with the first entry, in a store of any age */
 	uint32_t page_bytes;
+	uint64_t ballast_end;             /* blocks of the data file are ours up to here, as far as the disk gave them */
 	const struct tn_store_guard *guard; /* of the options, or NULL; stays over closing and opening */
 };
 
@@ -37,6 +38,9 @@ bool tn_environment_knows(const char *database);
 void tn_environment_close(struct tn_environment *environment);
 /* Opens the ledger's databases, or with MDB_CREATE makes them; MDB_NOTFOUND: there are none. LMDB code. */
 int tn_environment_open_ledger(MDB_txn *txn, unsigned flags, MDB_dbi *out_ledger, MDB_dbi *out_stories);
+/* Sees to it that the data file has blocks of its own behind its last page: what frees space must be written first, also on a disk that
+ * somebody else filled. Best effort: a disk that is full already gives none. After each commit; cheap when there is nothing to do. */
+void tn_environment_keep_ballast(struct tn_environment *environment);
 /* Bytes in pages that hold something, of all databases but the ledger's, and LMDB's own. LMDB code. */
 int tn_environment_used(const struct tn_environment *environment, MDB_txn *txn, uint64_t *out_bytes);
 

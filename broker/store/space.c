@@ -80,7 +80,7 @@ uint64_t tn_space_free_disk(const char *path)
 	return (uint64_t)disk.f_bavail * disk.f_frsize;
 }
 
-/* The data file never shrinks: what was deleted from it is room for what comes. */
+/* The data file never shrinks: what was deleted from it is room for what comes. Blocks behind its end are ballast, and no room. */
 static uint64_t reusable_bytes(const struct tn_space *space, const char *path)
 {
 	char file[PATH_MAX];
@@ -88,7 +88,9 @@ static uint64_t reusable_bytes(const struct tn_space *space, const char *path)
 	snprintf(file, sizeof file, "%s/data.mdb", path);
 	if (stat(file, &st) != 0)
 		return 0;
-	uint64_t has_bytes = (uint64_t)st.st_blocks * 512;
+	uint64_t block_bytes = (uint64_t)st.st_blocks * 512, has_bytes = (uint64_t)st.st_size;
+	if (has_bytes > block_bytes)
+		has_bytes = block_bytes;
 	return has_bytes > space->used_bytes ? has_bytes - space->used_bytes : 0;
 }
 

@@ -20,6 +20,9 @@
  * A row that changes and brings no event bytes is there already: it must always be written, since no delivery is tried again before its
  * failure is on disk, and a store full of such deliveries would never become empty.
  *
+ * Behind its last page the data file keeps up to 1 MiB of blocks (1/16 of the map, if that is less) for itself, which count as no room:
+ * so what changes rows or frees space can be written also on a disk that somebody else filled to the brim.
+ *
  * The disk reserve is 1/16 of the map or of the disk, whichever is smaller, at most 64 MiB; what the data file has and does not use
  * counts as free, since the file never shrinks. Space that was freed comes back two commits later; the store makes these small
  * commits itself before it refuses a batch that met a full map, and then writes a batch of the last kind in several commits (which do not

@@ -136,12 +136,23 @@ static uint64_t fill(struct fixture *fixture)
 	return count;
 }
 
+/* What the store holds back for itself behind the end of its file. */
+static uint64_t ballast_bytes(const struct fixture *fixture)
+{
+	char path[300];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/data.mdb", fixture->path);
+	assert_int_equal(stat(path, &st), 0);
+	uint64_t blocks = (uint64_t)st.st_blocks * 512, length = (uint64_t)st.st_size;
+	return blocks > length ? blocks - length : 0;
+}
+
 static void intake_stops_before_the_disk_is_full(void **state)
 {
 	uint64_t count = fill(*state);
 	struct tn_store_facts facts = facts_of(*state);
 	assert_true(facts.nearly_full);
-	assert_true(facts.free_disk_bytes > MIB / 4);
+	assert_true(facts.free_disk_bytes + ballast_bytes(*state) > MIB / 4);
 	assert_int_equal(facts.commit_unknown, 0);
 	assert_int_equal(count_rows(*state, TN_ROW_OPEN), count);
 }

@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cat >"$work/allowed" <<'LIST'
-memcpy memmove memset memcmp memchr
+memcpy memmove memset memcmp bcmp memchr
 __memcpy_chk __memmove_chk __memset_chk
 strlen strcmp strncmp strchr
 abort __assert_fail __stack_chk_fail

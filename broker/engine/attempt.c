@@ -98,6 +98,8 @@ static void enter_running(struct tn_target *target, struct tn_slot *slot)
 static void put_in(struct tn_engine *engine, struct tn_slot *slot, struct tn_delivery *delivery)
 {
 	struct tn_load *load = &slot->loads[slot->count++];
+	if (delivery->at->limits.retries.on)
+		tn_retries_count(engine, delivery->at, delivery);
 	if (delivery->state == TN_STATE_PENDING) {
 		tn_delivery_set_state(engine, delivery, TN_STATE_INFLIGHT);
 		if (delivery->tries.first_ms == 0)
@@ -123,15 +125,23 @@ static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_target
 	enter_running(target, slot);
 	target->in_flight++;
 	engine->in_flight++;
+	if (target->limits.rate.count > 0)
+		tn_rate_started(engine, target);
+	if (target->limits.adaptive)
+		tn_adaptive_started(target);
 	tn_target_arm(engine, target, slot->deadline_ms);
 }
 
-static struct tn_delivery *first_waiting(struct tn_target *target)
+/* NULL: those in line are all retries over the budget. */
+static struct tn_delivery *first_waiting(struct tn_engine *engine, struct tn_target *target)
 {
-	struct tn_link *link = target->breaker.state == TN_BREAKER_HALF_OPEN ? tn_breaker_choose(target) : tn_list_first(&target->waiting);
+	struct tn_link *link = tn_retries_choose(engine, target);
+	if (link == NULL)
+		return NULL;
 	tn_link_leave(link);
 	struct tn_delivery *delivery = TN_OWNER(link, struct tn_delivery, link);
-	delivery->waiting = false;
+	target->stalled_count -= delivery->stalled;
+	delivery->waiting = delivery->stalled = false;
 	target->waiting_count--;
 	return delivery;
 }
@@ -161,11 +171,13 @@ static void make_room(struct tn_engine *engine, struct tn_slot *slot, uint32_t r
 	slot->room = room;
 }
 
-static struct tn_delivery *next_of_batch(const struct tn_target *target, uint64_t txn, size_t *bytes)
+static struct tn_delivery *next_of_batch(const struct tn_engine *engine, struct tn_target *target, uint64_t txn, size_t *bytes)
 {
 	struct tn_link *link = tn_list_first(&target->waiting);
 	struct tn_delivery *delivery = link != NULL ? TN_OWNER(link, struct tn_delivery, link) : NULL;
 	if (delivery == NULL || delivery->state != TN_STATE_PENDING || tn_txn_number(delivery) != txn)
+		return NULL;
+	if (tn_retries_is_one(delivery) && !tn_retries_allow(engine, target))
 		return NULL;
 	*bytes += delivery->parcel->cost;
 	return *bytes > target->limits.batch_bytes ? NULL : delivery;
@@ -176,7 +188,7 @@ static void fill_batch(struct tn_engine *engine, struct tn_slot *slot, struct tn
 	size_t bytes = slot->load.parcel->cost;
 	uint32_t most = target->limits.batch_items;
 	uint64_t txn = tn_txn_number(slot->load.delivery);
-	struct tn_delivery *delivery = next_of_batch(target, txn, &bytes);
+	struct tn_delivery *delivery = next_of_batch(engine, target, txn, &bytes);
 	if (most < 2 || slot->load.delivery->state != TN_STATE_INFLIGHT || target->breaker.state != TN_BREAKER_CLOSED || delivery == NULL)
 		return;
 	make_room(engine, slot, target->waiting_count < most ? target->waiting_count + 1 : most);
@@ -184,7 +196,7 @@ static void fill_batch(struct tn_engine *engine, struct tn_slot *slot, struct tn
 		tn_delivery_stop_waiting(engine, delivery);
 		if (may_start(engine, delivery))
 			put_in(engine, slot, delivery);
-		delivery = next_of_batch(target, txn, &bytes);
+		delivery = next_of_batch(engine, target, txn, &bytes);
 	}
 }
 
@@ -196,8 +208,8 @@ enum tn_status tn_attempt_start(struct tn_engine *engine, struct tn_target *targ
 		return TN_NO_MEMORY;
 	}
 	tn_link_leave(&target->ring);
-	struct tn_delivery *delivery = first_waiting(target);
-	if (!may_start(engine, delivery)) {
+	struct tn_delivery *delivery = first_waiting(engine, target);
+	if (delivery == NULL || !may_start(engine, delivery)) {
 		tn_target_update(engine, target);
 		return TN_NOT_FOUND;
 	}
@@ -316,7 +328,11 @@ static void in_time(struct tn_engine *engine, struct tn_slot *slot, const struct
 	bool held = of_all->verdict == TN_HOLD;
 	give_place_back(engine, slot);
 	engine->books.attempts += !held;
-	tn_target_answered(engine, slot->target, slot->episode, is_staged(slot, of_all) ? &written : of_all);
+	if (is_staged(slot, of_all))
+		of_all = &written;
+	if (slot->target->limits.adaptive)
+		tn_adaptive_answered(engine, slot->target, slot->deadline_ms - slot->attempt.timeout_ms, of_all);
+	tn_target_answered(engine, slot->target, slot->episode, of_all);
 	for (uint32_t i = 0; i < slot->count; i++) {
 		uint32_t item = held ? slot->count - 1 - i : i; /* the first in line is to be the first again */
 		answer(engine, slot, slot->loads[item].delivery, outcome_of(result, item));
@@ -349,6 +365,8 @@ void tn_engine_result(struct tn_engine *engine, const struct tn_result *result)
 static void time_out(struct tn_engine *engine, struct tn_slot *slot)
 {
 	tn_link_leave(&slot->link);
+	if (slot->target->limits.adaptive)
+		tn_adaptive_timed_out(engine, slot->target, slot->deadline_ms - slot->attempt.timeout_ms);
 	slot->state = TN_SLOT_LINGERING;
 	slot->deadline_ms = engine->now_ms + TN_LINGER_MS;
 	tn_list_push(&engine->lingering, &slot->link);

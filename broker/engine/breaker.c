@@ -66,6 +66,7 @@ static void empty_line(struct tn_engine *engine, struct tn_target *target)
 	struct tn_list line; /* what may not be parked stands in it again after this */
 	struct tn_link *link;
 	tn_list_init(&line);
+	tn_retries_unstall(target);
 	tn_list_append(&line, &target->waiting);
 	while ((link = tn_list_first(&line)) != NULL) {
 		struct tn_delivery *delivery = TN_OWNER(link, struct tn_delivery, link);

@@ -109,20 +109,22 @@ struct tn_delivery {
 	struct tn_failure *last;           /* or NULL */
 	struct tn_id id;
 	struct tn_tries tries;
+	uint32_t park_bytes;               /* of its row; events are smaller than that can say */
 	uint32_t redrives;
 	uint8_t state;                     /* enum tn_delivery_state */
 	uint8_t row;                       /* enum tn_row_state as far as the store has confirmed, or TN_ROW_NONE */
 	uint8_t want, sent;                /* enum tn_row_wish */
 	uint8_t condition;                 /* enum tn_condition */
 	uint8_t sink_tries;
-	bool waiting : 1;                  /* link stands in at->waiting */
+	bool waiting : 1;                  /* link stands in at->waiting, or at->stalled */
+	bool stalled : 1;                  /* in at->stalled */
 	bool dirty : 1;                    /* a counted failure is not durable yet: no attempt before it is */
 	bool doubtful : 1;                 /* a put of it may be in the store although it was refused later */
 	bool needs_event : 1, pinned : 1;  /* counted in parcel->users, parcel->pins */
 	bool remembered : 1;               /* in engine->by_id */
 	bool in_graveyard : 1;
 	bool loaded : 1;                   /* from a PARKED row: counted in target->loaded */
-	bool park_counted : 1;             /* counted in target->park_rows */
+	bool park_counted : 1;             /* counted in target->park_rows, and park_bytes in target->park_bytes */
 	bool asked : 1;                    /* PENDING, and could start if its lane let it */
 	bool moves : 1;                    /* of a SETTLED arrival whose stream may move to another process */
 	bool blocks : 1;                   /* its death stops its lane */
@@ -320,6 +322,27 @@ struct tn_breaker {
 	} buckets[TN_BREAKER_BUCKETS];
 };
 
+/* --- What else a target may take (rate.c, retries.c, adaptive.c) --- */
+
+struct tn_rate {
+	int64_t level, at_ms;              /* parts of a token that there were at at_ms */
+};
+enum { TN_RETRY_BUCKETS = 11 };
+struct tn_retry_budget {
+	int64_t second;                    /* of the newest bucket; 0: no budget yet */
+	uint32_t firsts, retries;          /* over all buckets */
+	struct {
+		uint32_t firsts, retries;
+	} buckets[TN_RETRY_BUCKETS];
+};
+struct tn_adaptive {
+	uint32_t limit, answers;           /* answers: of this window */
+	uint64_t total_ms;                 /* that they took */
+	int64_t since_ms;                  /* when the window began */
+	int64_t mean, deviation;           /* of the windows before, in 1/1024 ms */
+	bool reached, known;               /* reached: so many were under way in this window. known: there was one before */
+};
+
 /* --- Targets (target.c) --- */
 
 struct tn_target {
@@ -333,11 +356,18 @@ struct tn_target {
 	uint32_t waiting_count, in_flight;
 	uint32_t hold_limit;               /* in flight at most so many, since a HOLD */
 	uint64_t pending, backoff, parked, park_rows; /* park_rows: parked, being parked, or loaded from a PARKED row */
+	uint64_t park_bytes;               /* of those rows */
 	uint32_t loaded;
 	int64_t paused_until_ms, held_until_ms, removed_until_ms;
 	const char *pause_code;
 	bool held, in_table;
 	struct tn_breaker breaker;
+	struct tn_rate rate;
+	struct tn_retry_budget budget;
+	struct tn_adaptive adaptive;
+	struct tn_list stalled;            /* retries over the budget, which stepped aside from waiting; waiting_count has them */
+	uint32_t stalled_count;
+	uint64_t budget_waits;
 	/* Due scan: rows up to (cursor_due_ms, cursor_key) are in hand. low_*: rows below it that must be read again. */
 	int64_t cursor_due_ms, next_due_ms, low_due_ms, low_at_ms;
 	struct tn_row_key cursor_key;
@@ -569,6 +599,9 @@ bool tn_delivery_in_hand(const struct tn_delivery *delivery);
 
 /* park.c */
 bool tn_park_has_room(const struct tn_delivery *delivery);
+void tn_park_count(struct tn_delivery *delivery); /* its row, if it is not counted yet */
+void tn_park_count_loaded(struct tn_delivery *delivery); /* its row, which was counted without it */
+bool tn_park_is_full(const struct tn_target *target);
 /* A delivery that waits (PENDING, BACKOFF or just failed) goes to the store until due_ms; or stays in memory, or dies, as the park cap says. */
 void tn_park_or_hold(struct tn_engine *engine, struct tn_delivery *delivery, int64_t due_ms);
 bool tn_park_is_written(const struct tn_delivery *delivery);
@@ -757,6 +790,26 @@ bool tn_breaker_allows(const struct tn_engine *engine, const struct tn_target *t
 struct tn_link *tn_breaker_choose(const struct tn_target *target); /* HALF_OPEN: the oldest in line */
 /* True: it is open, and delivery, which would wait in line, is parked instead; it may be freed. */
 bool tn_breaker_keeps(struct tn_engine *engine, struct tn_delivery *delivery);
+
+/* rate.c */
+bool tn_rate_allows(const struct tn_engine *engine, const struct tn_target *target); /* one more attempt now */
+int64_t tn_rate_deadline(const struct tn_engine *engine, const struct tn_target *target); /* of the next token, while there is none */
+uint32_t tn_rate_tokens(const struct tn_engine *engine, const struct tn_target *target);
+void tn_rate_started(struct tn_engine *engine, struct tn_target *target);
+void tn_rate_changed(struct tn_engine *engine, struct tn_target *target, const struct tn_rate_limits *before);
+/* retries.c */
+void tn_retries_init(const struct tn_engine *engine, struct tn_target *target); /* its limits are known, or others */
+bool tn_retries_allow(const struct tn_engine *engine, struct tn_target *target); /* one more retry now */
+bool tn_retries_is_one(const struct tn_delivery *delivery); /* in line */
+void tn_retries_count(const struct tn_engine *engine, struct tn_target *target, const struct tn_delivery *delivery); /* is about to start */
+int64_t tn_retries_deadline(const struct tn_engine *engine, const struct tn_target *target); /* of the next second, while some wait */
+void tn_retries_unstall(struct tn_target *target);      /* all into one line again */
+struct tn_link *tn_retries_choose(struct tn_engine *engine, struct tn_target *target); /* who starts; NULL: all are over budget */
+/* adaptive.c: for targets that are */
+void tn_adaptive_init(const struct tn_engine *engine, struct tn_target *target);
+void tn_adaptive_started(struct tn_target *target);     /* in_flight has it */
+void tn_adaptive_answered(const struct tn_engine *engine, struct tn_target *target, int64_t started_ms, const struct tn_outcome *outcome);
+void tn_adaptive_timed_out(const struct tn_engine *engine, struct tn_target *target, int64_t started_ms);
 
 /* journal.c */
 enum tn_status tn_journal_init(struct tn_engine *engine) TN_MUST_CHECK;

@@ -168,7 +168,8 @@ void tn_delivery_stop_waiting(struct tn_engine *engine, struct tn_delivery *deli
 	if (!delivery->waiting)
 		return;
 	tn_link_leave(&delivery->link);
-	delivery->waiting = false;
+	delivery->at->stalled_count -= delivery->stalled;
+	delivery->waiting = delivery->stalled = false;
 	delivery->at->waiting_count--;
 	tn_target_update(engine, delivery->at);
 }

@@ -59,13 +59,14 @@ enum tn_line tn_moves_line(const struct tn_engine *engine)
 	return lines[engine->journal.move];
 }
 
-static void confirm_redriven(struct tn_engine *engine, struct tn_target *target)
+static void confirm_redriven(struct tn_engine *engine, struct tn_target *target, uint64_t bytes)
 {
 	engine->books.redriven++;
 	engine->books.parked++;
 	target->redriven++;
 	target->parked++;
 	target->park_rows++;
+	target->park_bytes += bytes;
 	tn_scan_row_parked(engine, target, engine->journal.batch.now_ms);
 }
 
@@ -80,7 +81,7 @@ static void confirm_all(struct tn_engine *engine)
 		if (journal->move != TN_MOVE_INSERT)
 			tn_lane_unblock(engine, item->key, journal->move == TN_MOVE_REDRIVE, journal->batch.now_ms);
 		if (journal->move == TN_MOVE_REDRIVE)
-			confirm_redriven(engine, target);
+			confirm_redriven(engine, target, item->bytes);
 	}
 }
 

@@ -37,12 +37,34 @@ static bool gives_up_row(const struct tn_delivery *delivery)
 	return delivery->state != TN_STATE_PARKED;
 }
 
+void tn_park_count_loaded(struct tn_delivery *delivery)
+{
+	delivery->park_counted = true;
+	delivery->park_bytes = (uint32_t)tn_store_row_bytes(delivery->parcel->event);
+}
+
+void tn_park_count(struct tn_delivery *delivery)
+{
+	if (delivery->park_counted)
+		return;
+	tn_park_count_loaded(delivery);
+	delivery->target->park_rows++;
+	delivery->target->park_bytes += delivery->park_bytes;
+}
+
+/* What the store had counted before this run began, by an older rule perhaps, never makes it less than nothing. */
+static void uncount(struct tn_delivery *delivery)
+{
+	struct tn_target *target = delivery->target;
+	delivery->park_counted = false;
+	target->park_rows--;
+	target->park_bytes -= target->park_bytes < delivery->park_bytes ? target->park_bytes : delivery->park_bytes;
+}
+
 void tn_park_leave_key(struct tn_engine *engine, struct tn_delivery *delivery)
 {
-	if (delivery->park_counted && gives_up_row(delivery)) {
-		delivery->park_counted = false;
-		delivery->target->park_rows--;
-	}
+	if (delivery->park_counted && gives_up_row(delivery))
+		uncount(delivery);
 	if (!delivery->node.in_map)
 		return;
 	assert(!delivery->remembered && !delivery->in_graveyard);
@@ -73,9 +95,26 @@ void tn_park_empty_graveyard(struct tn_engine *engine)
 	}
 }
 
+bool tn_park_is_full(const struct tn_target *target)
+{
+	return target->park_rows >= target->limits.park_rows ||
+	       (target->limits.park_bytes > 0 && target->park_bytes >= target->limits.park_bytes);
+}
+
+/* By its source, which does not wait for a verdict either: a broker. */
+static bool is_kept_elsewhere(const struct tn_delivery *delivery)
+{
+	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
+	return arrival != NULL && arrival->ack_when == TN_ACK_SETTLED && arrival->stream != NULL && !arrival->stream->terms.answers;
+}
+
 bool tn_park_has_room(const struct tn_delivery *delivery)
 {
-	return delivery->park_counted || delivery->target->park_rows < delivery->target->limits.park_rows;
+	const struct tn_target *target = delivery->target;
+	if (delivery->park_counted)
+		return true;
+	bool kept = target->limits.park_rows_kept > 0 && is_kept_elsewhere(delivery);
+	return !tn_park_is_full(target) && !(kept && target->park_rows >= target->limits.park_rows_kept);
 }
 
 static void hold(struct tn_engine *engine, struct tn_delivery *delivery, int64_t due_ms)
@@ -94,10 +133,7 @@ static void park(struct tn_engine *engine, struct tn_delivery *delivery, int64_t
 {
 	tn_delivery_set_state(engine, delivery, TN_STATE_PARKING);
 	delivery->tries.not_before_ms = due_ms;
-	if (!delivery->park_counted) {
-		delivery->park_counted = true;
-		delivery->target->park_rows++;
-	}
+	tn_park_count(delivery);
 	tn_journal_want(engine, delivery, TN_WISH_PARKED);
 }
 
@@ -155,8 +191,7 @@ void tn_park_refused(struct tn_engine *engine, struct tn_delivery *delivery)
 	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
 	if (delivery->row != TN_ROW_PARKED) { /* no page can have shown it */
 		tn_map_remove(&engine->by_key, &delivery->node);
-		delivery->park_counted = false;
-		delivery->target->park_rows--;
+		uncount(delivery);
 	}
 	if (delivery->tries.not_before_ms >= TN_ROW_BEHIND_MS)
 		delivery->tries.not_before_ms = engine->now_ms;

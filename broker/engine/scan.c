@@ -218,7 +218,7 @@ static bool rule_may_return(const struct tn_engine *engine, const struct tn_page
 	return !known && engine->now_ms < tn_time_add(engine->rules_changed_ms, engine->removal_grace_ms);
 }
 
-static void leave_parked(struct tn_engine *engine, struct tn_target *target)
+static void leave_parked(struct tn_engine *engine, struct tn_target *target, uint64_t bytes)
 {
 	if (target->parked > 0) {
 		target->parked--;
@@ -227,6 +227,7 @@ static void leave_parked(struct tn_engine *engine, struct tn_target *target)
 	}
 	engine->books.recovered++; /* a row nobody had counted: from another run, and found only now */
 	target->park_rows++;
+	target->park_bytes += bytes;
 }
 
 /* lane: it is this row's turn in it; or NULL. False: no memory. */
@@ -236,8 +237,9 @@ static bool put_in_hand(struct tn_engine *engine, struct tn_target *target, stru
 	struct tn_delivery *delivery = tn_scan_load(engine, page, index, true);
 	if (delivery == NULL)
 		return false;
-	leave_parked(engine, target);
-	delivery->park_counted = delivery->loaded = true;
+	tn_park_count_loaded(delivery);
+	leave_parked(engine, target, delivery->park_bytes);
+	delivery->loaded = true;
 	target->loaded++;
 	tn_park_enter_key(engine, delivery);
 	if (lane != NULL)

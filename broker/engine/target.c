@@ -29,14 +29,17 @@ bool tn_target_expired(const struct tn_engine *engine, const struct tn_target *t
 
 static uint32_t start_limit(const struct tn_target *target)
 {
-	return target->limits.max_in_flight < target->hold_limit ? target->limits.max_in_flight : target->hold_limit;
+	uint32_t limit = target->limits.max_in_flight < target->hold_limit ? target->limits.max_in_flight : target->hold_limit;
+	return target->limits.adaptive && target->adaptive.limit < limit ? target->adaptive.limit : limit;
 }
 
-static bool can_start(const struct tn_engine *engine, const struct tn_target *target)
+static bool can_start(const struct tn_engine *engine, struct tn_target *target)
 {
 	return target->waiting_count > 0 && !target->limits.removed && !engine->draining && !tn_target_waits(engine, target) &&
 	       target->in_flight < start_limit(target) &&
-	       (target->breaker.state == TN_BREAKER_CLOSED || tn_breaker_allows(engine, target));
+	       (target->breaker.state == TN_BREAKER_CLOSED || tn_breaker_allows(engine, target)) &&
+	       (target->limits.rate.count == 0 || tn_rate_allows(engine, target)) &&
+	       (target->waiting_count > target->stalled_count || tn_retries_allow(engine, target));
 }
 
 static void update_ring(struct tn_engine *engine, struct tn_target *target)
@@ -74,6 +77,7 @@ void tn_target_arm(struct tn_engine *engine, struct tn_target *target, int64_t d
 static void bury_waiting(struct tn_engine *engine, struct tn_target *target)
 {
 	struct tn_link *link;
+	tn_retries_unstall(target);
 	while ((link = tn_list_first(&target->waiting)) != NULL) {
 		struct tn_delivery *delivery = TN_OWNER(link, struct tn_delivery, link);
 		tn_delivery_stop_waiting(engine, delivery);
@@ -97,6 +101,8 @@ static void arm_all(struct tn_engine *engine, struct tn_target *target)
 	if (target->held)
 		due_ms = tn_time_min(due_ms, target->held_until_ms);
 	due_ms = tn_time_min(due_ms, tn_breaker_deadline(engine, target));
+	due_ms = tn_time_min(due_ms, tn_rate_deadline(engine, target));
+	due_ms = tn_time_min(due_ms, tn_retries_deadline(engine, target));
 	if (target->limits.removed)
 		due_ms = tn_time_min(due_ms, future(engine, target->removed_until_ms));
 	if (target->parked > 0)
@@ -196,6 +202,7 @@ static struct tn_target *new_target(struct tn_engine *engine, struct tn_str name
 	target->next_due_ms = target->low_due_ms = INT64_MAX;
 	target->cursor_due_ms = INT64_MIN;
 	tn_list_init(&target->waiting);
+	tn_list_init(&target->stalled);
 	tn_list_init(&target->running);
 	tn_list_init(&target->lanes);
 	tn_list_init(&target->lanes_to_load);
@@ -270,10 +277,14 @@ static void apply_limits(struct tn_engine *engine, struct tn_target *target, con
 {
 	struct tn_str name = target->limits.name;
 	bool removed = target->limits.removed, changed = target->limits.settings != limits->settings;
+	struct tn_rate_limits rate = target->limits.rate;
 	target->limits = *limits;
 	target->limits.name = name;
 	target->limits.removed = removed && limits->removed;
 	tn_breaker_default(&target->limits.breaker);
+	tn_rate_changed(engine, target, &rate);
+	tn_retries_init(engine, target);
+	tn_adaptive_init(engine, target);
 	if (changed)
 		tn_breaker_changed(engine, target);
 	if (target->limits.max_in_flight == 0)
@@ -285,9 +296,10 @@ static void apply_limits(struct tn_engine *engine, struct tn_target *target, con
 }
 
 /* Rows the store had when it was opened: parked since another run. */
-static void count_found(struct tn_engine *engine, struct tn_target *target, uint64_t rows)
+static void count_found(struct tn_engine *engine, struct tn_target *target, uint64_t rows, uint64_t bytes)
 {
 	target->parked = target->park_rows = rows;
+	target->park_bytes = bytes;
 	engine->books.recovered += rows;
 	engine->books.parked += rows;
 	if (rows > 0)
@@ -302,7 +314,7 @@ static void apply_table(struct tn_engine *engine, const struct tn_target_table *
 		struct tn_target *target = engine->targets[limits->target_no];
 		apply_limits(engine, target, limits, grace_ms);
 		if (!engine->tabled) {
-			count_found(engine, target, limits->found_parked);
+			count_found(engine, target, limits->found_parked, limits->found_parked_bytes);
 			target->dead_rows = limits->found_dead_rows;
 			target->dead_bytes = limits->found_dead_bytes;
 		}
@@ -396,7 +408,8 @@ bool tn_engine_target_view(const struct tn_engine *engine, uint32_t index, struc
 		.pending = target->pending, .backoff = target->backoff, .parked = target->parked, .delivered = target->delivered,
 		.retried = target->retried, .dead = target->dead, .dropped = target->dropped, .parks = target->parks,
 		.breaker = (enum tn_breaker_state)target->breaker.state, .breaker_code = target->breaker.code,
-		.breaker_opened = target->breaker.opened};
+		.breaker_opened = target->breaker.opened, .limit = start_limit(target), .tokens = tn_rate_tokens(engine, target),
+		.parked_bytes = target->park_bytes, .over_budget = target->stalled_count, .budget_waits = target->budget_waits};
 	if (target->breaker.state == TN_BREAKER_OPEN)
 		out_view->breaker_until_ms = target->breaker.until_ms;
 	if (target->paused_until_ms > engine->now_ms) {
@@ -422,6 +435,6 @@ bool tn_engine_target_view(const struct tn_engine *engine, uint32_t index, struc
 bool tn_engine_target_open(const struct tn_engine *engine, uint32_t target_no)
 {
 	const struct tn_target *target = tn_target_find(engine, target_no);
-	return (!target->dead_full && (target->park_rows < target->limits.park_rows || target->limits.on_park_full != TN_PARK_FULL_PAUSE)) ||
+	return (!target->dead_full && (!tn_park_is_full(target) || target->limits.on_park_full != TN_PARK_FULL_PAUSE)) ||
 	       target->limits.removed;
 }

@@ -66,6 +66,17 @@ struct tn_breaker_limits {                /* a number that is 0: its default, in
 	                                     to [300,000] */
 };
 
+/* So many attempts in period_ms [1,000], and up to burst [count] at once. count 0: no limit. */
+struct tn_rate_limits {
+	uint32_t count, burst;
+	int64_t period_ms;
+};
+/* Over 10 s, at most percent of the first attempts and per_second are retries; both 0: [20] and [10]. What is over waits. */
+struct tn_retry_limits {
+	bool on;
+	uint32_t percent, per_second;
+};
+
 struct tn_target_limits {
 	struct tn_str name;               /* copied */
 	uint32_t target_no;               /* 1 and up; the same name has the same number for ever */
@@ -75,16 +86,22 @@ struct tn_target_limits {
 	uint32_t batch_items;             /* so many events in one attempt at most; 0: it takes no batches */
 	size_t batch_bytes;               /* and so many bytes of events; one always fits */
 	uint32_t park_rows;               /* park cap [100,000] */
+	uint64_t park_bytes;              /* likewise, of tn_store_row_bytes; 0: no cap. A row that begins below it is parked whole */
+	uint32_t park_rows_kept;          /* park cap for deliveries whose source keeps a copy and waits for nothing (a broker); 0: park_rows */
 	enum tn_on_park_full on_park_full;
 	enum tn_on_config_error on_credential_error; /* [hold]: the breaker is forced open */
 	enum tn_on_config_error on_missing;          /* [dead_letter] */
 	struct tn_breaker_limits breaker;
+	struct tn_rate_limits rate;
+	struct tn_retry_limits retries;
+	bool adaptive;                    /* attempts at once are as many as it bears, from 4 up to max_in_flight, at most 200 */
 	uint64_t settings;                /* of any meaning: another number says that how it is reached changed, so that an open breaker
 	                                     probes at once */
 	int64_t retry_after_max_ms;       /* [3,600,000]; 0: Retry-After is ignored */
 	uint32_t dead_letter_no;          /* target number of its dead-letter sink, or 0: the store */
 	uint64_t found_parked;            /* PARKED rows of it when the store was opened. Read from the first table only, which
 	                                     therefore names every target that has rows, removed ones too */
+	uint64_t found_parked_bytes;      /* likewise */
 	struct tn_str queue;              /* its dead letters' queue in the store, at most 64 bytes (copied); empty: "default" */
 	uint64_t dead_max_bytes;          /* of its dead letters (tn_dead_letter_bytes); 0: no cap */
 	enum tn_dead_overflow dead_overflow; /* STOP: beyond the cap the target rests, DEAD_LETTERS_FULL, until some have gone */
@@ -385,6 +402,11 @@ struct tn_target_view {                   /* one target for status and metrics *
 	int64_t breaker_until_ms;         /* OPEN: until then; INT64_MAX: until the operator closes it */
 	const char *breaker_code;         /* not CLOSED: what opened it */
 	uint64_t breaker_opened;          /* how often it did */
+	uint64_t parked_bytes;            /* of rows parked, being parked, or loaded from a PARKED row */
+	uint32_t limit;                   /* attempts at once as things are: max_in_flight, or less */
+	uint32_t tokens;                  /* attempts its rate allows at this moment; 0 without a rate, too */
+	uint32_t over_budget;             /* retries that wait for the retry budget */
+	uint64_t budget_waits;            /* how often one had to */
 };
 
 /* --- The engine. Loop thread, all of them. --- */

@@ -42,11 +42,16 @@ struct sim_row *sim_find_row(struct world *world, uint32_t event, uint32_t match
 	return found;
 }
 
-uint64_t sim_parked_rows(const struct world *world, uint32_t target_no)
+uint64_t sim_parked_rows(const struct world *world, uint32_t target_no, uint64_t *out_bytes)
 {
 	uint64_t count = 0;
-	for (uint32_t i = 0; i < world->disk.count; i++)
-		count += world->disk.rows[i].state == TN_ROW_PARKED && world->disk.rows[i].target_no == target_no;
+	*out_bytes = 0;
+	for (uint32_t i = 0; i < world->disk.count; i++) {
+		const struct sim_row *row = &world->disk.rows[i];
+		bool counts = row->state == TN_ROW_PARKED && row->target_no == target_no;
+		count += counts;
+		*out_bytes += counts ? tn_store_row_bytes(row->event) : 0;
+	}
 	return count;
 }
 

@@ -406,16 +406,29 @@ static bool passes_cap(const struct world *world, const struct sim_row *row)
 	return row->lane_seq != 0 && world->instances[row->instance].run < world->run;
 }
 
+static bool is_kept_elsewhere(const struct world *world, const struct sim_row *row)
+{
+	const struct sim_source *source = &world->sources[world->instances[row->instance].source];
+	return source->kind != SIM_DURABLE && !source->answers;
+}
+
 static void check_park_cap(struct world *world, const struct sim_row *row)
 {
-	uint64_t rows = 0;
+	uint64_t rows = 0, bytes = 0, kept = 0; /* kept: rows come in any order, but those kept elsewhere in that of their parking */
 	for (uint32_t i = 0; i < world->disk.count; i++) {
 		const struct sim_row *other = &world->disk.rows[i];
 		bool counts = other->state == TN_ROW_PARKED && other->target_no == row->target_no && other->redrives == 0;
 		rows += counts && !passes_cap(world, other);
+		bytes += counts && !passes_cap(world, other) ? tn_store_row_bytes(other->event) : 0;
+		kept += counts && !passes_cap(world, other) && is_kept_elsewhere(world, other);
 	}
-	if (rows >= world->targets[row->target_no].limits.park_rows && !passes_cap(world, row))
+	const struct tn_target_limits *limits = &world->targets[row->target_no].limits;
+	if (rows >= limits->park_rows && !passes_cap(world, row))
 		sim_fail(world, "target %u has %" PRIu64 " parked rows already", row->target_no, rows);
+	if (limits->park_bytes > 0 && bytes >= limits->park_bytes && !passes_cap(world, row))
+		sim_fail(world, "target %u has %" PRIu64 " parked bytes already", row->target_no, bytes);
+	if (limits->park_rows_kept > 0 && kept >= limits->park_rows_kept && is_kept_elsewhere(world, row) && !passes_cap(world, row))
+		sim_fail(world, "target %u has %" PRIu64 " parked rows of brokers already", row->target_no, kept);
 }
 
 void sim_check_row_put(struct world *world, const struct sim_row *old, const struct sim_row *row)

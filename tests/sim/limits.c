@@ -2,6 +2,8 @@
  *
  * limits.c - what a target may take: a model of its breaker, from what its answers were and what the engine noted.
  *
+ * And of its rate, its retry budget and its adaptive limit, which no START may exceed, over any window.
+ *
  * No attempt while it is open, one probe and then three while it is half-open; it opens when it must, and never without a cause. Timeouts
  * are known here only by their CANCEL, after the engine drew its conclusions: so causes are judged at the end of a turn.
  */
@@ -9,8 +11,28 @@
 
 #include "world.h"
 
+static void draw_pace(struct world *world, struct tn_target_limits *limits)
+{
+	limits->adaptive = sim_chance(world, 25);
+	if (sim_chance(world, 25)) {
+		limits->rate.period_ms = sim_chance(world, 70) ? 1000 : 60000;
+		limits->rate.count = 5 + sim_upto(world, 95);
+		limits->rate.burst = sim_chance(world, 50) ? 0 : 1 + sim_upto(world, 20);
+	}
+	if (sim_chance(world, 30)) {
+		limits->retries.on = true;
+		limits->retries.percent = sim_upto(world, 40);
+		limits->retries.per_second = 1 + sim_upto(world, 3);
+	}
+	if (sim_chance(world, 15))
+		limits->park_bytes = 1000 + sim_upto(world, 20000);
+	if (sim_chance(world, 15))
+		limits->park_rows_kept = 1 + sim_upto(world, 6);
+}
+
 void sim_draw_limits(struct world *world, struct tn_target_limits *limits)
 {
+	draw_pace(world, limits);
 	struct tn_breaker_limits *breaker = &limits->breaker;
 	if (sim_chance(world, 40))
 		return;
@@ -49,8 +71,10 @@ void sim_close_breakers(struct world *world)
 
 void sim_limits_after_crash(struct world *world)
 {
-	for (uint32_t i = 1; i <= world->target_count; i++)
+	for (uint32_t i = 1; i <= world->target_count; i++) {
 		world->targets[i].breaker = (struct sim_breaker){0};
+		world->targets[i].starts = (struct sim_starts){0};
+	}
 }
 
 /* --- Notes --- */
@@ -98,6 +122,58 @@ void sim_limits_noted(struct world *world, const struct tn_note *note)
 	}
 }
 
+/* --- Rate, budget, concurrency --- */
+
+/* In whole numbers: ms are counted `count` times, and an attempt takes period_ms of that. */
+static void check_rate(struct world *world, struct sim_target *target)
+{
+	const struct tn_rate_limits *rate = &target->limits.rate;
+	int64_t now = world->now_ms * rate->count, burst = rate->burst > 0 ? rate->burst : rate->count;
+	if (rate->count == 0)
+		return;
+	if (now < target->starts.next - (burst - 1) * rate->period_ms)
+		sim_fail(world, "target %s: more attempts than its rate", target->name);
+	target->starts.next = (target->starts.next > now ? target->starts.next : now) + rate->period_ms;
+}
+
+static void check_budget(struct world *world, struct sim_target *target, const struct tn_item *item)
+{
+	const struct tn_retry_limits *limits = &target->limits.retries;
+	struct sim_starts *starts = &target->starts;
+	bool retry = item->tries.system + item->tries.function > 0;
+	uint32_t firsts = 0, retries = retry;
+	for (uint32_t i = 1; i <= starts->count && i <= STARTS_KEPT; i++) {
+		uint32_t at = (starts->count - i) % STARTS_KEPT;
+		if (starts->kept[at].at_ms <= world->now_ms - 10000)
+			break;
+		firsts += !starts->kept[at].retry;
+		retries += starts->kept[at].retry;
+	}
+	if (retry && retries > limits->per_second * 10 + firsts * limits->percent / 100)
+		sim_fail(world, "target %s: %u retries and %u first attempts within 10 s", target->name, retries, firsts);
+	starts->kept[starts->count % STARTS_KEPT].at_ms = world->now_ms;
+	starts->kept[starts->count++ % STARTS_KEPT].retry = retry;
+}
+
+static void check_concurrency(struct world *world, uint32_t target_no)
+{
+	struct tn_target_view view = {0};
+	for (uint32_t i = 0; view.target_no != target_no && tn_engine_target_view(world->engine, i, &view);)
+		i++;
+	if (view.in_flight > view.limit || view.limit > 200)
+		sim_fail(world, "target %u: %u attempts at once, with a limit of %u", target_no, view.in_flight, view.limit);
+}
+
+static void check_pace(struct world *world, const struct sim_attempt *attempt)
+{
+	struct sim_target *target = &world->targets[attempt->target_no];
+	check_rate(world, target);
+	for (uint32_t i = 0; i < attempt->attempt->count && target->limits.retries.on && attempt->purpose == TN_TO_TARGET; i++)
+		check_budget(world, target, &attempt->attempt->items[i]);
+	if (target->limits.adaptive)
+		check_concurrency(world, attempt->target_no);
+}
+
 /* --- Attempts and answers --- */
 
 static uint32_t count_probes(const struct world *world, uint32_t target_no, uint32_t episode)
@@ -114,6 +190,7 @@ void sim_limits_started(struct world *world, struct sim_attempt *attempt)
 {
 	struct sim_breaker *breaker = &world->targets[attempt->target_no].breaker;
 	attempt->episode = breaker->episode;
+	check_pace(world, attempt);
 	if (breaker->state == TN_BREAKER_OPEN)
 		sim_fail(world, "an attempt at target %u, whose breaker is open", attempt->target_no);
 	if (breaker->state != TN_BREAKER_HALF_OPEN)

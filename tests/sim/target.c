@@ -53,7 +53,7 @@ void sim_fill_table(struct world *world, struct tn_target_table *table, struct t
 		struct tn_target_limits *row = &limits[table->count];
 		*row = world->targets[i].limits;
 		row->removed = world->targets[i].removed;
-		row->found_parked = sim_parked_rows(world, i);
+		row->found_parked = sim_parked_rows(world, i, &row->found_parked_bytes);
 		row->found_dead_bytes = sim_dead_bytes(world, i, &row->found_dead_rows);
 		if (world->healing)
 			row->dead_max_bytes = 0;

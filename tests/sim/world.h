@@ -172,9 +172,19 @@ struct sim_breaker {                    /* what the notes and answers say of a t
 	int64_t answered_ms[ANSWERS_KEPT];
 	bool failed[ANSWERS_KEPT];
 };
+enum { STARTS_KEPT = 1024 };
+struct sim_starts {                     /* when its last deliveries started: for its rate and its retry budget */
+	int64_t next;                   /* rate: when an attempt would be due if they came evenly, in ms times the rate's count */
+	uint32_t count;
+	struct {
+		int64_t at_ms;
+		bool retry;
+	} kept[STARTS_KEPT];
+};
 struct sim_target {
 	struct tn_target_limits limits;
 	struct sim_breaker breaker;
+	struct sim_starts starts;
 	uint64_t told_settings;         /* the engine's last news of them */
 	char name[4];
 	bool removed, held;
@@ -444,7 +454,7 @@ bool sim_move(struct world *world);
 bool sim_release_lanes(struct world *world); /* those that are blocked; false: none is, or not now */
 void sim_moved(struct world *world, const struct tn_command *command);
 struct sim_row *sim_find_row(struct world *world, uint32_t event, uint32_t match);
-uint64_t sim_parked_rows(const struct world *world, uint32_t target_no);
+uint64_t sim_parked_rows(const struct world *world, uint32_t target_no, uint64_t *out_bytes);
 uint64_t sim_dead_bytes(const struct world *world, uint32_t target_no, uint64_t *out_rows); /* of what the engine knows of */
 void sim_disk_fini(struct world *world);
 

@@ -47,11 +47,22 @@ static bool is_sink(const struct tn_config *config, struct tn_str target)
 	return false;
 }
 
+static void lint_limits(struct report *report, const struct tn_config *config, const struct tn_target_config *target)
+{
+	struct tn_error error = {0};
+	if (!target->adaptive || target->max_in_flight <= 200)
+		return;
+	tn_error_at(&error, config->file, 0, 0, "target '%.*s': concurrency: adaptive never goes beyond 200, whatever max_in_flight is",
+		TN_STR_ARG(target->name));
+	add(report->findings, "finding", &error);
+}
+
 /* Valid, but probably not what was meant. */
 static void lint(struct report *report, const struct tn_config *config, const struct tn_ruleset *ruleset)
 {
 	for (size_t i = 0; i < config->target_count; i++) {
 		struct tn_str name = config->targets[i].name;
+		lint_limits(report, config, &config->targets[i]);
 		if (tn_ruleset_uses_target(ruleset, name) || is_sink(config, name))
 			continue;
 		struct tn_error error = {0};

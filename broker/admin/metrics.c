@@ -111,6 +111,31 @@ static uint64_t view_paused(const struct tn_target_view *view)
 	return view->paused_until_ms != 0 || view->dead_full;
 }
 
+static uint64_t view_parked_bytes(const struct tn_target_view *view)
+{
+	return view->parked_bytes;
+}
+
+static uint64_t view_limit(const struct tn_target_view *view)
+{
+	return view->limit;
+}
+
+static uint64_t view_tokens(const struct tn_target_view *view)
+{
+	return view->tokens;
+}
+
+static uint64_t view_over_budget(const struct tn_target_view *view)
+{
+	return view->over_budget;
+}
+
+static uint64_t view_budget_waits(const struct tn_target_view *view)
+{
+	return view->budget_waits;
+}
+
 static uint64_t view_breaker(const struct tn_target_view *view)
 {
 	return view->breaker;
@@ -182,6 +207,11 @@ static void add_targets(struct tn_buf *out, const struct tn_engine *engine)
 		{"turnout_target_paused", "gauge", "1 while Retry-After or a full dead-letter queue holds the target", view_paused},
 		{"turnout_target_breaker", "gauge", "Circuit breaker: 0 closed, 1 half-open, 2 open", view_breaker},
 		{"turnout_target_breaker_opened_total", "counter", "Times the circuit breaker opened", view_breaker_opened},
+		{"turnout_target_parked_bytes", "gauge", "What those deliveries and their events take, for the park cap", view_parked_bytes},
+		{"turnout_target_limit", "gauge", "Attempts at once as things are: max_in_flight, or less with adaptive concurrency", view_limit},
+		{"turnout_target_rate_tokens", "gauge", "Attempts the rate allows at this moment; 0 without a rate", view_tokens},
+		{"turnout_target_over_retry_budget", "gauge", "Retries that wait for the retry budget", view_over_budget},
+		{"turnout_target_retry_budget_waits_total", "counter", "Times a retry had to wait for the retry budget", view_budget_waits},
 		{"turnout_target_delivered_total", "counter", "Accepted", view_delivered},
 		{"turnout_target_retried_total", "counter", "Failed attempts that will be repeated", view_retried},
 		{"turnout_target_dead_total", "counter", "Dead-lettered", view_dead},

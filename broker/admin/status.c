@@ -64,6 +64,10 @@ static json_t *targets_json(const struct tn_bus *bus)
 		if (view.removed)
 			json_object_set_new(target, "removed", json_true());
 		json_object_set_new(target, "breaker", breaker_json(bus, &view));
+		json_object_set_new(target, "parked_bytes", number(view.parked_bytes));
+		json_object_set_new(target, "limit", number(view.limit));
+		if (view.over_budget > 0)
+			json_object_set_new(target, "over_retry_budget", number(view.over_budget));
 		if (view.lanes > 0)
 			json_object_set_new(target, "lanes", json_pack("{s:i s:i s:i}", "known", (int)view.lanes, "waiting",
 				(int)view.lanes_waiting, "blocked", (int)view.lanes_blocked));

@@ -128,7 +128,7 @@ static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_target
 	if (target->limits.rate.count > 0)
 		tn_rate_started(engine, target);
 	if (target->limits.adaptive)
-		tn_adaptive_started(target);
+		slot->decreases = tn_adaptive_started(target);
 	tn_target_arm(engine, target, slot->deadline_ms);
 }
 
@@ -331,7 +331,7 @@ static void in_time(struct tn_engine *engine, struct tn_slot *slot, const struct
 	if (is_staged(slot, of_all))
 		of_all = &written;
 	if (slot->target->limits.adaptive)
-		tn_adaptive_answered(engine, slot->target, slot->deadline_ms - slot->attempt.timeout_ms, of_all);
+		tn_adaptive_answered(engine, slot, of_all);
 	tn_target_answered(engine, slot->target, slot->episode, of_all);
 	for (uint32_t i = 0; i < slot->count; i++) {
 		uint32_t item = held ? slot->count - 1 - i : i; /* the first in line is to be the first again */
@@ -366,7 +366,7 @@ static void time_out(struct tn_engine *engine, struct tn_slot *slot)
 {
 	tn_link_leave(&slot->link);
 	if (slot->target->limits.adaptive)
-		tn_adaptive_timed_out(engine, slot->target, slot->deadline_ms - slot->attempt.timeout_ms);
+		tn_adaptive_timed_out(slot);
 	slot->state = TN_SLOT_LINGERING;
 	slot->deadline_ms = engine->now_ms + TN_LINGER_MS;
 	tn_list_push(&engine->lingering, &slot->link);

@@ -297,6 +297,7 @@ struct tn_slot {
 	int64_t deadline_ms;
 	uint32_t index, generation;
 	uint32_t episode;                  /* of its target's breaker, when it started */
+	uint32_t decreases;                /* likewise of its limit, where that is adaptive */
 	uint8_t state;
 	bool replied, reply_refused;       /* replied: it may not do so again */
 };
@@ -337,8 +338,8 @@ struct tn_retry_budget {
 };
 struct tn_adaptive {
 	uint32_t limit, answers;           /* answers: of this window */
+	uint32_t decreases;                /* how often the limit went down: an attempt from before the last time says nothing about now */
 	uint64_t total_ms;                 /* that they took */
-	int64_t since_ms;                  /* when the window began */
 	int64_t mean, deviation;           /* of the windows before, in 1/1024 ms */
 	bool reached, known;               /* reached: so many were under way in this window. known: there was one before */
 };
@@ -806,10 +807,10 @@ int64_t tn_retries_deadline(const struct tn_engine *engine, const struct tn_targ
 void tn_retries_unstall(struct tn_target *target);      /* all into one line again */
 struct tn_link *tn_retries_choose(struct tn_engine *engine, struct tn_target *target); /* who starts; NULL: all are over budget */
 /* adaptive.c: for targets that are */
-void tn_adaptive_init(const struct tn_engine *engine, struct tn_target *target);
-void tn_adaptive_started(struct tn_target *target);     /* in_flight has it */
-void tn_adaptive_answered(const struct tn_engine *engine, struct tn_target *target, int64_t started_ms, const struct tn_outcome *outcome);
-void tn_adaptive_timed_out(const struct tn_engine *engine, struct tn_target *target, int64_t started_ms);
+void tn_adaptive_init(struct tn_target *target);
+uint32_t tn_adaptive_started(struct tn_target *target); /* in_flight has it; answers what the slot is to keep */
+void tn_adaptive_answered(const struct tn_engine *engine, const struct tn_slot *slot, const struct tn_outcome *outcome);
+void tn_adaptive_timed_out(const struct tn_slot *slot);
 
 /* journal.c */
 enum tn_status tn_journal_init(struct tn_engine *engine) TN_MUST_CHECK;

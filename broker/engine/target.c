@@ -284,7 +284,7 @@ static void apply_limits(struct tn_engine *engine, struct tn_target *target, con
 	tn_breaker_default(&target->limits.breaker);
 	tn_rate_changed(engine, target, &rate);
 	tn_retries_init(engine, target);
-	tn_adaptive_init(engine, target);
+	tn_adaptive_init(target);
 	if (changed)
 		tn_breaker_changed(engine, target);
 	if (target->limits.max_in_flight == 0)

@@ -13,6 +13,7 @@
 static const char *const park_full_choices[] = {"pause_source", "dead_letter", NULL};
 static const char *const plain_choices[] = {"reject", "wrap", NULL};
 static const char *const overflow_choices[] = {"stop", "drop_oldest", NULL};
+static const char *const concurrency_choices[] = {"fixed", "adaptive", NULL};
 static const char *const config_error_choices[] = {"hold", "dead_letter", NULL};
 
 #define SOURCE_AT(member) offsetof(struct tn_source_config, member)
@@ -36,6 +37,8 @@ static const struct tn_option target_options[] = {
 	{"timeout", TN_OPTION_DURATION, TARGET_AT(timeout_ms), "15s", .min = 10, .max = 900000, .reloadable = true, .help = "of one attempt"},
 	{"max_in_flight", TN_OPTION_NUMBER, TARGET_AT(max_in_flight), "64", .min = 1, .max = 100000, .reloadable = true, .help = "attempts under way at once"},
 	{"max_parked", TN_OPTION_NUMBER, TARGET_AT(park_rows), "100000", .min = 1, .max = 100000000, .reloadable = true, .help = "park cap: deliveries waiting in the store"},
+	{"max_parked_size", TN_OPTION_SIZE, TARGET_AT(park_bytes), .min = 1024, .max = (uint64_t)1 << 44, .reloadable = true, .help = "likewise in bytes, with their events; none: a quarter of store.max_size"},
+	{"max_parked_broker", TN_OPTION_NUMBER, TARGET_AT(park_rows_broker), "10000", .min = 1, .max = 100000000, .reloadable = true, .help = "likewise for deliveries that their broker keeps anyway"},
 	{"on_park_full", TN_OPTION_CHOICE, TARGET_AT(on_park_full), "pause_source", .choices = park_full_choices, .reloadable = true, .help = "beyond the park cap: pause_source or dead_letter"},
 	{"on_config_error", TN_OPTION_CHOICE, TARGET_AT(on_credential_error), "hold", .choices = config_error_choices, .reloadable = true, .help = "wrong credential or certificate: hold or dead_letter"},
 	{"on_missing", TN_OPTION_CHOICE, TARGET_AT(on_missing), "dead_letter", .choices = config_error_choices, .reloadable = true, .help = "missing resource (404, 410): hold or dead_letter"},
@@ -49,10 +52,12 @@ static const struct tn_option target_options[] = {
 	{"breaker.open", TN_OPTION_DURATION, TARGET_AT(breaker_open_ms), "30s", .min = 10, .max = 86400000, .reloadable = true, .help = "open so long before the first probe"},
 	{"breaker.open_max", TN_OPTION_DURATION, TARGET_AT(breaker_open_max_ms), "5m", .min = 10, .max = 86400000, .reloadable = true, .help = "doubling up to this each time a probe fails"},
 	{"park_ordered", TN_OPTION_BOOL, TARGET_AT(park_ordered), "false", .reloadable = true, .help = "with ordering: park what waits even if its source's stream may move to another process; order is kept only while it stays"},
-	LATER("rate", "a rate"),
-	LATER("burst", "a rate"),
-	LATER("concurrency", "adaptive concurrency"),
-	LATER("retry_budget", "the retry budget"),
+	{"rate", TN_OPTION_TEXT, TARGET_AT(rate), .reloadable = true, .help = "so many attempts a second, minute or hour, at most: 50/s, 600/m, 1000/h; what is more waits"},
+	{"burst", TN_OPTION_NUMBER, TARGET_AT(burst), .min = 1, .max = 1000000, .reloadable = true, .help = "of them so many at once after a pause; none: as many as the rate says"},
+	{"concurrency", TN_OPTION_CHOICE, TARGET_AT(adaptive), "fixed", .choices = concurrency_choices, .reloadable = true, .help = "fixed: max_in_flight; adaptive: as many at once as the target bears, found by trying, from 4 up to max_in_flight [then 200]"},
+	{"retry_budget.enabled", TN_OPTION_BOOL, TARGET_AT(retry_budget), "true", .reloadable = true, .help = "over 10 s, only so many retries; others wait, and first attempts pass them"},
+	{"retry_budget.percent", TN_OPTION_NUMBER, TARGET_AT(retry_percent), "20", .max = 1000, .reloadable = true, .help = "for a hundred first attempts so many retries"},
+	{"retry_budget.per_second", TN_OPTION_NUMBER, TARGET_AT(retry_per_second), "10", .max = 1000000, .reloadable = true, .help = "and so many more"},
 	LATER("exactly_once", "exactly once"),
 	LATER("dedup", "idempotency"),
 	{0},
@@ -239,15 +244,12 @@ static enum tn_status read_target(const struct tn_doc *doc, const struct tn_doc_
 	if (status == TN_OK)
 		status = read_ordering(doc, item, &target, &config->arena, error);
 	if (status == TN_OK)
+		status = tn_config_read_limits(doc, item, &target, error);
+	if (status == TN_OK)
 		status = read_own(doc, item, own, target.connector->target_options_size, target_options, more,
 			target.connector->check_target, &config->arena, &target.options, error);
 	if (status != TN_OK)
 		return status;
-	if (target.breaker_open_max_ms < target.breaker_open_ms) {
-		const struct tn_doc_node *breaker = tn_doc_get(item, "breaker");
-		tn_doc_error(doc, breaker ? breaker : item, error, "breaker.open_max must not be less than breaker.open");
-		return TN_INVALID;
-	}
 	const struct tn_doc_node *reply = tn_doc_get(item, "reply");
 	if (target.batch_items > 0 && reply && tn_str_equal(reply->text, TN_STR("bus"))) {
 		tn_doc_error(doc, reply, error, "reply: bus and batch cannot be together: nothing says which event of a batch an answer is for");

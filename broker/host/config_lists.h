@@ -16,6 +16,10 @@ enum tn_status tn_config_read_sources(const struct tn_doc *doc, struct tn_config
 enum tn_status tn_config_read_dedup(const struct tn_doc *doc, const struct tn_doc_node *source, const struct tn_connector *connector,
 	struct tn_arena *arena, struct tn_dedup_config *out_dedup, struct tn_error *error) TN_MUST_CHECK;
 
+/* A target's own numbers, once its options are read: those that are text, and those that must fit each other. */
+enum tn_status tn_config_read_limits(const struct tn_doc *doc, const struct tn_doc_node *item, struct tn_target_config *target,
+	struct tn_error *error) TN_MUST_CHECK;
+
 void tn_config_dedup_help(struct tn_buf *out);
 void tn_config_source_help(struct tn_buf *out);
 void tn_config_target_help(struct tn_buf *out);

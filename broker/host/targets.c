@@ -311,6 +311,7 @@ static void add_known(void *arg, const struct tn_store_target *known)
 		limits = &table->limits[table->count - 1];
 	}
 	limits->found_parked = known->parked_rows;
+	limits->found_parked_bytes = known->parked_bytes;
 	limits->found_dead_rows = known->dead_rows;
 	limits->found_dead_bytes = known->dead_bytes;
 }
@@ -330,34 +331,18 @@ static uint64_t settings_of(const struct tn_target_config *target)
 	return hash;
 }
 
-static struct tn_breaker_limits breaker_of(const struct tn_target_config *target)
-{
-	return (struct tn_breaker_limits){
-		.on = target->breaker,
-		.in_a_row = (uint32_t)target->breaker_failures,
-		.attempts = (uint32_t)target->breaker_attempts,
-		.percent = (uint32_t)target->breaker_percent,
-		.window_ms = target->breaker_window_ms,
-		.open_ms = target->breaker_open_ms,
-		.open_max_ms = target->breaker_open_max_ms,
-	};
-}
-
 static void add_configured(struct table *table, const struct tn_target_config *target)
 {
 	const struct tn_dead_letter_config *queue = tn_config_store_queue(table->config, target);
-	add_limits(table, &(struct tn_target_limits){
+	struct tn_target_limits limits = {
 		.name = target->name,
 		.target_no = tn_targets_number(table->bus, target->name),
-		.max_in_flight = (uint32_t)target->max_in_flight,
 		.timeout_ms = target->timeout_ms, .batch_items = (uint32_t)target->batch_items,
 		.batch_bytes = (size_t)target->batch_bytes,
-		.park_rows = (uint32_t)target->park_rows,
 		.on_park_full = (enum tn_on_park_full)target->on_park_full,
 		.on_credential_error = (enum tn_on_config_error)target->on_credential_error,
 		.on_missing = (enum tn_on_config_error)target->on_missing,
 		.retry_after_max_ms = target->retry_after_max_ms,
-		.breaker = breaker_of(target),
 		.settings = settings_of(target),
 		.dead_letter_no = sink_number(table, target->dead_letter),
 		.ordered = target->ordering.by_key,
@@ -365,7 +350,9 @@ static void add_configured(struct table *table, const struct tn_target_config *t
 		.queue = tn_str_is(queue->name, "default") ? (struct tn_str){0} : queue->name,
 		.dead_max_bytes = queue->max_bytes,
 		.dead_overflow = (enum tn_dead_overflow)queue->overflow,
-	});
+	};
+	tn_config_limits(table->config, target, &limits);
+	add_limits(table, &limits);
 }
 
 static enum tn_status reload_engine(struct tn_bus *bus, const struct tn_config *config, struct tn_error *error)

@@ -50,6 +50,13 @@ struct tn_target_config {
 	uint64_t max_in_flight, park_rows;
 	uint64_t batch_items, batch_bytes; /* 0 items: it takes no batches */
 	int64_t timeout_ms, retry_after_max_ms;
+	struct tn_str rate;               /* as written; empty: none */
+	uint64_t rate_count, burst;       /* burst 0: as many as the rate */
+	int64_t rate_period_ms;
+	bool retry_budget;
+	uint64_t retry_percent, retry_per_second;
+	uint32_t adaptive;                /* concurrency: 0 fixed, 1 adaptive */
+	uint64_t park_bytes, park_rows_broker; /* park_bytes 0: a quarter of the store */
 	bool breaker;
 	uint64_t breaker_failures, breaker_attempts, breaker_percent;
 	int64_t breaker_window_ms, breaker_open_ms, breaker_open_max_ms;
@@ -107,6 +114,8 @@ const struct tn_dead_letter_config *tn_config_store_queue(const struct tn_config
 /* Compiles the rule files it names. number_of: the number of a target name; NULL: 1, 2, ... in file order. Returns owned. */
 enum tn_status tn_config_load_rules(const struct tn_config *config, uint32_t (*number_of)(void *arg, struct tn_str name), void *arg,
 	uint64_t revision, struct tn_ruleset **out_ruleset, struct tn_error *error) TN_MUST_CHECK;
+/* What the engine is told of what a target may take; the other members of limits are left alone. */
+void tn_config_limits(const struct tn_config *config, const struct tn_target_config *target, struct tn_target_limits *limits);
 /* What may name a bus, a source, a target, a rule: 1 to 64 letters, digits, '.', '_' or '-'. */
 bool tn_config_is_name(struct tn_str name);
 /* The settings of turnout.yaml with their help, for `turnout help config`. */

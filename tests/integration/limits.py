@@ -130,3 +130,36 @@ def test_a_small_memory_starts_over_more_parked_deliveries_than_fit_into_it(plac
     wait_until(bus.settled, 30, what="all of them delivered")
     equal([len(sink.ids()) for sink in sinks], [1000] * 4, "delivered")
     bus.check_books()
+
+
+def test_a_rate_holds_a_target_to_it_and_delivers_all(place):
+    sink = place.sink()
+    bus = place.simple_bus(sink, target={"rate": "20/s", "burst": 5}).start()
+    begin = time.monotonic()
+    for i in range(35):
+        equal(bus.post(event(str(i))).status, 202)
+    wait_until(lambda: len(sink.ids()) == 35, what="all deliveries")
+    took = time.monotonic() - begin
+    check(took >= 1.45, "5 at once, and 30 at 20 a second", took)
+    metrics = bus.metrics()
+    equal(metrics["turnout_retries_total"], 0, "waiting is no failure")
+    equal(metrics["turnout_attempts_total"], 35)
+
+
+def test_what_broke_off_ramps_after_a_restart(place):
+    sink = place.sink("--fail-first", 1)
+    bus = place.simple_bus(sink, target={"retry": {**FAST, "base": "2s", "cap": "2s"}, "breaker": {"enabled": False},
+                                         "retry_budget": {"percent": 0, "per_second": 2}}).start()
+    for i in range(8):
+        equal(bus.post(event(str(i))).status, 202)
+    wait_until(lambda: bus.metrics()["turnout_retries_total"] == 8, what="eight failures")
+    time.sleep(0.3)
+    bus.kill()
+    time.sleep(2)
+    begin = time.monotonic()
+    bus.start()
+    wait_until(lambda: len(sink.ids()) == 8, what="all deliveries")
+    took = time.monotonic() - begin
+    check(took >= 1.9, "two at once, then two a second", took)
+    check(bus.metrics()['turnout_target_retry_budget_waits_total{target="sink"}'] > 0, "some waited for it")
+    bus.check_books()

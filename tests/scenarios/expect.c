@@ -257,6 +257,9 @@ static bool expect_target(struct scenario *scenario)
 	scn_put_text(&state, "breaker", breakers[view.breaker]);
 	scn_put_text(&state, "breaker_code", view.breaker_code != NULL ? view.breaker_code : "none");
 	scn_put_number(&state, "breaker_opened", (int64_t)view.breaker_opened);
+	scn_put_number(&state, "limit", view.limit);
+	scn_put_number(&state, "tokens", view.tokens);
+	scn_put_number(&state, "over_budget", view.over_budget);
 	scn_put_text(&state, "removed", view.removed ? "yes" : "no");
 	scn_put_text(&state, "open", tn_engine_target_open(scenario->engine, target + 1) ? "yes" : "no");
 	return compare(scenario, &state, 3);

@@ -135,7 +135,8 @@ static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_target
 /* NULL: those in line are all retries over the budget. */
 static struct tn_delivery *first_waiting(struct tn_engine *engine, struct tn_target *target)
 {
-	struct tn_link *link = tn_retries_choose(engine, target);
+	bool plain = !target->limits.retries.on && target->breaker.state == TN_BREAKER_CLOSED;
+	struct tn_link *link = plain ? tn_list_first(&target->waiting) : tn_retries_choose(engine, target);
 	if (link == NULL)
 		return NULL;
 	tn_link_leave(link);

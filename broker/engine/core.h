@@ -109,7 +109,6 @@ struct tn_delivery {
 	struct tn_failure *last;           /* or NULL */
 	struct tn_id id;
 	struct tn_tries tries;
-	uint32_t park_bytes;               /* of its row; events are smaller than that can say */
 	uint32_t redrives;
 	uint8_t state;                     /* enum tn_delivery_state */
 	uint8_t row;                       /* enum tn_row_state as far as the store has confirmed, or TN_ROW_NONE */
@@ -124,7 +123,7 @@ struct tn_delivery {
 	bool remembered : 1;               /* in engine->by_id */
 	bool in_graveyard : 1;
 	bool loaded : 1;                   /* from a PARKED row: counted in target->loaded */
-	bool park_counted : 1;             /* counted in target->park_rows, and park_bytes in target->park_bytes */
+	bool park_counted : 1;             /* counted in target->park_rows, and parcel->park_bytes in target->park_bytes */
 	bool asked : 1;                    /* PENDING, and could start if its lane let it */
 	bool moves : 1;                    /* of a SETTLED arrival whose stream may move to another process */
 	bool blocks : 1;                   /* its death stops its lane */
@@ -148,6 +147,7 @@ struct tn_parcel {                         /* one event in hand */
 	uint32_t hops;
 	struct tn_delivery *deliveries;
 	uint32_t count, users, pins;
+	uint32_t park_bytes;               /* of a PARKED row of it, once there is one; events are smaller than that can say */
 };
 
 /* --- Arrivals (arrival.c) --- */

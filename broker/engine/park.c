@@ -40,7 +40,7 @@ static bool gives_up_row(const struct tn_delivery *delivery)
 void tn_park_count_loaded(struct tn_delivery *delivery)
 {
 	delivery->park_counted = true;
-	delivery->park_bytes = (uint32_t)tn_store_row_bytes(delivery->parcel->event);
+	delivery->parcel->park_bytes = (uint32_t)tn_store_row_bytes(delivery->parcel->event);
 }
 
 void tn_park_count(struct tn_delivery *delivery)
@@ -49,7 +49,7 @@ void tn_park_count(struct tn_delivery *delivery)
 		return;
 	tn_park_count_loaded(delivery);
 	delivery->target->park_rows++;
-	delivery->target->park_bytes += delivery->park_bytes;
+	delivery->target->park_bytes += delivery->parcel->park_bytes;
 }
 
 /* What the store had counted before this run began, by an older rule perhaps, never makes it less than nothing. */
@@ -58,7 +58,7 @@ static void uncount(struct tn_delivery *delivery)
 	struct tn_target *target = delivery->target;
 	delivery->park_counted = false;
 	target->park_rows--;
-	target->park_bytes -= target->park_bytes < delivery->park_bytes ? target->park_bytes : delivery->park_bytes;
+	target->park_bytes -= target->park_bytes < delivery->parcel->park_bytes ? target->park_bytes : delivery->parcel->park_bytes;
 }
 
 void tn_park_leave_key(struct tn_engine *engine, struct tn_delivery *delivery)

@@ -29,6 +29,8 @@ void tn_retries_init(const struct tn_engine *engine, struct tn_target *target)
 		limits->percent = PERCENT;
 		limits->per_second = PER_SECOND;
 	}
+	if (!limits->on)
+		tn_retries_unstall(target);
 	if (!limits->on || budget->second != 0)
 		return;
 	budget->second = engine->now_ms / SECOND_MS;

@@ -238,7 +238,7 @@ static bool put_in_hand(struct tn_engine *engine, struct tn_target *target, stru
 	if (delivery == NULL)
 		return false;
 	tn_park_count_loaded(delivery);
-	leave_parked(engine, target, delivery->park_bytes);
+	leave_parked(engine, target, delivery->parcel->park_bytes);
 	delivery->loaded = true;
 	target->loaded++;
 	tn_park_enter_key(engine, delivery);

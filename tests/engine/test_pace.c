@@ -233,6 +233,22 @@ static void what_waited_for_budget_goes_before_what_came_later(void **state)
 	desk_close(&desk);
 }
 
+static void without_a_budget_any_more_what_waited_for_it_starts(void **state)
+{
+	set_up_budget(0, 1);
+	desk_open(&desk);
+	offer(5);
+	answer_all(TN_RETRY);
+	commit();
+	desk_tick(&desk, 50);
+	assert_int_equal(view().over_budget, 4);
+	desk.limits[0].retries.on = false;
+	reload();
+	assert_int_equal(desk.start_count, 4);
+	assert_int_equal(view().over_budget, 0);
+	desk_close(&desk);
+}
+
 static void an_opening_breaker_parks_what_waits_for_budget(void **state)
 {
 	set_up_budget(0, 1);
@@ -464,6 +480,7 @@ int main(void)
 		cmocka_unit_test(after_a_start_retries_ramp_second_by_second),
 		cmocka_unit_test(first_attempts_earn_retries),
 		cmocka_unit_test(what_waited_for_budget_goes_before_what_came_later),
+		cmocka_unit_test(without_a_budget_any_more_what_waited_for_it_starts),
 		cmocka_unit_test(an_opening_breaker_parks_what_waits_for_budget),
 		cmocka_unit_test(concurrency_starts_at_four_and_grows_by_one_a_window),
 		cmocka_unit_test(an_idle_target_does_not_grow),

@@ -75,6 +75,9 @@ void sim_reload(struct world *world)
 	uint32_t max_in_flight = target->limits.max_in_flight;
 	uint64_t settings = target->limits.settings;
 	target->limits.settings += sim_has(world, FAULT_BREAKER) && sim_chance(world, 50);
+	bool budget = target->limits.retries.on;
+	if (budget && sim_chance(world, 20))
+		target->limits.retries.on = false;
 	if (sim_chance(world, 60))
 		target->removed = !target->removed && !world->healing;
 	else
@@ -88,6 +91,7 @@ void sim_reload(struct world *world)
 		target->removed = was_removed;
 		target->limits.max_in_flight = max_in_flight;
 		target->limits.settings = settings;
+		target->limits.retries.on = budget;
 	}
 }
 

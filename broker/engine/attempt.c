@@ -98,8 +98,7 @@ static void enter_running(struct tn_target *target, struct tn_slot *slot)
 static void put_in(struct tn_engine *engine, struct tn_slot *slot, struct tn_delivery *delivery)
 {
 	struct tn_load *load = &slot->loads[slot->count++];
-	if (delivery->at->limits.retries.on)
-		tn_retries_count(engine, delivery->at, delivery);
+	bool retry = delivery->at->limits.retries.on && tn_retries_count(engine, delivery->at, delivery);
 	if (delivery->state == TN_STATE_PENDING) {
 		tn_delivery_set_state(engine, delivery, TN_STATE_INFLIGHT);
 		if (delivery->tries.first_ms == 0)
@@ -108,7 +107,7 @@ static void put_in(struct tn_engine *engine, struct tn_slot *slot, struct tn_del
 	} else {
 		tn_heap_remove(&engine->backoffs, &delivery->timer);
 	}
-	*load = (struct tn_load){.delivery = delivery, .parcel = delivery->parcel, .last = tn_failure_ref(delivery->last)};
+	*load = (struct tn_load){.delivery = delivery, .parcel = delivery->parcel, .last = tn_failure_ref(delivery->last), .retry = retry};
 	load->lane = delivery->state == TN_STATE_INFLIGHT ? delivery->lane : NULL;
 	if (load->lane != NULL)
 		tn_lane_attempt(engine, load->lane, 1);
@@ -328,6 +327,8 @@ static void in_time(struct tn_engine *engine, struct tn_slot *slot, const struct
 	const struct tn_outcome written = {.verdict = TN_DELIVERED};
 	bool held = of_all->verdict == TN_HOLD;
 	give_place_back(engine, slot);
+	if (slot->target->limits.retries.on)
+		tn_retries_give_back(engine, slot, result);
 	engine->books.attempts += !held;
 	if (is_staged(slot, of_all))
 		of_all = &written;

@@ -283,6 +283,7 @@ struct tn_load {                           /* one delivery in a slot */
 	struct tn_parcel *parcel;          /* kept until the result */
 	struct tn_failure *last;           /* what its item's last points into */
 	struct tn_lane *lane;              /* which it keeps till the result, or the end of lingering; or NULL */
+	bool retry;                        /* counted in its target's retry budget */
 };
 struct tn_slot {
 	struct tn_link link;               /* target->running by deadline; engine->lingering by deadline; engine->slots_free */
@@ -802,7 +803,9 @@ void tn_rate_changed(struct tn_engine *engine, struct tn_target *target, const s
 void tn_retries_init(const struct tn_engine *engine, struct tn_target *target); /* its limits are known, or others */
 bool tn_retries_allow(const struct tn_engine *engine, struct tn_target *target); /* one more retry now */
 bool tn_retries_is_one(const struct tn_delivery *delivery); /* in line */
-void tn_retries_count(const struct tn_engine *engine, struct tn_target *target, const struct tn_delivery *delivery); /* is about to start */
+bool tn_retries_count(const struct tn_engine *engine, struct tn_target *target, const struct tn_delivery *delivery); /* is about to start;
+                                                                                                                       is it a retry? */
+void tn_retries_give_back(const struct tn_engine *engine, const struct tn_slot *slot, const struct tn_result *result);
 int64_t tn_retries_deadline(const struct tn_engine *engine, const struct tn_target *target); /* of the next second, while some wait */
 void tn_retries_unstall(struct tn_target *target);      /* all into one line again */
 struct tn_link *tn_retries_choose(struct tn_engine *engine, struct tn_target *target); /* who starts; NULL: all are over budget */

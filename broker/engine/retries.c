@@ -3,6 +3,9 @@
  * retries.c - the retry budget of a target (delivery-semantics section 16): over 10 s, retries are at most so many a second and so many
  * for a hundred first attempts. So neither a restart with many counted rows (section 19) nor a target that comes back is met by a storm.
  *
+ * A retry that is delivered gives its place in the budget back: it was no burden. What is left of the bound is for retries that fail or
+ * are under way, so a target that is well again gets all that waited as fast as it takes it, and one that is not gets no more than that.
+ *
  * Called by attempt.c to choose who starts. Retries over the budget wait, and first attempts pass them:
  *
  *   waiting:  first, retry, first, first, retry      a retry that comes to its head over budget steps aside
@@ -67,17 +70,34 @@ bool tn_retries_is_one(const struct tn_delivery *delivery)
 	return delivery->tries.system + delivery->tries.function > 0 && delivery->state == TN_STATE_PENDING;
 }
 
-void tn_retries_count(const struct tn_engine *engine, struct tn_target *target, const struct tn_delivery *delivery)
+bool tn_retries_count(const struct tn_engine *engine, struct tn_target *target, const struct tn_delivery *delivery)
 {
 	struct tn_retry_budget *budget = &target->budget;
-	if (!target->limits.retries.on || delivery->state != TN_STATE_PENDING)
-		return;
+	if (delivery->state != TN_STATE_PENDING)
+		return false;
 	turn(engine, budget);
 	bool retry = tn_retries_is_one(delivery);
 	budget->retries += retry;
 	budget->firsts += !retry;
 	budget->buckets[at(budget->second)].retries += retry;
 	budget->buckets[at(budget->second)].firsts += !retry;
+	return retry;
+}
+
+/* Of those that were delivered, and of those that were no attempts. In time: a timeout's place is spent. */
+void tn_retries_give_back(const struct tn_engine *engine, const struct tn_slot *slot, const struct tn_result *result)
+{
+	struct tn_retry_budget *budget = &slot->target->budget;
+	int64_t started = (slot->deadline_ms - slot->attempt.timeout_ms) / SECOND_MS;
+	turn(engine, budget);
+	if (budget->second - started >= TN_RETRY_BUCKETS)
+		return;
+	for (uint32_t i = 0; i < slot->count; i++) {
+		enum tn_verdict verdict = result->outcomes[i < result->count ? i : 0].verdict;
+		bool back = slot->loads[i].retry && (verdict == TN_DELIVERED || verdict == TN_STAGED || verdict == TN_HOLD);
+		budget->buckets[at(started)].retries -= back;
+		budget->retries -= back;
+	}
 }
 
 int64_t tn_retries_deadline(const struct tn_engine *engine, const struct tn_target *target)

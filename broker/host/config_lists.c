@@ -55,7 +55,7 @@ static const struct tn_option target_options[] = {
 	{"rate", TN_OPTION_TEXT, TARGET_AT(rate), .reloadable = true, .help = "so many attempts a second, minute or hour, at most: 50/s, 600/m, 1000/h; what is more waits"},
 	{"burst", TN_OPTION_NUMBER, TARGET_AT(burst), .min = 1, .max = 1000000, .reloadable = true, .help = "of them so many at once after a pause; none: as many as the rate says"},
 	{"concurrency", TN_OPTION_CHOICE, TARGET_AT(adaptive), "fixed", .choices = concurrency_choices, .reloadable = true, .help = "fixed: max_in_flight; adaptive: as many at once as the target bears, found by trying, from 4 up to max_in_flight [then 200]"},
-	{"retry_budget.enabled", TN_OPTION_BOOL, TARGET_AT(retry_budget), "true", .reloadable = true, .help = "over 10 s, only so many retries; others wait, and first attempts pass them"},
+	{"retry_budget.enabled", TN_OPTION_BOOL, TARGET_AT(retry_budget), "true", .reloadable = true, .help = "over 10 s, only so many retries that are not delivered; others wait, and first attempts pass them"},
 	{"retry_budget.percent", TN_OPTION_NUMBER, TARGET_AT(retry_percent), "20", .max = 1000, .reloadable = true, .help = "for a hundred first attempts so many retries"},
 	{"retry_budget.per_second", TN_OPTION_NUMBER, TARGET_AT(retry_per_second), "10", .max = 1000000, .reloadable = true, .help = "and so many more"},
 	LATER("exactly_once", "exactly once"),

@@ -233,6 +233,69 @@ static void what_waited_for_budget_goes_before_what_came_later(void **state)
 	desk_close(&desk);
 }
 
+/* All waited out one failure, and two of them started again. */
+static void let_two_of_ten_start_again(void)
+{
+	set_up_budget(0, 2);
+	desk_open(&desk);
+	offer(10);
+	answer_all(TN_RETRY);
+	commit();
+	desk_tick(&desk, 50);
+	assert_int_equal(desk.start_count, 2);
+}
+
+static void a_target_that_is_well_again_gets_all_that_waited_at_once(void **state)
+{
+	let_two_of_ten_start_again();
+	for (int left = 6; left >= 0; left -= 2) {
+		answer_all(TN_DELIVERED); /* each gives its place in the budget back */
+		assert_int_equal(desk.start_count, 2);
+		assert_int_equal(view().over_budget, left);
+	}
+	answer_all(TN_DELIVERED);
+	assert_int_equal(desk.start_count, 0);
+	desk_close(&desk);
+}
+
+static void a_retry_that_was_no_attempt_gives_its_place_back(void **state)
+{
+	let_two_of_ten_start_again();
+	struct tn_outcome hold = {.verdict = TN_HOLD};
+	tn_engine_result(desk.engine, &(struct tn_result){.token = desk.starts[0].token, .count = 1, .outcomes = &hold});
+	desk_obey(&desk);
+	tn_engine_ready(desk.engine, 1, 1000);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+static void a_retry_that_fails_or_is_refused_gives_nothing_back(void **state)
+{
+	let_two_of_ten_start_again();
+	answer_all(TN_REJECTED);
+	assert_int_equal(desk.start_count, 0);
+	assert_int_equal(view().over_budget, 8);
+	desk_close(&desk);
+}
+
+static void a_retry_delivered_after_its_window_has_no_place_to_give_back(void **state)
+{
+	struct tn_outcome delivered = {.verdict = TN_DELIVERED};
+	let_two_of_ten_start_again();
+	uint64_t tokens[2] = {desk.starts[0].token, desk.starts[1].token};
+	desk_tick(&desk, 12000);
+	assert_int_equal(desk.start_count, 8); /* of the 20 that 10 s allow */
+	for (int i = 0; i < 2; i++)
+		tn_engine_result(desk.engine, &(struct tn_result){.token = tokens[i], .count = 1, .outcomes = &delivered});
+	offer(20);
+	answer_all(TN_RETRY);
+	commit();
+	desk_tick(&desk, 50);
+	assert_int_equal(desk.start_count, 12);
+	desk_close(&desk);
+}
+
 static void without_a_budget_any_more_what_waited_for_it_starts(void **state)
 {
 	set_up_budget(0, 1);
@@ -480,6 +543,10 @@ int main(void)
 		cmocka_unit_test(after_a_start_retries_ramp_second_by_second),
 		cmocka_unit_test(first_attempts_earn_retries),
 		cmocka_unit_test(what_waited_for_budget_goes_before_what_came_later),
+		cmocka_unit_test(a_target_that_is_well_again_gets_all_that_waited_at_once),
+		cmocka_unit_test(a_retry_that_was_no_attempt_gives_its_place_back),
+		cmocka_unit_test(a_retry_that_fails_or_is_refused_gives_nothing_back),
+		cmocka_unit_test(a_retry_delivered_after_its_window_has_no_place_to_give_back),
 		cmocka_unit_test(without_a_budget_any_more_what_waited_for_it_starts),
 		cmocka_unit_test(an_opening_breaker_parks_what_waits_for_budget),
 		cmocka_unit_test(concurrency_starts_at_four_and_grows_by_one_a_window),

@@ -8,7 +8,8 @@ from harness import TURNOUT, check, equal, event, wait_until
 
 def test_a_stalled_log_stops_no_delivery(place):
     sink = place.sink("--fail-first", 3)
-    bus = place.simple_bus(sink, target={"retry": {"base": "20ms", "cap": "20ms"}, "breaker": {"enabled": False}}, log={"level": "debug"})
+    target = {"retry": {"base": "20ms", "cap": "20ms"}, "breaker": {"enabled": False}, "retry_budget": {"enabled": False}}
+    bus = place.simple_bus(sink, target=target, log={"level": "debug"})
     read_end, write_end = os.pipe()
     child = subprocess.Popen([TURNOUT, "run", "-c", bus.path("turnout.yaml")], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                              stderr=write_end)

@@ -275,6 +275,7 @@ void sim_check_result(struct world *world, const struct sim_attempt *attempt, co
 	struct sim_entry *entry = &world->events[attempt->event].entries[attempt->match];
 	bool to_target = attempt->purpose == TN_TO_TARGET;
 	quieten(world, attempt, outcome);
+	sim_limits_item_answered(world, attempt, outcome);
 	if (attempt->item == 0)
 		sim_limits_answered(world, attempt, attempt->of_all != NULL ? attempt->of_all : outcome);
 	if (sim_txn_checked(world, attempt, outcome))

@@ -136,10 +136,14 @@ static void check_rate(struct world *world, struct sim_target *target)
 	target->starts.next = (target->starts.next > now ? target->starts.next : now) + rate->period_ms;
 }
 
-static void check_budget(struct world *world, struct sim_target *target, const struct tn_item *item)
+void sim_limits_item_started(struct world *world, struct sim_attempt *attempt, const struct tn_item *item)
 {
+	struct sim_target *target = &world->targets[attempt->target_no];
 	const struct tn_retry_limits *limits = &target->limits.retries;
 	struct sim_starts *starts = &target->starts;
+	attempt->start_no = NOT_COUNTED;
+	if (!limits->on || attempt->purpose != TN_TO_TARGET)
+		return;
 	bool retry = item->tries.system + item->tries.function > 0;
 	uint32_t firsts = 0, retries = retry;
 	for (uint32_t i = 1; i <= starts->count && i <= STARTS_KEPT; i++) {
@@ -147,12 +151,20 @@ static void check_budget(struct world *world, struct sim_target *target, const s
 		if (starts->kept[at].at_ms <= world->now_ms - 10000)
 			break;
 		firsts += !starts->kept[at].retry;
-		retries += starts->kept[at].retry;
+		retries += starts->kept[at].retry && !starts->kept[at].good;
 	}
 	if (retry && retries > limits->per_second * 10 + firsts * limits->percent / 100)
 		sim_fail(world, "target %s: %u retries and %u first attempts within 10 s", target->name, retries, firsts);
-	starts->kept[starts->count % STARTS_KEPT].at_ms = world->now_ms;
-	starts->kept[starts->count++ % STARTS_KEPT].retry = retry;
+	attempt->start_no = starts->count++;
+	starts->kept[attempt->start_no % STARTS_KEPT] = (struct sim_start){.at_ms = world->now_ms, .retry = retry};
+}
+
+void sim_limits_item_answered(struct world *world, const struct sim_attempt *attempt, const struct tn_outcome *outcome)
+{
+	struct sim_starts *starts = &world->targets[attempt->target_no].starts;
+	bool good = outcome->verdict == TN_DELIVERED || outcome->verdict == TN_STAGED || outcome->verdict == TN_HOLD;
+	if (attempt->start_no != NOT_COUNTED && starts->count - attempt->start_no <= STARTS_KEPT)
+		starts->kept[attempt->start_no % STARTS_KEPT].good = good;
 }
 
 static void check_concurrency(struct world *world, uint32_t target_no)
@@ -168,8 +180,6 @@ static void check_pace(struct world *world, const struct sim_attempt *attempt)
 {
 	struct sim_target *target = &world->targets[attempt->target_no];
 	check_rate(world, target);
-	for (uint32_t i = 0; i < attempt->attempt->count && target->limits.retries.on && attempt->purpose == TN_TO_TARGET; i++)
-		check_budget(world, target, &attempt->attempt->items[i]);
 	if (target->limits.adaptive)
 		check_concurrency(world, attempt->target_no);
 }

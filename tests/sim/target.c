@@ -174,6 +174,7 @@ void sim_started(struct world *world, const struct tn_command *command)
 			return;
 		if (i == 0)
 			sim_limits_started(world, record);
+		sim_limits_item_started(world, record, &attempt->items[i]);
 		sim_check_start(world, record, &attempt->items[i]);
 		sim_txn_started(world, record);
 		if (i == 0)

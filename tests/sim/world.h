@@ -173,13 +173,14 @@ struct sim_breaker {                    /* what the notes and answers say of a t
 	bool failed[ANSWERS_KEPT];
 };
 enum { STARTS_KEPT = 1024 };
+struct sim_start {
+	int64_t at_ms;
+	bool retry, good;               /* good: delivered, or no attempt */
+};
 struct sim_starts {                     /* when its last deliveries started: for its rate and its retry budget */
 	int64_t next;                   /* rate: when an attempt would be due if they came evenly, in ms times the rate's count */
 	uint32_t count;
-	struct {
-		int64_t at_ms;
-		bool retry;
-	} kept[STARTS_KEPT];
+	struct sim_start kept[STARTS_KEPT];
 };
 struct sim_target {
 	struct tn_target_limits limits;
@@ -205,8 +206,10 @@ struct sim_attempt {
 	enum tn_purpose purpose;
 	int64_t ready_ms, cancelled_ms;
 	uint32_t episode;               /* of its target's breaker when it started */
+	uint32_t start_no;              /* among its target's starts; NOT_COUNTED: it has no retry budget */
 	uint8_t mode;
 };
+enum { NOT_COUNTED = 0x7fffffff };
 
 /* --- The scripted store --- */
 
@@ -442,6 +445,8 @@ void sim_close_breakers(struct world *world); /* those he opened */
 void sim_limits_after_crash(struct world *world);
 void sim_limits_noted(struct world *world, const struct tn_note *note);
 void sim_limits_started(struct world *world, struct sim_attempt *attempt);
+void sim_limits_item_started(struct world *world, struct sim_attempt *attempt, const struct tn_item *item);
+void sim_limits_item_answered(struct world *world, const struct sim_attempt *attempt, const struct tn_outcome *outcome); /* in time */
 void sim_limits_answered(struct world *world, const struct sim_attempt *attempt, const struct tn_outcome *outcome);
 void sim_limits_check_turn(struct world *world);
 

@@ -64,6 +64,7 @@ static const struct failure_row failure_rows[] = {
 	[TN_HTTP_LOCAL] = {TN_RETRY, false, true},
 	[TN_HTTP_CANCELLED] = {TN_RETRY, false, true},
 	[TN_HTTP_UNCLASSIFIED] = {TN_RETRY, false, true},
+	[TN_HTTP_LOGIN] = {TN_MISCONFIGURED, true, false},
 };
 
 /* --- Codes: constant text for each status --- */
@@ -167,12 +168,11 @@ static void set_waiting_time(const struct tn_http_answer *answer, int64_t wall_m
 {
 	bool declined;
 	int64_t retry_after_ms = tn_http_retry_after(answer, wall_ms, &declined);
-	bool named = tn_http_answer_header(answer, "retry-after").bytes != NULL;
-	if (outcome->status == 503 && outcome->verdict == TN_RETRY && named) {
+	if (outcome->status == 503 && outcome->verdict == TN_RETRY && retry_after_ms >= 0) {
 		outcome->verdict = TN_THROTTLED;
 		outcome->code = "THROTTLED";
 	}
-	outcome->retry_after_ms = retry_after_ms;
+	outcome->retry_after_ms = retry_after_ms > 0 ? retry_after_ms : 0;
 	outcome->declined = declined;
 }
 

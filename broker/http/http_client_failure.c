@@ -24,6 +24,7 @@ const char *tn_http_failure_code(enum tn_http_failure failure)
 	case TN_HTTP_TLS_VERIFY:
 		return "TLS_VERIFY";
 	case TN_HTTP_BAD_URL:
+	case TN_HTTP_LOGIN:
 		return "BAD_TARGET";
 	case TN_HTTP_ADDRESS_BLOCKED:
 		return "ADDRESS_BLOCKED";
@@ -37,7 +38,7 @@ const char *tn_http_failure_code(enum tn_http_failure failure)
 	return "UNCLASSIFIED";
 }
 
-static enum tn_http_failure map_result(CURLcode result)
+enum tn_http_failure tn_http_failure_of(CURLcode result)
 {
 	switch (result) {
 	case CURLE_OK:
@@ -57,7 +58,6 @@ static enum tn_http_failure map_result(CURLcode result)
 	case CURLE_RECV_ERROR:
 	case CURLE_BAD_CONTENT_ENCODING:
 	case CURLE_FILESIZE_EXCEEDED:
-	case CURLE_SSL_SHUTDOWN_FAILED:
 	case CURLE_HTTP2_STREAM:
 	case CURLE_HTTP3:
 	case CURLE_QUIC_CONNECT_ERROR:
@@ -74,12 +74,10 @@ static enum tn_http_failure map_result(CURLcode result)
 		return TN_HTTP_TLS_VERIFY;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_URL_MALFORMAT:
-	case CURLE_NOT_BUILT_IN:
 	case CURLE_BAD_FUNCTION_ARGUMENT:
-	case CURLE_UNKNOWN_OPTION:
-	case CURLE_LOGIN_DENIED:
 		return TN_HTTP_BAD_URL;
-	case CURLE_FAILED_INIT:
+	case CURLE_LOGIN_DENIED:
+		return TN_HTTP_LOGIN;
 	case CURLE_OUT_OF_MEMORY:
 	case CURLE_AGAIN:
 	case CURLE_NO_CONNECTION_AVAILABLE:
@@ -108,7 +106,7 @@ enum tn_http_failure tn_http_call_failure(struct tn_http_call *call, CURLcode re
 	bool about_the_body = result == CURLE_WRITE_ERROR || result == CURLE_BAD_CONTENT_ENCODING || result == CURLE_FILESIZE_EXCEEDED;
 	if (about_the_body && call->headers_whole)
 		return TN_HTTP_FINE;
-	enum tn_http_failure failure = map_result(result);
+	enum tn_http_failure failure = tn_http_failure_of(result);
 	if (!call->message[0])
 		snprintf(call->message, sizeof call->message, "%s", curl_easy_strerror(result));
 	if (failure == TN_HTTP_CONNECT && call->shortage)

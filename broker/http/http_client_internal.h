@@ -122,7 +122,9 @@ bool tn_http_call_body(struct tn_http_call *call, struct tn_str bytes);
 void tn_http_call_answer(struct tn_http_call *call, enum tn_http_failure failure, struct tn_http_answer *out_answer);
 /* Forgets request and answer, keeps the memory unless it is much. */
 void tn_http_call_reset(struct tn_http_call *call);
-/* libcurl's result as ours; writes call->message. */
+/* libcurl's result as ours, as far as the result alone tells: pure. */
+enum tn_http_failure tn_http_failure_of(CURLcode result);
+/* The same of a call, by what else is known of it; writes call->message. */
 enum tn_http_failure tn_http_call_failure(struct tn_http_call *call, CURLcode result);
 
 /* With TLS: settings that stay, and the request. */

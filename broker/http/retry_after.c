@@ -73,18 +73,46 @@ static bool find_parameter(struct tn_str text, const char *name, int64_t *out_ms
 	return false;
 }
 
+/* When what remains is nothing: milliseconds until there is more; -1: something remains, or nobody says. */
+static int64_t reset_of(bool both, int64_t remaining_ms, int64_t reset_ms)
+{
+	return both && remaining_ms == 0 ? reset_ms : -1;
+}
+
+/* One quota of the list that newer drafts allow, up to the next comma: "burst";r=5;t=1, "day";r=0;t=3600 */
+static int64_t quota_reset(struct tn_str quota)
+{
+	int64_t remaining_ms = -1, reset_ms = -1;
+	bool both = find_parameter(quota, "r", &remaining_ms) && find_parameter(quota, "t", &reset_ms);
+	return reset_of(both, remaining_ms, reset_ms);
+}
+
+/* Of several quotas that are used up, the one that takes longest. */
+static int64_t quotas_reset(struct tn_str field)
+{
+	int64_t longest_ms = -1;
+	while (field.len > 0) {
+		size_t comma = tn_str_find(field, ',');
+		size_t end = comma == SIZE_MAX ? field.len : comma;
+		int64_t ms = quota_reset(tn_str_make(field.bytes, end));
+		longest_ms = ms > longest_ms ? ms : longest_ms;
+		field = tn_str_tail(field, comma == SIZE_MAX ? end : end + 1);
+	}
+	return longest_ms;
+}
+
 static int64_t rate_limit_reset(const struct tn_http_answer *answer)
 {
 	struct tn_str field = tn_http_answer_header(answer, "ratelimit");
-	int64_t remaining_ms, reset_ms;
-	if (find_parameter(field, "r", &remaining_ms) && find_parameter(field, "t", &reset_ms))
-		return remaining_ms == 0 ? reset_ms : 0;
-	if (find_parameter(field, "remaining", &remaining_ms) && find_parameter(field, "reset", &reset_ms))
-		return remaining_ms == 0 ? reset_ms : 0;
-	if (parse_seconds(tn_http_answer_header(answer, "ratelimit-remaining"), &remaining_ms) &&
-		parse_seconds(tn_http_answer_header(answer, "ratelimit-reset"), &reset_ms))
-		return remaining_ms == 0 ? reset_ms : 0;
-	return 0;
+	int64_t remaining_ms = -1, reset_ms = -1, ms = quotas_reset(field);
+	bool both = find_parameter(field, "remaining", &remaining_ms) && find_parameter(field, "reset", &reset_ms);
+	if (ms < 0)
+		ms = reset_of(both, remaining_ms, reset_ms);
+	if (ms >= 0)
+		return ms;
+	both = parse_seconds(tn_http_answer_header(answer, "ratelimit-remaining"), &remaining_ms) &&
+	       parse_seconds(tn_http_answer_header(answer, "ratelimit-reset"), &reset_ms);
+	return reset_of(both, remaining_ms, reset_ms);
 }
 
 int64_t tn_http_retry_after(const struct tn_http_answer *answer, int64_t wall_ms, bool *out_declined)
@@ -92,13 +120,11 @@ int64_t tn_http_retry_after(const struct tn_http_answer *answer, int64_t wall_ms
 	struct tn_str text = tn_http_answer_header(answer, "retry-after");
 	int64_t ms = 0;
 	*out_declined = false;
-	if (!text.bytes)
-		return rate_limit_reset(answer);
 	if (parse_seconds(text, &ms))
 		return ms;
 	if (text.len > 1 && text.bytes[0] == '-' && parse_seconds(tn_str_tail(text, 1), &ms)) {
 		*out_declined = ms > 0;
 		return 0;
 	}
-	return parse_date(text, &ms) ? until(answer, wall_ms, ms) : 0;
+	return parse_date(text, &ms) ? until(answer, wall_ms, ms) : rate_limit_reset(answer);
 }

@@ -41,8 +41,9 @@ enum {
 enum tn_http_failure {
 	TN_HTTP_FINE, TN_HTTP_RESOLVE, TN_HTTP_CONNECT, TN_HTTP_TRANSPORT, TN_HTTP_TIMEOUT, TN_HTTP_TLS_VERIFY, TN_HTTP_BAD_URL,
 	TN_HTTP_ADDRESS_BLOCKED, TN_HTTP_LOCAL, TN_HTTP_CANCELLED, TN_HTTP_UNCLASSIFIED,
+	TN_HTTP_LOGIN,               /* somebody on the way does not take our credential */
 };
-/* "TIMEOUT", "TLS_VERIFY", ... as in delivery-semantics section 5; BAD_URL is "BAD_TARGET"; "" for FINE. Constant text. Any thread. */
+/* "TIMEOUT", "TLS_VERIFY", ... as in delivery-semantics section 5; BAD_URL and LOGIN are "BAD_TARGET"; "" for FINE. Constant text. Any thread. */
 const char *tn_http_failure_code(enum tn_http_failure failure);
 
 struct tn_http_answer {
@@ -84,9 +85,9 @@ struct tn_str tn_http_answer_header(const struct tn_http_answer *answer, const c
 
 /* --- Pure. Any thread. --- */
 
-/* Retry-After of an answer in milliseconds: seconds or HTTP-date (relative to Date if present, else to wall_ms). 0: none or unparsable.
- * Negative seconds set *out_declined, which is cleared otherwise. RateLimit fields with nothing remaining count when Retry-After is
- * absent (section 7). */
+/* Retry-After of an answer in milliseconds: seconds or HTTP-date (relative to Date if present, else to wall_ms). -1: none.
+ * Negative seconds set *out_declined, which is cleared otherwise. RateLimit fields with nothing remaining count as one when
+ * Retry-After is absent, or cannot be read and so is ignored (section 7). */
 int64_t tn_http_retry_after(const struct tn_http_answer *answer, int64_t wall_ms, bool *out_declined);
 /* An absolute http or https URL without user-info and fragment, at most 8,000 bytes; else TN_INVALID, with a message that does not repeat
  * it. Appends to out_shown (may be NULL) what may be shown: scheme://host:port/path, without the query. */

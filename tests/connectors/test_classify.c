@@ -100,8 +100,18 @@ static void retry_after_makes_503_a_throttle(void **state)
 	assert_int_equal(status_outcome(503, "Retry-After", "7", NULL)->verdict, TN_THROTTLED);
 	assert_string_equal(result.outcome.code, "THROTTLED");
 	assert_int_equal(result.outcome.retry_after_ms, 7000);
-	assert_int_equal(status_outcome(503, "RateLimit", "remaining=0, reset=4", NULL)->verdict, TN_RETRY);
+	assert_int_equal(status_outcome(503, "RateLimit", "remaining=0, reset=4", NULL)->verdict, TN_THROTTLED);
 	assert_int_equal(result.outcome.retry_after_ms, 4000);
+	assert_int_equal(status_outcome(503, "Retry-After", "0", NULL)->verdict, TN_THROTTLED);
+	assert_int_equal(result.outcome.retry_after_ms, 0);
+}
+
+static void a_503_that_says_nothing_to_be_understood_is_a_failure(void **state)
+{
+	assert_int_equal(status_outcome(503, "Retry-After", "soon", NULL)->verdict, TN_RETRY);
+	assert_string_equal(result.outcome.code, "HTTP_503");
+	assert_int_equal(result.outcome.retry_after_ms, 0);
+	assert_int_equal(status_outcome(503, "RateLimit", "remaining=3, reset=4", NULL)->verdict, TN_RETRY);
 }
 
 static void retry_after_counts_where_it_is_tried_again(void **state)
@@ -137,6 +147,7 @@ static void each_failure_has_its_verdict(void **state)
 		{TN_HTTP_LOCAL, TN_RETRY, false, true, "LOCAL"},
 		{TN_HTTP_CANCELLED, TN_RETRY, false, true, "TIMEOUT"},
 		{TN_HTTP_UNCLASSIFIED, TN_RETRY, false, true, "UNCLASSIFIED"},
+		{TN_HTTP_LOGIN, TN_MISCONFIGURED, true, false, "BAD_TARGET"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const struct tn_outcome *outcome = failure_outcome(rows[i].failure, true);
@@ -259,6 +270,7 @@ int main(void)
 		cmocka_unit_test(every_status_has_its_code),
 		cmocka_unit_test(a_number_that_is_no_status_is_tried_again),
 		cmocka_unit_test(retry_after_makes_503_a_throttle),
+		cmocka_unit_test(a_503_that_says_nothing_to_be_understood_is_a_failure),
 		cmocka_unit_test(retry_after_counts_where_it_is_tried_again),
 		cmocka_unit_test(a_negative_retry_after_declines),
 		cmocka_unit_test(each_failure_has_its_verdict),

@@ -68,7 +68,7 @@ static void what_cannot_be_read_is_ignored(void **state)
 	static const char *const bad[] = {"", "soon", "12.5", "1e3", "+5", "--1", "5 s", "Someday", "Sun, 99 Foo 1994 08:50:37 GMT", "-", "0x10",
 		"Sun, 06 Nov 1994 08:50:37 GMT and then some more text that is far too long for a date"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		if (ask(bad[i]) != 0)
+		if (ask(bad[i]) != -1)
 			fail_msg("'%s' was taken", bad[i]);
 }
 
@@ -83,10 +83,24 @@ static void an_exhausted_rate_limit_counts(void **state)
 static void a_rate_limit_with_something_left_does_not(void **state)
 {
 	bool declined;
-	assert_int_equal(ask2("RateLimit", "\"default\";r=5;t=30", NULL, NULL, &declined), 0);
-	assert_int_equal(ask2("RateLimit", "limit=100, remaining=1, reset=50", NULL, NULL, &declined), 0);
-	assert_int_equal(ask2("RateLimit-Remaining", "3", "RateLimit-Reset", "9", &declined), 0);
-	assert_int_equal(ask2("RateLimit-Reset", "9", NULL, NULL, &declined), 0);
+	assert_int_equal(ask2("RateLimit", "\"default\";r=5;t=30", NULL, NULL, &declined), -1);
+	assert_int_equal(ask2("RateLimit", "limit=100, remaining=1, reset=50", NULL, NULL, &declined), -1);
+	assert_int_equal(ask2("RateLimit-Remaining", "3", "RateLimit-Reset", "9", &declined), -1);
+	assert_int_equal(ask2("RateLimit-Reset", "9", NULL, NULL, &declined), -1);
+}
+
+static void of_several_quotas_the_one_that_is_used_up_counts(void **state)
+{
+	bool declined;
+	assert_int_equal(ask2("RateLimit", "\"burst\";r=5;t=1, \"day\";r=0;t=3600", NULL, NULL, &declined), 3600000);
+	assert_int_equal(ask2("RateLimit", "\"day\";r=0;t=3600,\"burst\";r=0;t=1", NULL, NULL, &declined), 3600000);
+	assert_int_equal(ask2("RateLimit", "\"burst\";r=0, \"day\";t=3600", NULL, NULL, &declined), -1);
+}
+
+static void a_retry_after_that_cannot_be_read_leaves_the_rate_limit(void **state)
+{
+	bool declined;
+	assert_int_equal(ask2("RateLimit", "\"default\";r=0;t=30", "Retry-After", "soon", &declined), 30000);
 }
 
 static void retry_after_wins_over_rate_limit(void **state)
@@ -99,7 +113,7 @@ static void an_answer_without_any_says_nothing(void **state)
 {
 	bool declined = true;
 	struct tn_http_answer answer = {.status = 503};
-	assert_int_equal(tn_http_retry_after(&answer, wall_ms, &declined), 0);
+	assert_int_equal(tn_http_retry_after(&answer, wall_ms, &declined), -1);
 	assert_false(declined);
 }
 
@@ -114,6 +128,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_read_is_ignored),
 		cmocka_unit_test(an_exhausted_rate_limit_counts),
 		cmocka_unit_test(a_rate_limit_with_something_left_does_not),
+		cmocka_unit_test(of_several_quotas_the_one_that_is_used_up_counts),
+		cmocka_unit_test(a_retry_after_that_cannot_be_read_leaves_the_rate_limit),
 		cmocka_unit_test(retry_after_wins_over_rate_limit),
 		cmocka_unit_test(an_answer_without_any_says_nothing),
 	};

@@ -16,7 +16,8 @@
 
 enum { ANSWER_LIMIT = 256 * 1024 * 1024, WAIT_MS = 20, WAITS = 250 };
 
-bool tn_admin_client_wait(unsigned *waits)
+/* Another command may have the store for a moment: sleeps a little; false when it was waited for long enough (5 s). waits: from 0. */
+static bool wait_a_moment(unsigned *waits)
 {
 	const struct timespec moment = {.tv_nsec = WAIT_MS * 1000000};
 	if (++*waits > WAITS)
@@ -41,17 +42,36 @@ enum tn_status tn_admin_client_find(const struct tn_config *config, char *out_so
 {
 	enum tn_status status = tn_store_holder(config->store_path.bytes, out_socket, size);
 	for (unsigned i = 0; status == TN_OK && !is_answering(out_socket); status = tn_store_holder(config->store_path.bytes, out_socket, size))
-		if (!tn_admin_client_wait(&i))
+		if (!wait_a_moment(&i))
 			return out_socket[0] ? TN_OK : TN_BUSY;
 	return status;
 }
 
-enum tn_status tn_admin_client_open_store(const struct tn_store_options *options, struct tn_store **out_store, struct tn_error *error)
+static enum tn_status open_store(const struct tn_config *config, struct tn_store **out_store, struct tn_error *error)
 {
-	enum tn_status status = tn_store_open(options, out_store, error);
-	for (unsigned i = 0; status == TN_BUSY && tn_admin_client_wait(&i);)
-		status = tn_store_open(options, out_store, error);
-	return status;
+	const struct tn_store_options options = {.path = config->store_path.bytes, .max_size_bytes = config->store_max_bytes};
+	if (access(options.path, F_OK) == 0) /* opening would make it */
+		return tn_store_open(&options, out_store, error);
+	tn_error_set(error, "there is no store at %s yet: this bus never ran", options.path);
+	return TN_NOT_FOUND;
+}
+
+enum tn_status tn_admin_client_reach(const struct tn_config *config, char *out_socket, size_t size, struct tn_store **out_store,
+	struct tn_error *error)
+{
+	unsigned waits = 0;
+	*out_store = NULL;
+	for (;;) {
+		enum tn_status status = tn_store_holder(config->store_path.bytes, out_socket, size);
+		bool held = status == TN_OK;
+		if (held && is_answering(out_socket))
+			return TN_OK;
+		status = open_store(config, out_store, error); /* while it is held this says by whom */
+		if (status != TN_BUSY && !(held && status == TN_NOT_FOUND)) /* it is being made */
+			return status;
+		if (!wait_a_moment(&waits))
+			return held && out_socket[0] ? TN_OK : TN_BUSY;
+	}
 }
 
 static size_t on_body(char *bytes, size_t one, size_t len, void *arg)

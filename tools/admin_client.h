@@ -10,14 +10,13 @@
 #include "turnout/store.h"
 #include "turnout/str.h"
 
-/* Another command may have the store for a moment: sleeps a little; false when it was waited for long enough (5 s). waits: from 0. */
-bool tn_admin_client_wait(unsigned *waits);
 /* Finds the socket of the bus that has the configuration's store. TN_NOT_FOUND: no bus is running on it. TN_BUSY: another command has it,
  * and keeps it. */
 enum tn_status tn_admin_client_find(const struct tn_config *config, char *out_socket, size_t size) TN_MUST_CHECK;
-/* As tn_store_open, but waits for other commands to be done with the store. */
-enum tn_status tn_admin_client_open_store(const struct tn_store_options *options, struct tn_store **out_store, struct tn_error *error)
-	TN_MUST_CHECK;
+/* Finds the bus that has the configuration's store (*out_store is NULL), or opens the store, which is never made: whichever is possible
+ * first, as a bus may take the store or leave it at any moment. Waits for what starts and for other commands to be done with it. */
+enum tn_status tn_admin_client_reach(const struct tn_config *config, char *out_socket, size_t size, struct tn_store **out_store,
+	struct tn_error *error) TN_MUST_CHECK;
 /* GET when body is NULL, else POST of JSON. The answer's body is appended to out; *out_status is its HTTP status. TN_IO: nobody
  * answered within timeout_s. */
 enum tn_status tn_admin_client_call(const char *socket, const char *path, const char *body, long timeout_s, struct tn_buf *out,

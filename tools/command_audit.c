@@ -6,7 +6,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "admin_client.h"
 #include "arguments.h"
@@ -116,19 +115,11 @@ static enum tn_status audit_store(struct tn_store *store, bool repair, struct tn
 	return status == TN_OK ? tn_store_audit(store, NULL, NULL, audit, error) : status;
 }
 
-/* No bus is running: the store itself is read, under its lock. */
-static int ask_store(const struct tn_config *config, bool json, bool repair)
+/* No bus is running: the store itself is read, under its lock. Takes store. */
+static int ask_store(struct tn_store *store, bool json, bool repair)
 {
 	struct tn_error error = {0};
-	struct tn_store *store;
 	struct tn_buf text = {0};
-	struct tn_store_options options = {.path = config->store_path.bytes, .max_size_bytes = config->store_max_bytes};
-	if (access(options.path, F_OK) != 0) { /* opening would make it */
-		tn_error_set(&error, "there is no store at %s yet: this bus never ran", options.path);
-		return complain(&error);
-	}
-	if (tn_admin_client_open_store(&options, &store, &error) != TN_OK)
-		return complain(&error);
 	struct tn_audit *audit = malloc(sizeof *audit);
 	if (!audit)
 		abort();
@@ -154,14 +145,17 @@ static int run(int argc, char **argv)
 	};
 	struct tn_error error = {0};
 	struct tn_config *config;
+	struct tn_store *store;
 	char socket[300];
 	int status;
 	if (!tn_arguments_parse(table, &argc, argv))
 		return TN_EXIT_UNUSABLE;
 	if (tn_config_read(file, &config, &error) != TN_OK)
 		return complain(&error);
-	if (tn_admin_client_find(config, socket, sizeof socket) != TN_OK) {
-		status = ask_store(config, json, repair);
+	if (tn_admin_client_reach(config, socket, sizeof socket, &store, &error) != TN_OK) {
+		status = complain(&error);
+	} else if (store) {
+		status = ask_store(store, json, repair);
 	} else if (repair) {
 		tn_error_set(
 		        &error, "a bus is running on the store %s: stop it before a repair", config->store_path.bytes);

@@ -65,6 +65,10 @@ static int run(int argc, char **argv)
 		return dlq_complain_error(&error);
 	dlq.running = tn_admin_client_find(dlq.config, dlq.socket, sizeof dlq.socket) == TN_OK;
 	int status = words[word].run(&dlq, argc - 2, argv + 2);
+	if (dlq.began) {
+		dlq.began = false;
+		status = words[word].run(&dlq, argc - 2, argv + 2);
+	}
 	tn_config_free(dlq.config);
 	return status;
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "admin_client.h"
 #include "arguments.h"
@@ -189,16 +188,9 @@ static int release(const struct quarantine *quarantine, int argc, char **argv)
 static int with_store(struct quarantine *quarantine, bool listing, int argc, char **argv)
 {
 	struct tn_error error = {0};
-	struct tn_store_options options = {
-	        .path = quarantine->config->store_path.bytes, .max_size_bytes = quarantine->config->store_max_bytes};
-	quarantine->running =
-	        tn_admin_client_find(quarantine->config, quarantine->socket, sizeof quarantine->socket) == TN_OK;
-	if (!quarantine->running && access(options.path, F_OK) != 0) { /* opening would make it */
-		tn_error_set(&error, "there is no store at %s yet: this bus never ran", options.path);
+	if (tn_admin_client_reach(quarantine->config, quarantine->socket, sizeof quarantine->socket, &quarantine->store, &error) != TN_OK)
 		return complain_error(&error);
-	}
-	if (!quarantine->running && tn_admin_client_open_store(&options, &quarantine->store, &error) != TN_OK)
-		return complain_error(&error);
+	quarantine->running = !quarantine->store;
 	int status = listing ? list(quarantine, argc) : release(quarantine, argc, argv);
 	tn_store_close(quarantine->store);
 	return status;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "admin_client.h"
 #include "arguments.h"
@@ -107,19 +106,10 @@ static int ask_bus(const char *socket, const char *file, bool json)
 	return status;
 }
 
-/* No bus is running: the store itself is asked, under its lock. */
-static int ask_store(const struct tn_config *config, const char *file, bool json)
+/* No bus is running: the store itself is asked, under its lock. Takes store. */
+static int ask_store(const struct tn_config *config, struct tn_store *store, const char *file, bool json)
 {
-	struct tn_error error = {0};
-	struct tn_store *store;
 	struct tn_store_facts facts;
-	struct tn_store_options options = {.path = config->store_path.bytes, .max_size_bytes = config->store_max_bytes};
-	if (access(options.path, F_OK) != 0) { /* opening would make it */
-		tn_error_set(&error, "there is no store at %s yet: this bus never ran", options.path);
-		return complain(&error);
-	}
-	if (tn_admin_client_open_store(&options, &store, &error) != TN_OK)
-		return complain(&error);
 	tn_store_facts(store, &facts);
 	tn_store_close(store);
 	unsigned long long open = facts.rows[TN_ROW_OPEN], tried = facts.rows[TN_ROW_TRIED], parked = facts.rows[TN_ROW_PARKED],
@@ -151,12 +141,17 @@ static int run(int argc, char **argv)
 	};
 	struct tn_error error = {0};
 	struct tn_config *config;
+	struct tn_store *store;
 	char socket[300];
 	if (!tn_arguments_parse(table, &argc, argv))
 		return TN_EXIT_UNUSABLE;
 	if (tn_config_read(file, &config, &error) != TN_OK)
 		return complain(&error);
-	int status = tn_admin_client_find(config, socket, sizeof socket) == TN_OK ? ask_bus(socket, file, json) : ask_store(config, file, json);
+	int status;
+	if (tn_admin_client_reach(config, socket, sizeof socket, &store, &error) != TN_OK)
+		status = complain(&error);
+	else
+		status = store ? ask_store(config, store, file, json) : ask_bus(socket, file, json);
 	tn_config_free(config);
 	return status;
 }

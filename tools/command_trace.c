@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "admin_client.h"
 #include "arguments.h"
@@ -199,23 +198,12 @@ static enum tn_status ask_bus(const char *socket, const char *id, struct tn_buf 
 }
 
 /* No bus is running: the store itself is read, under its lock. Its engine time is what it was when the bus ended. */
-static enum tn_status ask_store(
-        const struct tn_config *config, const char *id, struct tn_buf *out, struct tn_error *error)
+static enum tn_status ask_store(const struct tn_config *config, struct tn_store *store, const char *id, struct tn_buf *out,
+        struct tn_error *error)
 {
-	struct tn_store *store;
 	struct tn_store_facts facts;
-	struct tn_store_options options = {.path = config->store_path.bytes, .max_size_bytes = config->store_max_bytes};
-	if (access(options.path, F_OK) != 0) { /* opening would make it */
-		tn_error_set(error, "there is no store at %s yet: this bus never ran", options.path);
-		return TN_NOT_FOUND;
-	}
-	enum tn_status status = tn_admin_client_open_store(&options, &store, error);
-	if (status != TN_OK)
-		return status;
 	tn_store_facts(store, &facts);
-	status = tn_trace_json(store, tn_str_from(id), facts.engine_ms - config->trace_keep_ms, 0, out, error);
-	tn_store_close(store);
-	return status;
+	return tn_trace_json(store, tn_str_from(id), facts.engine_ms - config->trace_keep_ms, 0, out, error);
 }
 
 static int run(int argc, char **argv)
@@ -229,6 +217,7 @@ static int run(int argc, char **argv)
 	};
 	struct tn_error error = {0};
 	struct tn_config *config;
+	struct tn_store *store;
 	struct tn_buf answer = {0};
 	char socket[300];
 	if (!tn_arguments_parse(table, &argc, argv))
@@ -239,9 +228,10 @@ static int run(int argc, char **argv)
 	}
 	if (tn_config_read(file, &config, &error) != TN_OK)
 		return complain(&error);
-	bool running = tn_admin_client_find(config, socket, sizeof socket) == TN_OK;
-	enum tn_status asked =
-	        running ? ask_bus(socket, argv[1], &answer, &error) : ask_store(config, argv[1], &answer, &error);
+	enum tn_status asked = tn_admin_client_reach(config, socket, sizeof socket, &store, &error);
+	if (asked == TN_OK)
+		asked = store ? ask_store(config, store, argv[1], &answer, &error) : ask_bus(socket, argv[1], &answer, &error);
+	tn_store_close(store);
 	int status = asked == TN_OK ? print_report(config, argv[1], tn_buf_str(&answer), json) : complain(&error);
 	tn_buf_fini(&answer);
 	tn_config_free(config);

@@ -21,6 +21,7 @@ struct dlq {
 	struct tn_ruleset *ruleset;       /* stopped redrive only */
 	char socket[300];
 	bool running;
+	bool began;                       /* a bus, before anything was done without it: the word is said again, to it */
 	uint64_t printed;
 	struct dlq_tally *tally;          /* count: instead of a line each; else NULL */
 	char dest[512];
@@ -55,7 +56,7 @@ int dlq_call(struct dlq *dlq, const char *path, const json_t *request, struct tn
 int dlq_call_json(struct dlq *dlq, const char *path, const json_t *request, json_t **out_answer);
 /* Stopped: the query of that request. NULL: it complained. */
 struct tn_letter_query *dlq_query(const json_t *request);
-/* Stopped: opens the store. NULL: it complained. */
+/* Stopped: opens the store. NULL: it complained, or a bus began meanwhile, which is to be asked instead: dlq->began. */
 struct tn_store *dlq_open_store(struct dlq *dlq);
 struct tn_dlq_view dlq_view(struct dlq *dlq); /* stopped */
 

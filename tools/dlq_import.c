@@ -121,7 +121,10 @@ int dlq_import(struct dlq *dlq, int argc, char **argv)
 	if (tn_lines_init(&lines, argc == 1 ? argv[0] : NULL, &error) != TN_OK)
 		return dlq_complain_error(&error);
 	int status = TN_EXIT_UNUSABLE;
-	if (dlq->running || (batch.store = dlq_open_store(dlq)))
+	if (!dlq->running)
+		batch.store = dlq_open_store(dlq);
+	dlq->began = false; /* no line was read yet */
+	if (dlq->running || batch.store)
 		status = read_all(&batch, &lines);
 	empty(&batch);
 	tn_store_close(batch.store);

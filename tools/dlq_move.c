@@ -16,6 +16,7 @@
 
 #include "admin_client.h"
 #include "command.h"
+#include "turnout/admin.h"
 #include "turnout/clock.h"
 #include "turnout/quarantine.h"
 
@@ -300,17 +301,52 @@ static void note_chance(void *arg, const struct tn_row *row, const struct tn_eve
 	stopped->chance_count += tn_quarantine_names(row, event, stopped->chances + stopped->chance_count);
 }
 
+/* By a bus that began meanwhile. */
+static enum tn_status ask_for_chances(const struct stopped *stopped, const char *socket, struct tn_error *error)
+{
+	enum tn_status status = TN_OK;
+	for (size_t at = 0, end; at < stopped->chance_count && status == TN_OK; at = end) {
+		struct tn_buf body = {0}, answer = {0};
+		long code = 0;
+		end = at + TN_ADMIN_RELEASES < stopped->chance_count ? at + TN_ADMIN_RELEASES : stopped->chance_count;
+		for (size_t i = at; i < end; i++) {
+			char name[TN_QUARANTINE_TEXT];
+			tn_buf_addf(&body, "%s\"%s\"", i == at ? "{\"hashes\":[" : ",", tn_quarantine_format(stopped->chances[i], name));
+		}
+		tn_buf_add_text(&body, "]}");
+		status = tn_admin_client_call(socket, "/quarantine/release", tn_buf_terminate(&body), 10, &answer, &code, error);
+		if (status == TN_OK && code != 200) {
+			tn_error_set(error, "what was redriven may stay in quarantine: the bus answered %ld", code);
+			status = TN_IO;
+		}
+		tn_buf_fini(&body);
+		tn_buf_fini(&answer);
+	}
+	return status;
+}
+
 static enum tn_status give_chances(struct stopped *stopped, struct tn_error *error)
 {
 	struct tn_store *store = NULL;
-	const struct tn_config *config = stopped->dlq->config;
-	struct tn_store_options options = {.path = config->store_path.bytes, .max_size_bytes = config->store_max_bytes};
-	enum tn_status status = stopped->chance_count == 0 ? TN_OK : tn_admin_client_open_store(&options, &store, error);
-	for (size_t i = 0; i < stopped->chance_count && status == TN_OK; i++)
+	char socket[300];
+	enum tn_status status = TN_OK;
+	if (stopped->chance_count > 0)
+		status = tn_admin_client_reach(stopped->dlq->config, socket, sizeof socket, &store, error);
+	if (status == TN_OK && !store)
+		status = ask_for_chances(stopped, socket, error);
+	for (size_t i = 0; i < stopped->chance_count && status == TN_OK && store; i++)
 		status = tn_store_pardon(store, stopped->chances[i], error);
 	tn_store_close(store);
 	free(stopped->chances);
 	return status;
+}
+
+/* Until whoever has it is done. False: it complained, or there is a bus to ask instead. */
+static bool wait_for_store(struct dlq *dlq)
+{
+	struct tn_store *store = dlq_open_store(dlq);
+	tn_store_close(store);
+	return store != NULL;
 }
 
 /* kept: what an interrupted task left, or NULL. */
@@ -344,7 +380,8 @@ static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *k
 			offline.terms.selection.dead_before_ms = cutoff_ms;
 	}
 	enum tn_status status = tn_dlq_apply_offline(&offline, tally, &error);
-	for (unsigned i = 0; status == TN_BUSY && tn_admin_client_wait(&i);)
+	bool waited = true;
+	while (status == TN_BUSY && (waited = wait_for_store(dlq)))
 		status = tn_dlq_apply_offline(&offline, tally, &error);
 	tn_ruleset_unref(dlq->ruleset);
 	tn_letter_query_free(query);
@@ -352,7 +389,7 @@ static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *k
 	enum tn_status given = give_chances(&stopped, &chances_error);
 	if (status == TN_OK && given == TN_OK)
 		return TN_EXIT_GOOD;
-	return dlq_complain_error(status != TN_OK ? &error : &chances_error);
+	return waited ? dlq_complain_error(status != TN_OK ? &error : &chances_error) : TN_EXIT_UNUSABLE;
 }
 
 static int move_stopped(struct dlq *dlq, const json_t *request, const json_t *kept)

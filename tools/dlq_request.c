@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "admin_client.h"
 #include "command.h"
@@ -139,17 +138,11 @@ struct tn_letter_query *dlq_query(const json_t *request)
 struct tn_store *dlq_open_store(struct dlq *dlq)
 {
 	struct tn_error error = {0};
-	struct tn_store *store = NULL;
-	struct tn_store_options options = {.path = dlq->config->store_path.bytes, .max_size_bytes = dlq->config->store_max_bytes};
-	if (access(options.path, F_OK) != 0) { /* opening would make it */
-		tn_error_set(&error, "there is no store at %s yet: this bus never ran", options.path);
+	struct tn_store *store;
+	if (tn_admin_client_reach(dlq->config, dlq->socket, sizeof dlq->socket, &store, &error) != TN_OK)
 		dlq_complain_error(&error);
-		return NULL;
-	}
-	if (tn_admin_client_open_store(&options, &store, &error) != TN_OK) {
-		dlq_complain_error(&error);
-		return NULL;
-	}
+	else
+		dlq->running = dlq->began = !store;
 	return store;
 }
 

@@ -183,6 +183,27 @@ def test_a_start_waits_for_a_command_that_reads_the_store(place):
         equal(command.returncode, 0, output)
 
 
+def test_commands_and_a_bus_that_start_at_the_same_moment_do_not_keep_each_other_out(place):
+    """Nobody holds the store when a command looks, and a bus does when it opens it: then the bus is there to be asked."""
+    rng = random.Random(11)
+    bus = place.simple_bus(place.sink()).start()
+    equal(bus.stop(), 0)
+    words = [("status",), ("trace", "no-such-event"), ("dlq", "list"), ("dlq", "redrive", "--all", "--dry-run"), ("quarantine", "list")]
+    words = [("audit",), *words * 3]
+    for _ in range(15):
+        commands, launch_at = [], rng.randrange(8, 16)
+        for number, word in enumerate(rng.sample(words, len(words))):
+            if number == launch_at:
+                bus.launch()
+            commands.append((word, subprocess.Popen([TURNOUT, *word, "-c", bus.path("turnout.yaml")], stdout=subprocess.PIPE,
+                                                    stderr=subprocess.STDOUT, text=True)))
+        for word, command in commands:
+            output, _ = command.communicate()
+            check(command.returncode in (0, 1), word, command.returncode, output)
+        wait_until(bus.is_ready, what="the bus to become ready")
+        equal(bus.stop(), 0)
+
+
 def test_a_hang_up_while_it_starts_does_not_end_it(place):
     bus = place.simple_bus(place.sink()).launch()
     wait_until(lambda: os.path.exists(bus.path("store")), what="the store to be made")

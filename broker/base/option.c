@@ -135,6 +135,8 @@ static enum tn_status read_secret(const struct parse *parse, const struct tn_opt
 {
 	if (!tn_secret_is_reference(text))
 		return refuse(parse, row, node, "a reference: env:NAME or file:PATH (secrets do not stand in the configuration)");
+	if (text.bytes[text.len - 1] == ':' && tn_str_find(text, ':') == text.len - 1)
+		return refuse(parse, row, node, "env: with a name, or file: with a path");
 	*out_secret = (struct tn_secret){.reference = resolve_reference(parse, text)};
 	return TN_OK;
 }
@@ -198,8 +200,10 @@ static enum tn_status read_texts(const struct parse *parse, const struct tn_opti
 static enum tn_status read_secrets(const struct parse *parse, const struct tn_option *row, const struct tn_doc_node *node)
 {
 	struct tn_secrets *secrets = place_of(parse, row);
-	if (node->kind != TN_DOC_LIST || node->count == 0)
+	if (node->kind != TN_DOC_LIST)
 		return refuse(parse, row, node, "a list of references: env:NAME or file:PATH");
+	if (node->count == 0)
+		return refuse(parse, row, node, "a list of at least one reference, env:NAME or file:PATH; this one is empty");
 	secrets->items = tn_arena_array(parse->arena, struct tn_secret, node->count);
 	secrets->count = 0;
 	for (const struct tn_doc_node *item = node->first; item; item = item->next) {

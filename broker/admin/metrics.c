@@ -229,6 +229,16 @@ static void add_targets(struct tn_buf *out, const struct tn_engine *engine)
 	}
 }
 
+static void add_drops(struct tn_buf *out, const struct tn_bus *bus)
+{
+	const char *name = "turnout_rule_dropped_total";
+	struct tn_bus_drop drop;
+	head(out, name, "counter", "Dropped by explicit policy; without names: of rules beyond the first thousand");
+	for (size_t i = 0; tn_bus_drop(bus, i, &drop); i++)
+		tn_buf_addf(out, "%s{rule=\"%.*s\",target=\"%.*s\"} %" PRIu64 "\n", name, TN_STR_ARG(drop.rule), TN_STR_ARG(drop.target),
+			drop.count);
+}
+
 static uint64_t view_dead_rows(const struct tn_target_view *view)
 {
 	return view->dead_rows;
@@ -424,6 +434,7 @@ void tn_metrics_write(struct tn_bus *bus, struct tn_buf *out)
 	single(out, "turnout_oldest_in_hand_seconds", "gauge", "Age of the oldest event in hand",
 		oldest_ms == INT64_MAX || oldest_ms > now_ms ? 0 : (uint64_t)(now_ms - oldest_ms) / 1000);
 	add_targets(out, engine);
+	add_drops(out, bus);
 	add_dead_letters(out, bus);
 	add_sources(out, bus);
 	add_source_counts(out, bus);

@@ -182,6 +182,7 @@ enum tn_status tn_bus_new(const struct tn_bus_options *options, struct tn_bus **
 	bus->waiting = tn_waiting_new();
 	bus->attempts = tn_attempts_new();
 	bus->notes = tn_notes_new(bus);
+	bus->drops = tn_drops_new();
 	enum tn_status status = read_config(bus, error);
 	if (status == TN_OK)
 		status = start_parts(bus, error);
@@ -274,6 +275,7 @@ void tn_bus_free(struct tn_bus *bus)
 	tn_snapshot_unref(bus->snapshot);
 	tn_snapshot_unref(bus->started);
 	tn_notes_free(bus->notes);
+	tn_drops_free(bus->drops);
 	tn_buf_fini(&bus->story);
 	pthread_mutex_destroy(&bus->stream_lock);
 	free(bus);

@@ -97,6 +97,7 @@ struct waiting;                           /* intake.c: arrivals the engine had n
 struct watch;                             /* watch.c */
 struct readiness;                         /* readiness.c */
 struct notes;                             /* notes.c */
+struct drops;                             /* drops.c */
 struct keeper;                            /* dlq_keeper.c */
 struct quarantine;                        /* quarantine.c */
 struct shedding;                          /* shed.c */
@@ -142,6 +143,7 @@ struct tn_bus {
 	struct waiting *waiting;
 	struct watch *watch;
 	struct notes *notes;
+	struct drops *drops;
 	struct readiness *readiness;      /* NULL: nothing is waited for */
 	struct tn_buf story;              /* scratch of stories.c, reused */
 	struct move_call move;
@@ -275,6 +277,11 @@ struct notes *tn_notes_new(struct tn_bus *bus);
 void tn_notes_free(struct notes *notes);
 void tn_notes_write(void *arg, const struct tn_note *note);
 uint64_t tn_notes_suppressed(const struct notes *notes);
+
+/* drops.c */
+struct drops *tn_drops_new(void);
+void tn_drops_free(struct drops *drops);
+void tn_drops_count(struct drops *drops, struct tn_str rule, struct tn_str target);
 
 /* readiness.c */
 enum tn_status tn_readiness_new(struct tn_bus *bus, struct tn_error *error);

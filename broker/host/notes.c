@@ -146,6 +146,8 @@ void tn_notes_write(void *arg, const struct tn_note *note)
 	struct kind *kind = &notes->kinds[note->kind];
 	enum tn_log_level level = wording[note->kind].level;
 	tn_stories_note(notes->bus, note);
+	if (note->kind == TN_NOTE_DROPPED)
+		tn_drops_count(notes->bus->drops, note->rule, note->target);
 	if (!wording[note->kind].message || level < notes->bus->log.level || !take_line(notes, kind))
 		return;
 	write_line(notes, note, kind->left_out);

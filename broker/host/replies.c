@@ -34,6 +34,7 @@ struct draft {
 
 /* --- Hops: in the row, and in the event, so that they outlive a way through somebody else's hands --- */
 
+/* As the event itself says. */
 static uint32_t hops_of(const struct tn_event *event)
 {
 	const struct tn_attribute *hops = tn_event_is_raw(event) ? NULL : tn_event_find(event, TN_STR(HOPS_NAME));
@@ -44,6 +45,13 @@ static uint32_t hops_of(const struct tn_event *event)
 		number = number * 10 + (uint32_t)(hops->value.bytes[i] - '0');
 	}
 	return number;
+}
+
+/* By its row if it was a reply here, and by itself if it came by way of others. */
+static uint32_t hops_of_item(const struct tn_item *item)
+{
+	uint32_t said = hops_of(item->event);
+	return said > item->hops ? said : item->hops;
 }
 
 /* Returns owned the event with its hops. */
@@ -99,7 +107,7 @@ static void match(struct draft *draft, uint32_t index, struct tn_event *event)
 static enum tn_status offer_all(struct tn_bus *bus, const struct tn_attempt *attempt, struct tn_decoded *decoded)
 {
 	struct draft draft = {.bus = bus, .parent = &attempt->items[0], .routes = tn_ruleset_route_count(bus->ruleset) + 1,
-		.count = (uint32_t)decoded->count, .hops = attempt->items[0].hops + 1};
+		.count = (uint32_t)decoded->count, .hops = hops_of_item(&attempt->items[0]) + 1};
 	draft.offers = calloc(draft.count + 1, sizeof *draft.offers);
 	draft.matches = calloc((draft.count + 1) * draft.routes, sizeof *draft.matches);
 	if (!draft.offers || !draft.matches)

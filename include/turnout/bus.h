@@ -83,6 +83,13 @@ struct tn_bus_keeping {                   /* dead letters that were taken away, 
 	uint64_t dropped;                 /* by overflow: drop_oldest */
 };
 void tn_bus_keeping(const struct tn_bus *bus, struct tn_bus_keeping *out_keeping);
+/* How many deliveries a rule dropped at a target since start, by its policy; the first has no names: those of so many rules that they are
+ * not told apart. False: there is none with that index. */
+struct tn_bus_drop {
+	struct tn_str rule, target;
+	uint64_t count;
+};
+bool tn_bus_drop(const struct tn_bus *bus, size_t index, struct tn_bus_drop *out_drop);
 /* When the oldest dead letter of the engine's target with that index died (engine time), as of some seconds ago; 0: it has none. */
 int64_t tn_bus_oldest_dead_ms(const struct tn_bus *bus, uint32_t index);
 

@@ -129,6 +129,19 @@ def test_a_loop_of_replies_ends_as_a_dead_letter(place):
         equal(bus.metrics()["turnout_reply_loop_total"], 1)
 
 
+def test_hops_that_an_event_brings_along_count(place):
+    sink = place.sink()
+    with function(checked) as (url, calls):
+        bus = bus_with(place, url, sink, limits={"reply_hops": 3}).start()
+        equal(bus.post(event("1", turnouthops=2)).status, 202)
+        wait_until(lambda: sink.ids() == {"checked-1"}, what="the reply that is the third")
+        equal(bus.post(event("2", turnouthops=3)).status, 202)
+        wait_until(lambda: bus.metrics()["turnout_reply_loop_total"] == 1, what="the fourth, as a dead letter")
+        letter = dead_letters(place, bus)[0]
+        equal((letter["error"]["code"], letter["event"]["id"]), ("REPLY_LOOP", "checked-2"))
+        equal(sink.ids(), {"checked-1"})
+
+
 def test_an_answer_that_only_says_it_is_an_event_is_a_dead_letter_with_the_reason(place):
     sink = place.sink()
     with function(lambda headers, number: (200, {"ce-specversion": "1.0", "ce-type": "x"}, b"")) as (url, calls):

@@ -89,6 +89,24 @@ def test_a_long_wait_is_parked_and_survives_a_kill(place):
     bus.check_books()
 
 
+def test_what_is_dropped_by_policy_is_counted_by_rule_and_target_and_answered_200(place):
+    sink = place.sink("--fail", 1)
+    drop = {"retry": {**FAST, "max_retries": 0, "on_exhausted": "drop"}}
+    rules = [{"name": name, "pattern": {"type": [f"order.{name}"]}, "targets": ["sink"]} for name in ("one", "two", "none")]
+    bus = place.bus(rules, targets=[{"name": "sink", "kind": "http", "url": sink.url(), **drop}])
+    bus.config["sources"][0]["mode"] = "sync"
+    bus.write_config()
+    bus.start()
+    for id, type in (("1", "one"), ("2", "two"), ("3", "two")):
+        equal(bus.post(event(id, type=f"order.{type}")).status, 200)
+    metrics = bus.metrics()
+    dropped = {name: value for name, value in metrics.items() if name.startswith("turnout_rule_dropped_total") and value}
+    equal(dropped, {f'turnout_rule_dropped_total{{rule="{rule}",target="sink"}}': value for rule, value in (("one", 1), ("two", 2))})
+    equal(metrics["turnout_deliveries_dropped_total"], 3)
+    equal(metrics["turnout_deliveries_dead_total"], 0)
+    bus.check_books()
+
+
 def test_a_target_that_is_gone_may_be_held(place):
     sink = place.sink("--fail-first", 1, "--status", 410)
     bus = place.simple_bus(sink, target={"disable_on_gone": True}).start()

@@ -153,6 +153,8 @@ static bool next_start(struct tn_engine *engine, struct tn_command *out_command)
 			return false;
 		if (tn_attempt_start(engine, TN_OWNER(link, struct tn_target, ring), out_command) == TN_OK)
 			return true;
+		if (engine->ask_again) /* a death: what that changes, of lanes and transactions, comes before another start */
+			return false;
 	}
 	return false;
 }

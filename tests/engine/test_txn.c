@@ -376,6 +376,33 @@ static void a_transaction_that_cannot_be_staged_is_not_kept_open_for_ever(void *
 	desk_close(&desk);
 }
 
+static void what_dies_of_age_in_line_ends_its_transaction_before_its_dead_letter_is_written_outside(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[0].max_in_flight = 1;
+	desk.limits[0].dead_letter_no = 3;
+	desk.policy.max_age_ms = 5000;
+	desk_open(&desk);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	assert_int_equal(offer_to(&desk, 1), 1); /* the second is inside, too, and waits its turn */
+	uint64_t first = desk.starts[0].token;
+	desk_tick(&desk, 5001);
+	assert_int_equal(desk.txn_count, 0);
+	tn_engine_result(desk.engine, &(struct tn_result){.token = first, .count = 1, .outcomes = &(struct tn_outcome){.verdict = TN_STAGED}});
+	struct tn_command command;
+	assert_true(tn_engine_next(desk.engine, &command));
+	while (command.kind != TN_START && command.kind != TN_TXN_ABORT)
+		assert_true(tn_engine_next(desk.engine, &command));
+	assert_int_equal(command.kind, TN_TXN_ABORT);
+	assert_int_equal(command.token, 1);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->target_no, 3);
+	assert_int_equal(desk.starts[0].attempt->txn, 0);
+	desk_close(&desk);
+}
+
 static void hold_is_no_attempt_and_keeps_the_transaction(void **state)
 {
 	struct desk desk;
@@ -815,6 +842,7 @@ int main(void)
 		cmocka_unit_test(members_are_held_never_parked),
 		cmocka_unit_test(a_member_behind_an_open_breaker_is_held_and_goes_on_when_it_closes),
 		cmocka_unit_test(a_transaction_that_cannot_be_staged_is_not_kept_open_for_ever),
+		cmocka_unit_test(what_dies_of_age_in_line_ends_its_transaction_before_its_dead_letter_is_written_outside),
 		cmocka_unit_test(hold_is_no_attempt_and_keeps_the_transaction),
 		cmocka_unit_test(a_lost_stream_takes_its_transaction_with_it),
 		cmocka_unit_test(a_commit_that_was_said_decides_for_the_streams_that_are_left),

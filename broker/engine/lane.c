@@ -113,12 +113,12 @@ static bool has_parked_before(const struct tn_lane *lane, uint64_t lane_seq)
 	return lane->parked > 0 && lane->low < lane_seq && !TN_PLANT(40);
 }
 
-/* What is staged becomes real in the same transaction; and a dead letter that waits for a transaction to take its event must not keep
- * that event from it. */
+/* What is staged becomes real together with what else its transaction took, and is to be waited for by anything outside: it may yet be
+ * aborted. And a dead letter that waits for a transaction to take its event must not keep that event from it. */
 static bool lets_pass(const struct tn_delivery *delivery, const struct tn_delivery *next)
 {
 	if (delivery->state == TN_STATE_STAGED)
-		return tn_txn_shared(delivery, next);
+		return next->txn_place == TN_TXN_INSIDE && tn_txn_shared(delivery, next);
 	return delivery->state == TN_STATE_BURYING && delivery->txn_place == TN_TXN_HELD && delivery->parcel->arrival == next->parcel->arrival;
 }
 

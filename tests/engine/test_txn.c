@@ -307,6 +307,32 @@ static void a_dead_letter_whose_transaction_was_aborted_stays_one(void **state)
 	desk_close(&desk);
 }
 
+static void behind_a_staged_dead_letter_its_lane_waits_for_the_commit(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[2].dead_letter_no = 4;
+	desk.limits[2].ordered = desk.routes[2].ordered = true;
+	desk.lane_key = 1;
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 3), 1);
+	desk_answer(&desk, 0, TN_REJECTED);
+	desk_answer(&desk, 0, TN_STAGED);
+	assert_int_equal(offer_to(&desk, 3), 0);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 1, 1);
+	desk_txn(&desk, 0, TN_TXN_ABORTED); /* it is no dead letter yet */
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->purpose, TN_TO_DEAD_LETTER);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk_tick(&desk, 200);
+	assert_int_equal(desk.start_count, 0);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->purpose, TN_TO_TARGET);
+	desk_close(&desk);
+}
+
 static void a_dead_letter_for_the_store_is_durable_before_its_event_is_taken_again(void **state)
 {
 	struct desk desk;
@@ -838,6 +864,7 @@ int main(void)
 		cmocka_unit_test(an_open_transaction_may_be_aborted_by_others),
 		cmocka_unit_test(a_rejected_member_is_staged_as_its_dead_letter),
 		cmocka_unit_test(a_dead_letter_whose_transaction_was_aborted_stays_one),
+		cmocka_unit_test(behind_a_staged_dead_letter_its_lane_waits_for_the_commit),
 		cmocka_unit_test(a_dead_letter_for_the_store_is_durable_before_its_event_is_taken_again),
 		cmocka_unit_test(members_are_held_never_parked),
 		cmocka_unit_test(a_member_behind_an_open_breaker_is_held_and_goes_on_when_it_closes),

@@ -4,7 +4,8 @@
  *
  *   - never two attempts at once (a cancelled one counts for 5 s more, or till its answer);
  *   - a first attempt that may bring a first success starts only when nothing accepted before it is still owed: neither in a row of the
- *     store, nor in an arrival that is not answered, nor, of a log, at an earlier offset;
+ *     store, nor in an arrival that is not answered, nor, of a log, at an earlier offset; what is staged is owed to all outside of its
+ *     transaction;
  *   - nothing starts while a dead letter blocks the lane;
  *   - nothing of a stream that may move is parked; nor, lane or not, what is for a member of its transaction.
  *
@@ -24,18 +25,18 @@ struct tn_id sim_lane(const struct world *world, uint32_t event, uint32_t match)
 	return lane;
 }
 
-static bool is_owed(const struct world *world, uint32_t event, uint32_t match)
+static bool is_owed(const struct world *world, uint32_t event, uint32_t match, bool inside)
 {
 	const struct sim_entry *entry = &world->events[event].entries[match];
-	return entry->effects == 0 && !entry->staged && !entry->died && !entry->sunk && !entry->dropped && !entry->purged;
+	return entry->effects == 0 && !(entry->staged && inside) && !entry->died && !entry->sunk && !entry->dropped && !entry->purged;
 }
 
 /* A match of that event in the lane that is still owed, or MATCHES_MAX. */
-static uint32_t owed_in(const struct world *world, uint32_t event, const struct tn_id *lane)
+static uint32_t owed_in(const struct world *world, uint32_t event, const struct tn_id *lane, bool inside)
 {
 	for (uint32_t i = 0; i < world->events[event].match_count; i++) {
 		struct tn_id other = sim_lane(world, event, i);
-		if (tn_id_equal(&other, lane) && is_owed(world, event, i))
+		if (tn_id_equal(&other, lane) && is_owed(world, event, i, inside))
 			return i;
 	}
 	return MATCHES_MAX;
@@ -73,7 +74,7 @@ static void check_rows(struct world *world, const struct sim_attempt *attempt, c
 		bool holds = (row->state == TN_ROW_OPEN || row->state == TN_ROW_PARKED) && row->confirmed;
 		if (!holds || row->instance >= attempt->instance || event == attempt->event || !tn_id_equal(&row->lane, lane))
 			continue;
-		if (is_owed(world, event, match))
+		if (is_owed(world, event, match, attempt->inside))
 			sim_fail(world, "event %u match %u: an attempt before event %u, which has a row", attempt->event, attempt->match, event);
 	}
 }
@@ -84,7 +85,7 @@ static void check_arrivals(struct world *world, const struct sim_attempt *attemp
 		const struct sim_instance *instance = &world->instances[i];
 		for (uint32_t j = 0; instance->open && !world->sources[instance->source].ending && j < instance->count; j++) {
 			uint32_t event = instance->events[j];
-			if (event != attempt->event && owed_in(world, event, lane) != MATCHES_MAX)
+			if (event != attempt->event && owed_in(world, event, lane, attempt->inside) != MATCHES_MAX)
 				sim_fail(world, "event %u match %u: an attempt before event %u, which came first", attempt->event, attempt->match, event);
 		}
 	}
@@ -97,7 +98,7 @@ static void check_log(struct world *world, const struct sim_attempt *attempt, co
 		return;
 	const struct sim_source *source = &world->sources[event->source];
 	for (uint32_t i = 0; source->kind == SIM_LOG && i + 1 < event->offset; i++) {
-		if (owed_in(world, source->log[i], lane) != MATCHES_MAX)
+		if (owed_in(world, source->log[i], lane, attempt->inside) != MATCHES_MAX)
 			sim_fail(world, "event %u match %u: an attempt before event %u, earlier in its log", attempt->event, attempt->match,
 				source->log[i]);
 	}
@@ -110,7 +111,7 @@ void sim_check_order(struct world *world, const struct sim_attempt *attempt)
 		return;
 	check_alone(world, attempt, &lane);
 	check_blocks(world, attempt, &lane);
-	if (!is_owed(world, attempt->event, attempt->match))
+	if (!is_owed(world, attempt->event, attempt->match, attempt->inside))
 		return;
 	check_rows(world, attempt, &lane);
 	check_arrivals(world, attempt, &lane);

@@ -354,7 +354,8 @@ void tn_lane_wait(struct tn_engine *engine, struct tn_delivery *delivery)
 void tn_lane_unparked(struct tn_engine *engine, struct tn_delivery *delivery, bool insists)
 {
 	struct tn_lane *lane = delivery->lane;
-	if (lane == NULL || delivery->parcel->arrival == NULL || delivery->row == TN_ROW_PARKED)
+	bool stored = delivery->row == TN_ROW_OPEN || delivery->row == TN_ROW_PARKED; /* then a restart knows its place */
+	if (lane == NULL || delivery->parcel->arrival == NULL || stored)
 		return;
 	if (lane->soft == NULL || lane->soft->lane_seq > delivery->lane_seq)
 		lane->soft = delivery;
@@ -367,6 +368,7 @@ void tn_lane_unparked(struct tn_engine *engine, struct tn_delivery *delivery, bo
 		if (insists) {
 			tn_journal_want(engine, behind, TN_WISH_PARKED);
 		} else {
+			assert(!behind->doubtful); /* its row might be there already: and then so would be that of the one before */
 			tn_journal_forget(engine, behind);
 			tn_park_refused(engine, behind);
 		}

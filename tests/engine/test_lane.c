@@ -260,6 +260,41 @@ static void what_only_its_source_has_is_not_overtaken_by_a_row(void **state)
 	desk_close(&desk);
 }
 
+/* The first is in the journal, the second may be parked: what the store refuses of the first must not bring that one back to memory. */
+static void a_row_in_doubt_is_parked_although_what_the_journal_has_before_it_is_not(void **state)
+{
+	prepare();
+	desk.limits[0].timeout_ms = 60000;
+	desk.policy.system.base_ms = 60000;
+	desk_open(&desk);
+	offer(TN_ACK_JOURNALED, 7);
+	desk_commit(&desk, TN_COMMIT_OK);
+	uint64_t first = desk.starts[0].token;
+	offer(TN_ACK_SETTLED, 7);
+	desk_tick(&desk, 10000);
+	if (desk.batch != NULL) /* of engine time alone */
+		desk_commit(&desk, TN_COMMIT_OK);
+	desk_tick(&desk, 5000); /* overdue */
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	struct tn_outcome again = {.verdict = TN_RETRY, .code = "HTTP_503"};
+	tn_engine_result(desk.engine, &(struct tn_result){.token = first, .count = 1, .outcomes = &again});
+	desk_tick(&desk, 100);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk_row(&desk, 0)->tries.system, 1); /* the first one's */
+	assert_int_equal(desk_books(&desk)->parking, 2);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk_books(&desk)->backoff, 1);
+	assert_int_equal(desk_books(&desk)->parking, 1);
+	while (desk_books(&desk)->parking > 0) {
+		desk_tick(&desk, 100);
+		if (desk.batch != NULL)
+			desk_commit(&desk, TN_COMMIT_OK);
+	}
+	assert_int_equal(desk_books(&desk)->parked, 1);
+	desk_close(&desk);
+}
+
 static void open_moving_stream(void)
 {
 	struct tn_stream_terms terms = {.moves = true};
@@ -634,6 +669,7 @@ int main(void)
 		cmocka_unit_test(rows_of_a_lane_come_back_in_order_after_a_restart),
 		cmocka_unit_test(a_place_in_a_lane_is_above_all_of_the_run_before),
 		cmocka_unit_test(what_only_its_source_has_is_not_overtaken_by_a_row),
+		cmocka_unit_test(a_row_in_doubt_is_parked_although_what_the_journal_has_before_it_is_not),
 		cmocka_unit_test(what_may_move_to_another_process_is_held_and_given_back_by_a_drain),
 		cmocka_unit_test(a_blocked_lane_stands_until_it_is_released),
 		cmocka_unit_test(a_redriven_blocker_comes_before_those_it_blocked),

@@ -266,6 +266,7 @@ struct tn_txn {                            /* of one source; kept for ever */
 	int64_t close_ms, give_up_ms;      /* OPEN: takes no more; is aborted */
 	int64_t collect_ms;
 	uint32_t source, cluster, most_events;
+	uint32_t most_now;                 /* events it takes: half of what was too much to be staged in time; one more with each commit */
 	uint32_t events, unstaged;         /* OPEN: taken; deliveries of these that are not STAGED yet */
 	struct tn_position *positions;     /* room for one a stream */
 	uint32_t count, capacity;

@@ -17,7 +17,8 @@
  *                ^                    | one of it failed, died, or 30 s passed                        | ABORTED
  *                '---- ABORTED ---- ABORTING                                                          '--> NONE
  *
- * An aborted transaction goes again from memory, as soon as nothing of its first arrival has to wait. Members are never parked: while
+ * An aborted transaction goes again from memory, as soon as nothing of its first arrival has to wait; one that was too much for its
+ * members to be staged in time (they are slow, or have a rate) with half as many events. Members are never parked: while
  * one waits for its next try, or its target for better times, its stream waits behind it, until the source's window is full.
  *
  * A stream that is lost takes an open transaction with it; FENCED, all streams are lost: what was staged is RELEASED, and whoever has the
@@ -93,6 +94,7 @@ void tn_txn_enlist(struct tn_stream *stream, struct tn_txn *txn)
 	tn_list_push(&txn->streams, &stream->of_txn);
 	txn->cluster = terms->cluster;
 	txn->most_events = terms->txn_events > 0 ? terms->txn_events : TN_TXN_EVENTS;
+	txn->most_now = txn->most_events;
 	txn->collect_ms = terms->txn_ms > 0 ? terms->txn_ms : TN_TXN_MS;
 }
 
@@ -273,7 +275,7 @@ static void enter(struct tn_engine *engine, struct tn_txn *txn, struct tn_stream
 
 static bool is_full(const struct tn_engine *engine, const struct tn_txn *txn)
 {
-	if (txn->events >= txn->most_events || txn->close_ms <= engine->now_ms)
+	if (txn->events >= txn->most_now || txn->close_ms <= engine->now_ms)
 		return true;
 	for (struct tn_link *link = tn_list_first(&txn->streams); link != NULL; link = tn_list_next(&txn->streams, link)) {
 		const struct tn_stream *stream = TN_OWNER(link, const struct tn_stream, of_txn);
@@ -486,12 +488,14 @@ void tn_engine_txn(struct tn_engine *engine, uint64_t number, enum tn_txn_end en
 		return;
 	txn->state = TN_TXN_NONE;
 	txn->say = false;
-	if (end == TN_TXN_COMMITTED)
+	if (end == TN_TXN_COMMITTED) {
+		txn->most_now += txn->most_now < txn->most_events;
 		each_stream(engine, txn, settle_stream);
-	else if (end == TN_TXN_ABORTED)
+	} else if (end == TN_TXN_ABORTED) {
 		each_stream(engine, txn, undo_stream);
-	else
+	} else {
 		each_stream(engine, txn, fence_off);
+	}
 	touch_all(engine, txn);
 }
 
@@ -517,13 +521,20 @@ void tn_txn_advance_all(struct tn_engine *engine)
 
 /* --- Time and commands --- */
 
+static void give_up(struct tn_txn *txn)
+{
+	txn->failed = true;
+	txn->most_now = txn->events > 1 ? txn->events / 2 : 1;
+}
+
 void tn_txn_tick(struct tn_engine *engine)
 {
 	for (struct tn_link *link = tn_list_first(&engine->txns); link != NULL; link = tn_list_next(&engine->txns, link)) {
 		struct tn_txn *txn = TN_OWNER(link, struct tn_txn, link);
 		if (txn->state != TN_TXN_OPEN || txn->close_ms > engine->now_ms)
 			continue;
-		txn->failed = txn->failed || txn->give_up_ms <= engine->now_ms;
+		if (txn->give_up_ms <= engine->now_ms)
+			give_up(txn);
 		look_again(engine, txn);
 	}
 }

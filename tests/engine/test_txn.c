@@ -402,6 +402,38 @@ static void a_transaction_that_cannot_be_staged_is_not_kept_open_for_ever(void *
 	desk_close(&desk);
 }
 
+static void stage_one_in(struct desk *desk, int64_t more_ms)
+{
+	assert_int_equal(desk->txn_count, 0);
+	desk_tick(desk, more_ms);
+	assert_int_equal(desk->start_count, 1);
+	desk_answer(desk, 0, TN_STAGED);
+}
+
+static void a_transaction_that_was_too_much_to_be_staged_in_time_goes_again_as_a_smaller_one(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[0].rate = (struct tn_rate_limits){.count = 1, .burst = 1, .period_ms = 12000};
+	desk_open(&desk);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	stage_one_in(&desk, 0);
+	stage_one_in(&desk, 12000);
+	stage_one_in(&desk, 12000);
+	desk_tick(&desk, 6200); /* the fourth would start in another six seconds */
+	assert_abort(&desk, 1);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	stage_one_in(&desk, 5800);
+	stage_one_in(&desk, 12000);
+	assert_commit(&desk, 2, 2);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	stage_one_in(&desk, 12000);
+	stage_one_in(&desk, 12000);
+	assert_commit(&desk, 3, 4);
+	desk_close(&desk);
+}
+
 static void what_dies_of_age_in_line_ends_its_transaction_before_its_dead_letter_is_written_outside(void **state)
 {
 	struct desk desk;
@@ -869,6 +901,7 @@ int main(void)
 		cmocka_unit_test(members_are_held_never_parked),
 		cmocka_unit_test(a_member_behind_an_open_breaker_is_held_and_goes_on_when_it_closes),
 		cmocka_unit_test(a_transaction_that_cannot_be_staged_is_not_kept_open_for_ever),
+		cmocka_unit_test(a_transaction_that_was_too_much_to_be_staged_in_time_goes_again_as_a_smaller_one),
 		cmocka_unit_test(what_dies_of_age_in_line_ends_its_transaction_before_its_dead_letter_is_written_outside),
 		cmocka_unit_test(hold_is_no_attempt_and_keeps_the_transaction),
 		cmocka_unit_test(a_lost_stream_takes_its_transaction_with_it),

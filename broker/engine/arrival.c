@@ -288,11 +288,11 @@ void tn_arrival_give_up(struct tn_engine *engine, struct tn_arrival_in_hand *arr
 		tn_arrival_refused(engine, arrival, false);
 }
 
-/* For a member, and not on its way there: outside of its transaction it may not go. */
+/* For a member, and not on its way there, nor to the store: outside of its transaction it may not go. (Sent may be a count of before.) */
 static bool is_idle_dead_letter(const struct tn_delivery *delivery)
 {
 	return delivery->state == TN_STATE_BURYING && delivery->slot == NULL && delivery->want == TN_WISH_NONE &&
-	       delivery->sent == TN_WISH_NONE;
+	       delivery->sent != TN_WISH_DEAD;
 }
 
 void tn_arrival_release_idle(struct tn_engine *engine, struct tn_arrival_in_hand *arrival)

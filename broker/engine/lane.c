@@ -122,13 +122,18 @@ static bool lets_pass(const struct tn_delivery *delivery, const struct tn_delive
 	return delivery->state == TN_STATE_BURYING && delivery->txn_place == TN_TXN_HELD && delivery->parcel->arrival == next->parcel->arrival;
 }
 
-/* The first, but for those that let it pass. */
+/* That delivery, or one behind it that all from there on let pass. */
+static struct tn_delivery *turn_from(struct tn_delivery *delivery)
+{
+	struct tn_delivery *next;
+	while (delivery != NULL && (next = next_member(delivery)) != NULL && lets_pass(delivery, next))
+		delivery = next;
+	return delivery;
+}
+
 static struct tn_delivery *first_in_turn(const struct tn_lane *lane)
 {
-	struct tn_delivery *first = first_member(lane), *next;
-	while (first != NULL && (next = next_member(first)) != NULL && lets_pass(first, next))
-		first = next;
-	return first;
+	return turn_from(first_member(lane));
 }
 
 /* Of the others in hand, or in the store, none comes first. */
@@ -186,8 +191,7 @@ static void insert(struct tn_engine *engine, struct tn_lane *lane, struct tn_del
 	delivery->lane = lane;
 	lane->in_hand++;
 	tn_link_insert_after(place, &delivery->in_lane);
-	if (first_member(lane) == delivery)
-		call_back(engine, next_member(delivery));
+	call_back(engine, turn_from(next_member(delivery)));
 }
 
 void tn_lane_enter(struct tn_engine *engine, struct tn_delivery *delivery)
@@ -433,7 +437,7 @@ void tn_lane_set_blocked(struct tn_engine *engine, struct tn_lane *lane, bool bl
 		lane->target->lanes_blocked++;
 		tn_link_leave(&lane->load);
 		tn_target_update(engine, lane->target);
-		call_back(engine, first_member(lane));
+		call_back(engine, first_in_turn(lane));
 		tn_books_note_target(engine, TN_NOTE_LANE_BLOCKED, lane->target, "LANE_BLOCKED", 0);
 	} else {
 		tn_map_remove(&engine->lanes_blocked, &lane->block);

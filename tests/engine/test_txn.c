@@ -730,6 +730,77 @@ static void until_commit_was_said_a_lost_stream_still_aborts(void **state)
 	desk_close(&desk);
 }
 
+static void a_held_dead_letter_goes_back_with_its_stream_though_its_count_is_being_written(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[2].dead_letter_no = 4;
+	desk.limits[2].park_rows = 0;
+	desk.limits[2].on_park_full = TN_PARK_FULL_DEAD_LETTER;
+	desk_open(&desk);
+	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_OPEN), TN_OK);
+	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 3), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_TRIED);
+	desk_tick(&desk, 15000); /* overdue, and there is no room to park it */
+	assert_int_equal(desk_books(&desk)->burying, 1);
+	assert_int_equal(tn_engine_stream(desk.engine, (struct tn_position){.source = 1, .stream = 1, .epoch = 1}, TN_STREAM_LOST, 0), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->burying, 0);
+	assert_int_equal(desk_books(&desk)->released, 3);
+	desk_close(&desk);
+}
+
+static void offer_two_of_one_lane(struct desk *desk, uint32_t target_no)
+{
+	struct tn_match matches[2];
+	struct tn_offer offers[2];
+	for (uint8_t i = 0; i < 2; i++) {
+		matches[i] = (struct tn_match){.route = &desk->routes[target_no - 1], .id = {{9, i}}, .lane = desk_lane(target_no, 1)};
+		offers[i] = (struct tn_offer){.event = desk->event, .matches = &matches[i], .match_count = 1};
+	}
+	struct tn_arrival arrival = {.position = {.source = 1, .stream = 1, .epoch = 1, .low = ++desk->offered}, .offers = offers, .count = 2};
+	assert_int_equal(tn_engine_offer(desk->engine, &arrival), TN_OK);
+	desk_obey(desk);
+}
+
+static void a_row_comes_before_what_a_held_dead_letter_let_pass(void **state)
+{
+	struct desk desk;
+	struct tn_row row = {.key = {1, 0}, .state = TN_ROW_PARKED, .id = {{8}}, .lane = desk_lane(3, 1), .lane_seq = 40,
+		.rule = TN_STR("r3"), .target = TN_STR("t3"), .target_no = 3, .tries = {.accepted_ms = 1000000}};
+	prepare(&desk);
+	desk.config.recover = true;
+	desk.config.store_rows = 1;
+	desk.config.next_seq = 2;
+	desk.limits[2] = (struct tn_target_limits){.name = desk.limits[2].name, .target_no = 3, .max_in_flight = 1, .timeout_ms = 15000,
+		.park_rows = 1000, .found_parked = 1, .ordered = true, .dead_letter_no = 4};
+	desk.routes[2].ordered = true;
+	desk_open(&desk);
+	for (int i = 0; i < 4 && desk.scan->order != TN_SCAN_DUE; i++)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	offer_two_of_one_lane(&desk, 3);
+	assert_int_equal(desk.start_count, 1);
+	uint64_t first = desk.starts[0].token;
+	assert_int_equal(offer_to(&desk, 3), 0); /* of no lane */
+	tn_engine_result(desk.engine, &(struct tn_result){.token = first, .count = 1, .outcomes = &(struct tn_outcome){.verdict = TN_REJECTED}});
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	uint64_t unordered = desk.starts[0].token; /* the second of the two is in line behind it */
+	desk_page(&desk, &row, 1, INT64_MAX);
+	tn_engine_result(desk.engine, &(struct tn_result){.token = unordered, .count = 1, .outcomes = &(struct tn_outcome){.verdict = TN_DELIVERED}});
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->items[0].id.bytes[0], 8);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->items[0].id.bytes[0], 9);
+	desk_close(&desk);
+}
+
 static void a_member_that_is_removed_is_held_and_dies_after_the_grace(void **state)
 {
 	struct desk desk;
@@ -916,6 +987,8 @@ int main(void)
 		cmocka_unit_test(a_drain_that_times_out_aborts_what_is_open),
 		cmocka_unit_test(without_a_cluster_every_target_is_outside),
 		cmocka_unit_test(until_commit_was_said_a_lost_stream_still_aborts),
+		cmocka_unit_test(a_held_dead_letter_goes_back_with_its_stream_though_its_count_is_being_written),
+		cmocka_unit_test(a_row_comes_before_what_a_held_dead_letter_let_pass),
 		cmocka_unit_test(a_member_that_is_removed_is_held_and_dies_after_the_grace),
 		cmocka_unit_test(a_target_that_leaves_the_cluster_is_served_outside),
 		cmocka_unit_test(without_memory_a_transactional_stream_does_not_open),

@@ -17,12 +17,34 @@ static uint64_t fold(uint64_t a, uint64_t b)
 	return (uint64_t)both ^ (uint64_t)(both >> 64);
 }
 
+static uint64_t mix_two(uint64_t hash, uint64_t low, uint64_t high)
+{
+	return fold(low ^ first_key, high ^ hash) + second_key;
+}
+
 static uint64_t mix(uint64_t hash, const char *bytes)
 {
 	uint64_t low, high;
 	memcpy(&low, bytes, sizeof low);
 	memcpy(&high, bytes + sizeof low, sizeof high);
-	return fold(low ^ first_key, high ^ hash) + second_key;
+	return mix_two(hash, low, high);
+}
+
+/* Fewer than sixteen, at least one: first and last of them, which may overlap; the length tells them apart in the end. */
+static uint64_t mix_short(uint64_t hash, const char *bytes, size_t len)
+{
+	uint64_t low = 0, high = 0;
+	if (len >= 8) {
+		memcpy(&low, bytes, 8);
+		memcpy(&high, bytes + len - 8, 8);
+	} else if (len >= 4) {
+		memcpy(&low, bytes, 4);
+		memcpy(&high, bytes + len - 4, 4);
+	} else {
+		low = (unsigned char)bytes[0];
+		high = (uint64_t)(unsigned char)bytes[len / 2] << 8 | (unsigned char)bytes[len - 1];
+	}
+	return mix_two(hash, low, high);
 }
 
 /* Four independent chains: a processor multiplies them side by side. */
@@ -45,10 +67,7 @@ uint64_t tn_hash_bytes(struct tn_str bytes, uint64_t seed)
 	}
 	for (; bytes.len - at >= STEP; at += STEP)
 		hash = mix(hash, bytes.bytes + at);
-	if (at < bytes.len) {
-		char rest[STEP] = {0};
-		memcpy(rest, bytes.bytes + at, bytes.len - at);
-		hash = mix(hash, rest);
-	}
+	if (at < bytes.len)
+		hash = mix_short(hash, bytes.bytes + at, bytes.len - at);
 	return fold(hash ^ last_key, (uint64_t)bytes.len ^ first_key);
 }

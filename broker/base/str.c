@@ -13,14 +13,29 @@ static char lower(char byte)
 	return byte >= 'A' && byte <= 'Z' ? (char)(byte + ('a' - 'A')) : byte;
 }
 
-bool tn_str_equal_nocase(struct tn_str a, struct tn_str b)
+static bool same_letters(const char *a, const char *b, size_t len)
 {
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (lower(a.bytes[i]) != lower(b.bytes[i]))
+	for (size_t i = 0; i < len; i++)
+		if (lower(a[i]) != lower(b[i]))
 			return false;
 	return true;
+}
+
+/* Eight at a time: what differs in more than the bit of case is no letter's other case, and most that is asked for differs at once. */
+bool tn_str_equal_nocase(struct tn_str a, struct tn_str b)
+{
+	const uint64_t cases = 0x2020202020202020u;
+	size_t at = 0;
+	if (a.len != b.len)
+		return false;
+	for (; a.len - at >= sizeof cases; at += sizeof cases) {
+		uint64_t left, right;
+		memcpy(&left, a.bytes + at, sizeof left);
+		memcpy(&right, b.bytes + at, sizeof right);
+		if (((left ^ right) & ~cases) || (left != right && !same_letters(a.bytes + at, b.bytes + at, sizeof cases)))
+			return false;
+	}
+	return same_letters(a.bytes + at, b.bytes + at, a.len - at);
 }
 
 bool tn_str_starts(struct tn_str a, struct tn_str prefix)

@@ -14,8 +14,8 @@ static void it_is_the_same_in_every_run(void **state)
 {
 	/* These stand in stores: a change forgets their strikes. */
 	assert_int_equal(tn_hash_bytes(TN_STR(""), 0), UINT64_C(0xa10be9a3704b48bc));
-	assert_int_equal(tn_hash_bytes(TN_STR("abc"), 0), UINT64_C(0x18757a46414c9381));
-	assert_int_equal(tn_hash_bytes(TN_STR("0123456789abcdef0"), 7), UINT64_C(0x7be96dcb3773f700));
+	assert_int_equal(tn_hash_bytes(TN_STR("abc"), 0), UINT64_C(0x6cae5f50c22e2cc1));
+	assert_int_equal(tn_hash_bytes(TN_STR("0123456789abcdef0"), 7), UINT64_C(0x86a2b41f1f17987d));
 }
 
 static int compare(const void *a, const void *b)

@@ -106,6 +106,30 @@ static void an_arena_hands_out_zeroed_aligned_memory(void **state)
 	tn_arena_fini(&arena);
 }
 
+/* Of every length and with every byte in every place: what equals it, and what does not. */
+static void case_is_ignored_in_letters_and_in_nothing_else(void **state)
+{
+	enum { LEN = 19 };
+	char left[LEN], right[LEN];
+	for (size_t len = 1; len <= LEN; len++) {
+		for (size_t at = 0; at < len; at++) {
+			for (int byte = 0; byte < 256 * 256; byte++) {
+				unsigned char a = (unsigned char)(byte >> 8), b = (unsigned char)byte;
+				if ((a ^ b) & 0xdf && (a ^ b) != 0x80 && a != 'a')
+					continue; /* far apart: once is enough */
+				memset(left, 'x', LEN);
+				memset(right, 'X', LEN);
+				left[at] = (char)a;
+				right[at] = (char)b;
+				bool letters = (a | 0x20) >= 'a' && (a | 0x20) <= 'z' && (a | 0x20) == (b | 0x20);
+				assert_int_equal(tn_str_equal_nocase(tn_str_make(left, len), tn_str_make(right, len)), a == b || letters);
+			}
+		}
+	}
+	assert_false(tn_str_equal_nocase(TN_STR("abc"), TN_STR("ab")));
+	assert_true(tn_str_equal_nocase(TN_STR(""), TN_STR("")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +140,7 @@ int main(void)
 		cmocka_unit_test(delivery_ids_survive_base32),
 		cmocka_unit_test(an_error_prints_its_place),
 		cmocka_unit_test(an_arena_hands_out_zeroed_aligned_memory),
+		cmocka_unit_test(case_is_ignored_in_letters_and_in_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -285,7 +285,7 @@ def redrive_a_full_disk(place, store):
     wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == len(acked), what="the dead letters")
     sick.process.kill()
     well = place.sink(name="well", port=sick.port)
-    code, _, errors = place.run("dlq", "redrive", "-c", bus.path("turnout.yaml"), "--all", limit=20)
+    code, _, errors = place.run("dlq", "redrive", "-c", bus.path("turnout.yaml"), "--all", "--rate", "max", limit=20)
     equal(code, 0, errors)
     wait_until(lambda: well.ids() == acked, 10, "their deliveries")
     wait_until(lambda: bus.post(event("after")).status == 202, 10, "intake to open again")

@@ -81,6 +81,8 @@ static void add_books(struct tn_buf *out, const struct tn_books *books)
 	single(out, "turnout_books_closed", "gauge", "1: matched + recovered + redriven = delivered + dead + dropped + released + parked + in hand",
 		tn_books_closed(books));
 	single(out, "turnout_dedup_in_progress", "gauge", "Idempotency keys of events at work", books->keys_in_progress);
+	single(out, "turnout_store_uncommitted", "gauge", "Deliveries at their end that are not durable yet: a crash repeats at most these and those in flight",
+		books->uncommitted);
 	single(out, "turnout_memory_bytes", "gauge", "Events and deliveries in hand, charged to limits.memory", books->memory_bytes);
 }
 

@@ -825,6 +825,7 @@ void tn_journal_keep(struct tn_engine *engine, struct tn_mark *mark); /* its row
 void tn_journal_void(struct tn_engine *engine, struct tn_mark *mark); /* takes its row back, before anything else is written */
 bool tn_journal_refuses(const struct tn_engine *engine);
 bool tn_journal_idle(const struct tn_engine *engine);
+bool tn_journal_lags(const struct tn_engine *engine); /* so many drops are not durable yet that attempts wait */
 bool tn_journal_drops_rest(const struct tn_engine *engine); /* only drops wait, and may wait a little for company */
 int64_t tn_journal_deadline(const struct tn_engine *engine);
 void tn_journal_tick(struct tn_engine *engine);

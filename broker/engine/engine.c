@@ -25,6 +25,7 @@ const struct tn_engine_config tn_engine_config_default = {
 	.revoke_grace_ms = 5000,
 	.page_rows = 256,
 	.page_bytes = 1 << 20,
+	.max_uncommitted = TN_BATCH_OPS,
 	.next_seq = 1,
 };
 
@@ -145,7 +146,7 @@ int64_t tn_engine_deadline(const struct tn_engine *engine)
 static bool next_start(struct tn_engine *engine, struct tn_command *out_command)
 {
 	uint32_t limit = engine->config.max_in_flight;
-	while (engine->in_flight < limit && engine->orphans < limit && engine->start_at_ms <= engine->now_ms) {
+	while (engine->in_flight < limit && engine->orphans < limit && engine->start_at_ms <= engine->now_ms && !tn_journal_lags(engine)) {
 		struct tn_link *link = tn_list_first(&engine->ready_under);
 		if (link == NULL)
 			link = tn_list_first(&engine->ready_over);

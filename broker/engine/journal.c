@@ -53,6 +53,7 @@ void tn_journal_forget(struct tn_engine *engine, struct tn_delivery *delivery)
 		return;
 	tn_link_leave(&delivery->link);
 	engine->journal.drop_count -= delivery->want == TN_WISH_DROP;
+	engine->books.uncommitted -= delivery->want == TN_WISH_DROP;
 	delivery->want = TN_WISH_NONE;
 }
 
@@ -69,6 +70,7 @@ void tn_journal_want(struct tn_engine *engine, struct tn_delivery *delivery, enu
 	assert(!tn_link_in_list(&delivery->link));
 	struct tn_journal *journal = &engine->journal;
 	delivery->want = (uint8_t)wish;
+	engine->books.uncommitted += wish == TN_WISH_DROP;
 	tn_list_push(&journal->lines[line_of(delivery, wish)], &delivery->link);
 	if (wish == TN_WISH_DROP && journal->drop_count++ + journal->keep_count == 0)
 		journal->drops_since_ms = engine->now_ms;
@@ -104,6 +106,12 @@ bool tn_journal_idle(const struct tn_engine *engine)
 	return !journal->outstanding && journal->move_count == 0 && !marks;
 }
 
+/* What is in flight may still end; what a crash repeats is bounded by both. */
+bool tn_journal_lags(const struct tn_engine *engine)
+{
+	return engine->books.uncommitted >= engine->config.max_uncommitted;
+}
+
 /* Nobody waits for a drop, nor for a key that is not strict, and one lost costs a duplicate at most; so they go along with other work
  * when some comes soon. */
 bool tn_journal_drops_rest(const struct tn_engine *engine)
@@ -114,7 +122,7 @@ bool tn_journal_drops_rest(const struct tn_engine *engine)
 			return false;
 	}
 	uint32_t count = journal->drop_count + journal->keep_count;
-	bool urgent = journal->strict_count > 0 || !tn_list_empty(&journal->voids);
+	bool urgent = journal->strict_count > 0 || !tn_list_empty(&journal->voids) || tn_journal_lags(engine);
 	return count > 0 && count < TN_DROPS_WAITING && !urgent && journal->move_count == 0 && !engine->draining &&
 		engine->now_ms < journal->drops_since_ms + TN_DROP_WAIT_MS;
 }
@@ -127,6 +135,7 @@ static void confirm(struct tn_engine *engine, struct tn_delivery *delivery)
 		[TN_WISH_PARKED] = TN_ROW_PARKED, [TN_WISH_DEAD] = TN_ROW_DEAD, [TN_WISH_DROP] = TN_ROW_NONE};
 	enum tn_row_wish wish = delivery->sent;
 	delivery->sent = TN_WISH_NONE;
+	engine->books.uncommitted -= wish == TN_WISH_DROP;
 	delivery->doubtful = false;
 	int more_dead = (row_of[wish] == TN_ROW_DEAD) - (delivery->row == TN_ROW_DEAD);
 	if (more_dead != 0)
@@ -167,6 +176,7 @@ static void refuse(struct tn_engine *engine, struct tn_delivery *delivery, bool 
 {
 	enum tn_row_wish wish = delivery->sent;
 	delivery->sent = TN_WISH_NONE;
+	engine->books.uncommitted -= wish == TN_WISH_DROP;
 	delivery->doubtful = delivery->doubtful || (doubtful && wish != TN_WISH_DROP);
 	if (delivery->want != TN_WISH_NONE)
 		return; /* a newer wish stands in line already */

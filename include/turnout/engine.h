@@ -345,6 +345,8 @@ struct tn_engine_config {
 	int64_t revoke_grace_ms;          /* [5,000] */
 	uint32_t page_rows;               /* [256] */
 	size_t page_bytes;                /* [1 MiB] */
+	uint32_t max_uncommitted;         /* [1,024] while so many ends of deliveries are not durable yet, no attempt starts: a crash repeats
+					   * at most these and the attempts under way */
 	uint64_t next_seq;                /* from the store: first event sequence not yet used */
 	bool recover;                     /* there is a store with possible rows: scan OPEN, TRIED and due PARKED rows first */
 	uint64_t store_rows;              /* rows found at start, all states: bounds recovery */
@@ -378,6 +380,7 @@ struct tn_books {
 	uint64_t keys_in_progress;                        /* gauge: idempotency keys in memory */
 	uint64_t unclaimed;                               /* gauge: deliveries of arrivals that wait to learn whether they are copies */
 	uint64_t tried_rows, open_rows;                   /* gauges: rows in the store that belong to deliveries in hand */
+	uint64_t uncommitted;                             /* gauge: deliveries that came to their end, and whose row is not durably gone yet */
 	uint64_t memory_bytes;                            /* gauge */
 	int64_t oldest_accepted_ms;                       /* engine time of the oldest event in hand, or INT64_MAX */
 };

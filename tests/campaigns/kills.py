@@ -6,7 +6,7 @@ Two targets that fail now and then, eight connections that repeat what got no an
 then again while it starts. In the end every acknowledged event is at both targets; a duplicate comes only after a kill, with its first
 one's Idempotency-Key, and what it repeats was accepted shortly before that kill: no settlement that had time to be committed was
 forgotten. After one kill a target sees at most as many as requests were unanswered, attempts under way, and settlements not yet
-committed.
+committed: of these there are at most 1,024 with which an attempt may start (engine.h: max_uncommitted; attempts wait beyond).
 """
 import bisect
 import sys
@@ -18,8 +18,9 @@ NAME = "kills"
 KILLS = 50
 SHORT_KILLS = 100
 IN_FLIGHT = 16
-# Settlements that a crash may forget: those of the group commit under way, at most so many, and those that came meanwhile.
-BATCH = 1024
+# tn_engine_config_default.max_uncommitted: with so many settlements that are not on disk yet no attempt starts. So at any instant those
+# and the attempts under way are together at most this and IN_FLIGHT.
+UNCOMMITTED = 1024
 FORGOTTEN_AGE = 2.0  # seconds; a settlement older than that must be on disk
 
 
@@ -74,7 +75,7 @@ def check_sink(sink, acked, kills, connections):
     lines = sink.lines()
     equal(acked - sink.ids(), set(), f"lost at {sink.process.name}")
     after, age = duplicates_after(lines, kills)
-    bound = connections + IN_FLIGHT + BATCH
+    bound = connections + IN_FLIGHT + UNCOMMITTED
     check(max(after) <= bound, f"{max(after)} duplicates after one kill, the bound is {bound}")
     check(age <= FORGOTTEN_AGE * SLOWNESS, f"a settlement {age:.1f} s old was forgotten")
     check_one_key_each(lines)

@@ -75,6 +75,44 @@ static void drops_go_on_while_a_full_store_refuses(void **state)
 	desk_close(&desk);
 }
 
+/* One attempt after another, each with a row. */
+static void deliver(uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		assert_int_equal(desk.start_count, 1);
+		desk_answer(&desk, 0, TN_DELIVERED);
+	}
+}
+
+static void attempts_wait_while_too_many_ends_are_not_durable(void **state)
+{
+	desk_init(&desk);
+	desk.config.max_uncommitted = 3;
+	desk.limits[0].max_in_flight = 1;
+	desk_open(&desk);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(desk_offer(&desk, TN_ACK_JOURNALED, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	deliver(3);
+	assert_int_equal(desk.start_count, 0);
+	assert_int_equal(desk_books(&desk)->uncommitted, 3);
+	assert_int_equal(desk_ops(&desk, TN_DROP_ROW), 3); /* at once, not after 20 ms */
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	desk_tick(&desk, 100);
+	assert_int_equal(desk.start_count, 0);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.start_count, 0);
+	assert_int_equal(desk_books(&desk)->uncommitted, 3);
+	desk_tick(&desk, 5000);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->uncommitted, 0);
+	deliver(3);
+	desk_commit(&desk, TN_COMMIT_OK);
+	deliver(1);
+	desk_close(&desk);
+}
+
 static void rows_in_doubt_are_dropped_when_their_arrival_is_refused(void **state)
 {
 	desk_init(&desk);
@@ -135,6 +173,7 @@ int main(void)
 		cmocka_unit_test(what_comes_during_a_commit_goes_together_in_the_next),
 		cmocka_unit_test(an_unknown_commit_goes_again_and_nothing_is_acked_meanwhile),
 		cmocka_unit_test(drops_go_on_while_a_full_store_refuses),
+		cmocka_unit_test(attempts_wait_while_too_many_ends_are_not_durable),
 		cmocka_unit_test(rows_in_doubt_are_dropped_when_their_arrival_is_refused),
 		cmocka_unit_test(engine_time_is_persisted_at_least_every_ten_seconds),
 		cmocka_unit_test(a_count_in_doubt_that_nobody_asks_for_is_dropped),

@@ -20,6 +20,7 @@ bool scn_do_engine(struct scenario *scenario)
 		{"settle_deadline", SCN_SET_TIME, offsetof(struct tn_engine_config, settle_deadline_ms)},
 		{"recover_window", SCN_SET_TIME, offsetof(struct tn_engine_config, recover_window_ms)},
 		{"revoke_grace", SCN_SET_TIME, offsetof(struct tn_engine_config, revoke_grace_ms)},
+		{"uncommitted", SCN_SET_COUNT, offsetof(struct tn_engine_config, max_uncommitted)},
 		{"page_rows", SCN_SET_COUNT, offsetof(struct tn_engine_config, page_rows)},
 		{0}};
 	return scn_read_settings(scenario, 1, settings, &scenario->config);

@@ -2,6 +2,8 @@
  *
  * obey.c - carries out what the engine decided, command by command; a crash may come between any two.
  */
+#include <inttypes.h>
+
 #include "world.h"
 
 static void drained(struct world *world, const struct tn_command *command)
@@ -103,7 +105,12 @@ static int64_t subject_of(const struct tn_command *command)
 void sim_obey(struct world *world)
 {
 	struct tn_command command;
+	uint64_t before = tn_engine_books(world->engine)->uncommitted;
 	while (!world->failed && tn_engine_next(world->engine, &command)) {
+		uint64_t after = tn_engine_books(world->engine)->uncommitted;
+		if (command.kind == TN_START && before >= world->config.max_uncommitted && after >= before)
+			sim_fail(world, "an attempt while %" PRIu64 " ends of deliveries are not durable", before);
+		before = after;
 		sim_say(world, SIM_COMMAND, command.kind, subject_of(&command), number_of(&command));
 		carry_out(world, &command);
 		if (sim_has(world, FAULT_CRASH) && sim_upto(world, 400) == 0) {

@@ -52,6 +52,7 @@ static void draw_config(struct world *world)
 	world->config.note_arg = world;
 	if (sim_has(world, FAULT_MEMORY))
 		world->config.memory_bytes = 16384 + sim_upto(world, 32768);
+	world->config.max_uncommitted = sim_chance(world, 50) ? 1 + sim_upto(world, 12) : tn_engine_config_default.max_uncommitted;
 }
 
 void sim_start_engine(struct world *world)

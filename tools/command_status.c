@@ -55,9 +55,14 @@ static void print_lists(const json_t *status, const char *file)
 	size_t i;
 	const json_t *each;
 	json_array_foreach(json_object_get(status, "sources"), i, each)
-		printf("source   %-16s %s%s  messages %" JSON_INTEGER_FORMAT ", refused %" JSON_INTEGER_FORMAT "\n", string(each, "name"),
+	{
+		printf("source   %-16s %s%s  messages %" JSON_INTEGER_FORMAT ", refused %" JSON_INTEGER_FORMAT, string(each, "name"),
 			string(each, "kind"), json_is_true(json_object_get(each, "open")) ? "" : " (closed)", number(each, "messages"),
 			number(each, "refused"));
+		if (number(each, "over_rate") > 0)
+			printf(", of them over %s %" JSON_INTEGER_FORMAT, string(each, "rate"), number(each, "over_rate"));
+		putchar('\n');
+	}
 	json_array_foreach(json_object_get(status, "targets"), i, each)
 		tn_target_text_print(each, file, tn_clock_wall_ms(&tn_clock_system));
 }

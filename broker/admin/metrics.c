@@ -307,6 +307,11 @@ static void add_sources(struct tn_buf *out, const struct tn_bus *bus)
 		tn_bus_source_view(bus, i, &view);
 		labelled(out, "turnout_source_refused_total", "source", view.name, view.refused);
 	}
+	head(out, "turnout_source_over_rate_total", "counter", "Messages refused because their source was over its rate");
+	for (size_t i = 0; i < count; i++) {
+		tn_bus_source_view(bus, i, &view);
+		labelled(out, "turnout_source_over_rate_total", "source", view.name, view.over_rate);
+	}
 }
 
 struct counted_source {

@@ -91,8 +91,13 @@ static json_t *sources_json(const struct tn_bus *bus)
 	struct tn_source_view view;
 	for (size_t i = 0; i < tn_bus_source_count(bus); i++) {
 		tn_bus_source_view(bus, i, &view);
-		json_array_append_new(list, json_pack("{s:o s:s s:b s:o s:o s:o}", "name", text(view.name), "kind", view.kind, "open",
-			view.open, "messages", number(view.messages), "refused", number(view.refused), "answered", number(view.answered)));
+		json_t *source = json_pack("{s:o s:s s:b s:o s:o s:o}", "name", text(view.name), "kind", view.kind, "open",
+			view.open, "messages", number(view.messages), "refused", number(view.refused), "answered", number(view.answered));
+		if (view.rate.len > 0) {
+			json_object_set_new(source, "rate", text(view.rate));
+			json_object_set_new(source, "over_rate", number(view.over_rate));
+		}
+		json_array_append_new(list, source);
 	}
 	return list;
 }

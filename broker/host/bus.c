@@ -352,6 +352,8 @@ void tn_bus_source_view(const struct tn_bus *bus, size_t index, struct tn_source
 		.messages = source->messages,
 		.refused = source->refused,
 		.answered = source->answered,
+		.over_rate = source->over_rate,
+		.rate = source->config->rate,
 		.open = !source->instances[0].stopped,
 	};
 }

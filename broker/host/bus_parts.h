@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include "engine_clock.h"
 #include "guard.h"
+#include "source_rate.h"
 #include "turnout/bus.h"
 #include "turnout/claims.h"
 #include "turnout/mailbox.h"
@@ -65,7 +66,8 @@ struct source {
 	char origin[160];                 /* JSON: what rows and dead letters say of this source, without the position and the last brace */
 	struct source_instance *instances; /* one, or one a worker */
 	uint32_t instance_count;
-	atomic_uint_fast64_t messages, refused, answered;
+	atomic_uint_fast64_t messages, refused, answered, over_rate;
+	struct tn_source_rate rate;
 };
 struct stream {
 	struct source_instance *instance;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * config_limits.c - what a target may take, as turnout.yaml says it and as the engine wants it: breaker, rate, retry budget, concurrency,
- * park caps.
+ * park caps; and what a source may bring.
  *
- * Called by config_lists.c with each target it read, and by targets.c for the engine's table. The options stand in config_lists.c.
+ * Called by config_lists.c with each target and source it read, and by targets.c for the engine's table. The options stand in config_lists.c.
  */
 #include "config_lists.h"
 
@@ -45,6 +45,18 @@ enum tn_status tn_config_read_limits(const struct tn_doc *doc, const struct tn_d
 			error);
 	if (target->adaptive && !tn_doc_get(item, "max_in_flight"))
 		target->max_in_flight = ADAPTIVE_MAX;
+	return TN_OK;
+}
+
+enum tn_status tn_config_read_rate(const struct tn_doc *doc, const struct tn_doc_node *item, struct tn_source_config *source,
+	struct tn_error *error)
+{
+	if (tn_doc_get(item, "rate") && !parse_rate(source->rate, &source->rate_count, &source->rate_period_ms))
+		return refuse(doc, item, "rate", "rate must be a number from 1 to 1000000 of events a second, minute or hour: 100/s, 6000/m, 100000/h", error);
+	if (source->burst > 0 && source->rate_count == 0)
+		return refuse(doc, item, "burst", "burst says how many may come at once within a rate, and there is no rate", error);
+	if (source->rate_count > 0 && !source->connector->answers)
+		return refuse(doc, item, "rate", "a rate is for sources whose senders hear an answer; a broker's waits at its window", error);
 	return TN_OK;
 }
 

@@ -26,7 +26,8 @@ static const struct tn_option source_options[] = {
 	{"plain", TN_OPTION_CHOICE, SOURCE_AT(plain), "reject", .choices = plain_choices, .help = "what is not a CloudEvent: reject, or wrap it in one"},
 	LATER("exactly_once", "exactly once"),
 	LATER("retry_topic", "the retry topic"),
-	LATER("rate", "a rate"),
+	{"rate", TN_OPTION_TEXT, SOURCE_AT(rate), .help = "so many events a second, minute or hour, at most: 100/s, 6000/m, 100000/h; to what is more the sender hears 429 with Retry-After"},
+	{"burst", TN_OPTION_NUMBER, SOURCE_AT(burst), .min = 1, .max = 1000000, .help = "of them so many at once after a pause; none: as many as the rate says. A larger batch is taken when nothing else was for as long as that takes, and made good after"},
 	{0},
 };
 
@@ -196,6 +197,8 @@ static enum tn_status read_source(const struct tn_doc *doc, const struct tn_doc_
 			source.connector->check_source, &config->arena, &source.options, error);
 	if (status == TN_OK)
 		status = tn_config_read_dedup(doc, item, source.connector, &config->arena, &source.dedup, error);
+	if (status == TN_OK)
+		status = tn_config_read_rate(doc, item, &source, error);
 	source.fingerprint = fingerprint_of(item, &config->arena);
 	if (status == TN_OK)
 		config->sources[config->source_count++] = source;

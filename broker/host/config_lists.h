@@ -20,6 +20,10 @@ enum tn_status tn_config_read_dedup(const struct tn_doc *doc, const struct tn_do
 enum tn_status tn_config_read_limits(const struct tn_doc *doc, const struct tn_doc_node *item, struct tn_target_config *target,
 	struct tn_error *error) TN_MUST_CHECK;
 
+/* Likewise a source's rate. */
+enum tn_status tn_config_read_rate(const struct tn_doc *doc, const struct tn_doc_node *item, struct tn_source_config *source,
+	struct tn_error *error) TN_MUST_CHECK;
+
 void tn_config_dedup_help(struct tn_buf *out);
 void tn_config_source_help(struct tn_buf *out);
 void tn_config_target_help(struct tn_buf *out);

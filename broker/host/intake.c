@@ -217,6 +217,23 @@ static void refuse(struct source_instance *instance, const struct tn_message *me
 	instance->source->config->connector->source->refuse(instance->handle, message->position, &refusal);
 }
 
+/* Nothing of it is kept, so its sender may come again. An empty batch counts too: it is work. */
+static bool within_rate(struct source_instance *instance, const struct tn_message *message, size_t events)
+{
+	struct source *source = instance->source;
+	struct tn_wire_error error = {.fault = TN_FAULT_NONE, .index = -1, .offset = -1};
+	int64_t now_ns = tn_clock_mono_ms(&source->bus->clock) * 1000000;
+	int64_t wait_ms = tn_source_rate_take(&source->rate, now_ns, events > 0 ? events : 1);
+	if (wait_ms == 0)
+		return true;
+	struct tn_refusal refusal = {.status = 429, .error = &error, .retry_after_ms = wait_ms};
+	snprintf(error.message, sizeof error.message, "more events than this source's rate, %.*s", TN_STR_ARG(source->config->rate));
+	atomic_fetch_add_explicit(&source->refused, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&source->over_rate, 1, memory_order_relaxed);
+	source->config->connector->source->refuse(instance->handle, message->position, &refusal);
+	return false;
+}
+
 /* Good enough for an attribute: visible ASCII and spaces. What it means is its consumer's business. */
 static bool is_media_type(struct tn_str type)
 {
@@ -401,14 +418,17 @@ enum tn_status tn_intake_message(struct source_instance *instance, const struct 
 			return TN_OK;
 		}
 	tn_guard_enter(instance->worker->slot, &(struct tn_guard_work){names, name_count, origin});
-	bool good = decode(instance, message, &decoded);
-	if (good) {
+	bool good = decode(instance, message, &decoded), within = good && within_rate(instance, message, decoded.count);
+	if (within) {
 		match_all(instance, &decoded, origin);
 		add_keys(instance, message, &decoded);
 	}
 	tn_guard_leave(instance->worker->slot);
-	if (!good)
+	if (!within) {
+		if (good)
+			tn_decoded_fini(&decoded);
 		return TN_OK;
+	}
 	const struct tn_dedup_config *dedup = &source->config->dedup;
 	struct tn_arrival arrival = {.position = position, .ack_when = message->ack_when, .offers = instance->worker->offers,
 		.count = (uint32_t)decoded.count,

@@ -296,6 +296,7 @@ static void init_source(struct tn_bus *bus, struct source *source, const struct 
 	source->number = number;
 	snprintf(source->origin, sizeof source->origin, "{\"name\":\"%.*s\",\"kind\":\"%s\"", TN_STR_ARG(config->name),
 		config->connector->name);
+	tn_source_rate_init(&source->rate, config->rate_count, config->rate_period_ms, config->burst);
 	source->instance_count = config->connector->placement == TN_EACH_WORKER ? bus->worker_count : 1;
 	source->instances = calloc(source->instance_count, sizeof *source->instances);
 	if (!source->instances)

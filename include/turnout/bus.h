@@ -69,7 +69,8 @@ void tn_bus_counts(const struct tn_bus *bus, struct tn_bus_counts *out_counts);
 struct tn_source_view {
 	struct tn_str name;
 	const char *kind;
-	uint64_t messages, refused, answered;
+	uint64_t messages, refused, answered, over_rate; /* over_rate: of the refused */
+	struct tn_str rate;               /* as configured; empty: none */
 	bool open;
 };
 size_t tn_bus_source_count(const struct tn_bus *bus);

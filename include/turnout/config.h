@@ -38,6 +38,9 @@ struct tn_source_config {
 	const void *options;              /* the connector's own struct */
 	uint64_t window;                  /* unsettled positions a stream */
 	uint32_t plain;                   /* what is not a CloudEvent: enum tn_plain */
+	struct tn_str rate;               /* as written; empty: none */
+	uint64_t rate_count, burst;       /* so many events in: */
+	int64_t rate_period_ms;
 	struct tn_dedup_config dedup;
 	struct tn_str fingerprint;        /* its settings as text: same text, same source */
 };

@@ -47,7 +47,6 @@ static const struct tn_option bus_options[] = {
 	{"addresses.deny", TN_OPTION_TEXTS, AT(address_deny), .reloadable = true, .help = "CIDR blocks that targets may never connect to"},
 	{"eventbridge.account", TN_OPTION_TEXT, AT(account), "000000000000", .reloadable = true, .help = "account of the EventBridge view"},
 	{"eventbridge.region", TN_OPTION_TEXT, AT(region), "", .reloadable = true, .help = "region of the EventBridge view"},
-	{"limits.retry_budget", TN_OPTION_LATER, .help = "the retry budget comes with the complete delivery engine"},
 	{0},
 };
 

@@ -50,6 +50,43 @@ static void a_small_configuration_gets_the_defaults(void **state)
 	tn_config_free(config);
 }
 
+/* What the specification of delivery says in brackets. */
+static void nothing_said_is_what_the_specification_says(void **state)
+{
+	enum tn_status status;
+	struct tn_error error = {0};
+	struct tn_config *config = read_config(GOOD_TOP GOOD_SOURCE GOOD_TARGET, &status, &error);
+	assert_int_equal(status, TN_OK);
+	assert_int_equal(config->sources[0].window, 1000);
+	assert_int_equal(config->sources[0].dedup.by, TN_DEDUP_EVENT);
+	assert_int_equal(config->park_after_ms, 10000);
+	assert_int_equal(config->settle_deadline_ms, 15000);
+	assert_int_equal(config->drain_timeout_ms, 30000);
+	assert_int_equal(config->removal_grace_ms, 600000);
+	assert_int_equal(config->max_hops, 8);
+	assert_int_equal(config->max_in_flight, 4096);
+	assert_int_equal(config->store_max_bytes, (uint64_t)4 << 30);
+	const struct tn_target_config *target = &config->targets[0];
+	struct tn_policy profile;
+	assert_true(tn_policy_profile(TN_STR("eventbridge"), &profile));
+	assert_memory_equal(&target->policy, &profile, sizeof profile);
+	assert_int_equal(target->retry_after_max_ms, 3600000);
+	assert_int_equal(target->on_credential_error, TN_CONFIG_HOLD);
+	assert_int_equal(target->on_missing, TN_CONFIG_DEAD_LETTER);
+	assert_int_equal(target->on_park_full, TN_PARK_FULL_PAUSE);
+	assert_false(target->ordering.by_key);
+	struct tn_target_limits limits = {0};
+	tn_config_limits(config, target, &limits);
+	assert_int_equal(limits.park_rows, 100000);
+	assert_int_equal(limits.park_rows_kept, 10000);
+	assert_int_equal(limits.park_bytes, (uint64_t)1 << 30);
+	const struct tn_dead_letter_config *queue = tn_config_store_queue(config, target);
+	assert_true(tn_str_is(queue->name, "default"));
+	assert_int_equal(queue->retention_ms, (int64_t)14 * 86400000);
+	assert_int_equal(queue->overflow, TN_DEAD_STOP);
+	tn_config_free(config);
+}
+
 static void a_target_may_order_by_key(void **state)
 {
 	enum tn_status status;
@@ -198,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_small_configuration_gets_the_defaults),
+		cmocka_unit_test(nothing_said_is_what_the_specification_says),
 		cmocka_unit_test(a_target_may_order_by_key),
 		cmocka_unit_test(a_source_knows_copies_as_it_is_told),
 		cmocka_unit_test(a_target_may_change_its_retry_policy),

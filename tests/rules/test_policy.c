@@ -27,34 +27,49 @@ static enum tn_status parse(const char *text, struct tn_policy *policy, struct t
 	return status;
 }
 
+/* Every number of the table in section 4 of the delivery semantics. */
 static void profiles_have_their_numbers(void **state)
 {
-	struct tn_policy policy = profile("eventbridge");
-	assert_int_equal(policy.system.base_ms, 1000);
-	assert_int_equal(policy.system.mult, 2);
-	assert_int_equal(policy.system.cap_ms, 512000);
-	assert_int_equal(policy.system.max_retries, 185);
-	assert_int_equal(policy.max_age_ms, 86400000);
-	assert_int_equal(policy.floor_ms, 50);
-	assert_memory_equal(&policy.system, &policy.function, sizeof policy.system);
-	policy = profile("eventbridge-v2");
-	assert_int_equal(policy.system.max_retries, 5);
-	assert_int_equal(policy.max_age_ms, 300000);
-	policy = profile("lambda-async");
-	assert_true(policy.split);
-	assert_int_equal(policy.function.base_ms, 60000);
-	assert_int_equal(policy.function.max_retries, 2);
-	assert_int_equal(policy.system.max_retries, TN_RETRIES_UNLIMITED);
-	assert_int_equal(policy.system.cap_ms, 300000);
-	assert_int_equal(policy.max_age_ms, 6 * 3600000);
-	policy = profile("webhook");
+	static const struct {
+		const char *name;
+		struct tn_backoff system, function;
+		bool split;
+		int64_t max_age_s;
+		enum tn_jitter jitter;
+	} rows[] = {
+		{"eventbridge", {.base_ms = 1000, .mult = 2, .cap_ms = 512000, .max_retries = 185},
+			{.base_ms = 1000, .mult = 2, .cap_ms = 512000, .max_retries = 185}, false, 24 * 3600, TN_JITTER_EQUAL},
+		{"eventbridge-v2", {.base_ms = 1000, .mult = 2, .cap_ms = 512000, .max_retries = 5},
+			{.base_ms = 1000, .mult = 2, .cap_ms = 512000, .max_retries = 5}, false, 300, TN_JITTER_EQUAL},
+		{"lambda-async", {.base_ms = 1000, .mult = 2, .cap_ms = 300000, .max_retries = TN_RETRIES_UNLIMITED},
+			{.base_ms = 60000, .mult = 2, .cap_ms = 120000, .max_retries = 2}, true, 6 * 3600, TN_JITTER_EQUAL},
+		{"fast", {.base_ms = 100, .mult = 2, .cap_ms = 5000, .max_retries = 8},
+			{.base_ms = 100, .mult = 2, .cap_ms = 5000, .max_retries = 8}, false, 60, TN_JITTER_EQUAL},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct tn_policy policy = profile(rows[i].name);
+		assert_memory_equal(&policy.system, &rows[i].system, sizeof policy.system);
+		assert_memory_equal(&policy.function, &rows[i].function, sizeof policy.function);
+		assert_int_equal(policy.split, rows[i].split);
+		assert_int_equal(policy.max_age_ms, rows[i].max_age_s * 1000);
+		assert_int_equal(policy.jitter, rows[i].jitter);
+		assert_int_equal(policy.floor_ms, 50);
+	}
+	struct tn_policy none;
+	assert_false(tn_policy_profile(TN_STR("slow"), &none));
+}
+
+static void the_webhook_profile_is_a_list(void **state)
+{
+	static const int64_t list_s[] = {5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600};
+	struct tn_policy policy = profile("webhook");
 	assert_int_equal(policy.system.list_count, 9);
-	assert_int_equal(policy.system.list_ms[8], 86400000);
+	for (size_t i = 0; i < 9; i++)
+		assert_int_equal(policy.system.list_ms[i], list_s[i] * 1000);
+	assert_int_equal(policy.system.max_retries, 9);
 	assert_int_equal(policy.jitter, TN_JITTER_PLUS_TENTH);
-	policy = profile("fast");
-	assert_int_equal(policy.system.base_ms, 100);
-	assert_int_equal(policy.max_age_ms, 60000);
-	assert_false(tn_policy_profile(TN_STR("slow"), &policy));
+	assert_int_equal(policy.max_age_ms, 84 * 3600000);
+	assert_false(policy.split);
 }
 
 static void a_map_changes_what_it_names(void **state)
@@ -125,6 +140,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(profiles_have_their_numbers),
+		cmocka_unit_test(the_webhook_profile_is_a_list),
 		cmocka_unit_test(a_map_changes_what_it_names),
 		cmocka_unit_test(the_lambda_profile_counts_function_errors),
 		cmocka_unit_test(what_is_out_of_range_is_refused_and_changes_nothing),

@@ -34,7 +34,7 @@ static bool read_header_line(struct tn_http_call *call, struct tn_str line)
 		return true;
 	struct tn_str text = tn_str_trim(line, "\r\n");
 	if (text.len == 0) {
-		call->headers_whole = call->status >= 200;
+		call->headers_whole = call->status >= 200 || call->status == 101; /* after which no HTTP follows */
 		if (tn_http_call_misdirected(call))
 			curl_easy_setopt(call->easy, CURLOPT_FORBID_REUSE, 1L);
 		return true;

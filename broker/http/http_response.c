@@ -110,15 +110,16 @@ static void read_header(struct tn_http_response *response, struct tn_str line)
 static void end_head(struct tn_http_response *response)
 {
 	response->line_bytes = 0;
-	if (response->status == 101) { /* nobody asked for another protocol */
-		response->state = TN_RESPONSE_BROKEN;
-		return;
-	}
-	if (response->status < 200) {
+	if (response->status < 200 && response->status != 101) {
 		response->state = TN_RESPONSE_STATUS;
 		return;
 	}
 	response->ops->headers_end(response->arg);
+	if (response->status == 101) { /* nobody asked for another protocol, and what follows is in it */
+		response->keep = false;
+		response->state = TN_RESPONSE_DONE;
+		return;
+	}
 	if (response->coded && response->has_length)
 		response->keep = false;
 	if (response->bodyless || response->status == 204 || response->status == 304)

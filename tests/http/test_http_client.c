@@ -479,7 +479,7 @@ static void a_server_that_hangs_up_is_transport(void **state)
 static void an_interim_answer_followed_by_nothing_is_transport(void **state)
 {
 	struct world *world = *state;
-	world->server.reply = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n";
+	world->server.reply = "HTTP/1.1 100 Continue\r\nUpgrade: x\r\n\r\n";
 	world->server.close_after = true;
 	send_to_server(world);
 	assert_int_equal(world->failure, TN_HTTP_TRANSPORT);
@@ -552,6 +552,32 @@ static void a_redirect_is_an_answer(void **state)
 	send_to_server(world);
 	assert_int_equal(world->status, 307);
 	assert_int_equal(world->server.requests, 1);
+}
+
+/* Neither we nor libcurl may follow, repeat, upgrade or interpret anything: what a status means is decided elsewhere. */
+static void ask_for_every_status(struct world *world, const char *url)
+{
+	for (int status = 101; status <= 599; status += status == 101 ? 99 : 1) {
+		char reply[256];
+		bool bodiless = status == 101 || status == 204 || status == 304;
+		snprintf(reply, sizeof reply, "HTTP/1.1 %d Said\r\nLocation: /other\r\nWWW-Authenticate: Basic realm=x\r\nProxy-Authenticate: Basic\r\n%s",
+			status, bodiless ? "\r\n" : "Content-Length: 2\r\n\r\nno");
+		world->server.reply = reply;
+		world->server.close_after = status == 101;
+		unsigned requests = world->server.requests;
+		send_one(world, url);
+		if (world->status != status || (world->failure != TN_HTTP_FINE && status != 101) || world->server.requests != requests + 1)
+			fail_msg("%d: status %d, failure %s, %u requests", status, (int)world->status, tn_http_failure_code(world->failure),
+				world->server.requests - requests);
+		assert_true(tn_str_is(tn_buf_str(&world->body), bodiless ? "" : "no"));
+	}
+}
+
+static void every_status_is_read_and_nothing_done_about_it(void **state)
+{
+	struct world *world = *state;
+	char url[128];
+	ask_for_every_status(world, local_url(world, "127.0.0.1", url));
 }
 
 static void an_interim_answer_is_not_the_answer(void **state)
@@ -771,6 +797,18 @@ static void a_configured_authority_vouches_for_its_name_only(void **state)
 	unlink(certificate);
 }
 
+static void every_status_is_read_over_tls_and_nothing_done_about_it(void **state)
+{
+	struct world *world = *state;
+	char certificate[64], url[128];
+	world->server.tls = loopback_tls("localhost", certificate, sizeof certificate);
+	struct tn_http_client_options options = {.ca_file = certificate};
+	open_client(world, &options);
+	snprintf(url, sizeof url, "https://localhost:%u/", world->server.port);
+	ask_for_every_status(world, url);
+	unlink(certificate);
+}
+
 static void a_misdirected_request_gives_up_its_secure_connection(void **state)
 {
 	struct world *world = *state;
@@ -884,6 +922,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(headers_that_break_off_are_no_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_bad_url_is_told_and_never_sent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_redirect_is_an_answer, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(every_status_is_read_and_nothing_done_about_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_interim_answer_is_not_the_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_body_without_end_is_cut_and_the_status_counts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_body_a_little_over_the_limit_keeps_the_connection, set_up, tear_down),
@@ -897,6 +936,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_forbidden_address_of_a_name_does_not_stop_the_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_certificate_nobody_vouches_for_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_configured_authority_vouches_for_its_name_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(every_status_is_read_over_tls_and_nothing_done_about_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_misdirected_request_gives_up_its_secure_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_server_without_tls_is_transport, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_file_is_told_when_the_client_is_made, set_up, tear_down),

@@ -143,7 +143,13 @@ static void interim_answers_come_before_the_answer(void **state)
 		TN_RESPONSE_DONE);
 	assert_int_equal(reader.response.status, 201);
 	assert_true(tn_str_is(tn_buf_str(&reader.headers), "Content-Length=0;A=b;"));
-	assert_int_equal(read_answer("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), TN_RESPONSE_BROKEN);
+}
+
+static void a_change_of_protocol_is_the_last_answer(void **state)
+{
+	assert_int_equal(read_answer("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), TN_RESPONSE_DONE);
+	assert_int_equal(reader.response.status, 101);
+	assert_false(reader.response.keep);
 }
 
 static void small_faults_are_forgiven(void **state)
@@ -228,6 +234,7 @@ int main(void)
 		TEST(without_either_the_close_ends_it),
 		TEST(some_answers_have_no_body),
 		TEST(interim_answers_come_before_the_answer),
+		TEST(a_change_of_protocol_is_the_last_answer),
 		TEST(small_faults_are_forgiven),
 		TEST(what_makes_the_end_doubtful_costs_the_connection),
 		TEST(what_is_no_answer_is_broken),

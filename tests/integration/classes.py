@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each HTTP status of a target means for a delivery: section 5 of the delivery semantics, status by status, to the dead letter."""
+import contextlib
+import http.server
+import json
+import threading
+
+from harness import equal, event, wait_until
+
+CONFIG = {401: "UNAUTHORIZED", 407: "UNAUTHORIZED", 402: "FORBIDDEN", 403: "FORBIDDEN", 404: "NOT_FOUND", 410: "GONE", 511: "FORBIDDEN"}
+RETRY = {408, 409, 421, 423, 425, *range(500, 600)} - {501, 505, 506, 511}
+
+
+def expected(status):
+    """(class, code, condition) of the dead letter of a delivery that may not be repeated; None: it is delivered."""
+    if status < 300:
+        return None
+    if status < 400:
+        return "permanent", "REDIRECT", None
+    if status in CONFIG:
+        return "config", CONFIG[status], None
+    if status == 429:
+        return "throttle", "THROTTLED", "MaximumRetryAttempts"
+    if status in RETRY:
+        return "retry", f"HTTP_{status}", "MaximumRetryAttempts"
+    return "permanent", f"HTTP_{status}", None
+
+
+@contextlib.contextmanager
+def teller():
+    """A server that answers with the status that the event's id says. Yields (url, the ids it was asked for)."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            asked.append(int(self.headers["ce-id"]))
+            self.send_response(asked[-1])
+            if asked[-1] not in (204, 304):
+                self.send_header("content-length", "2")
+            self.end_headers()
+            if asked[-1] not in (204, 304):
+                self.wfile.write(b"no")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_every_status_is_what_the_table_says_down_to_the_dead_letter(place):
+    with teller() as (url, asked):
+        target = {"name": "teller", "kind": "http", "url": url, "retry": {"max_retries": 0}, "breaker": {"enabled": False},
+                  "on_config_error": "dead_letter"}
+        rules = [{"name": "all", "pattern": {"source": [{"exists": True}]}, "targets": ["teller"]}]
+        bus = place.bus(rules, targets=[target]).start()
+        for status in range(200, 600):
+            equal(bus.post(event(str(status))).status, 202)
+        wait_until(bus.settled, what="all are delivered or dead")
+        equal(sorted(asked), list(range(200, 600)), "each was tried once")
+        code, out, errors = place.run("dlq", "list", "-c", bus.path("turnout.yaml"), "--json", "--limit", 1000)
+        equal(code, 0, errors)
+        letters = [json.loads(line) for line in out.splitlines()]
+        found = {letter["error"]["status"]: (letter["error"]["class"], letter["error"]["code"], letter["exhausted_retry_condition"])
+                 for letter in letters}
+        wanted = {status: expected(status) for status in range(200, 600) if expected(status)}
+        equal({status: (found.get(status), wanted.get(status)) for status in found.keys() | wanted.keys()
+               if found.get(status) != wanted.get(status)}, {}, "(found, wanted) by status")
+        equal({letter["attempts"] for letter in letters}, {1})
+        bus.check_books()

@@ -70,7 +70,7 @@ bool tn_policy_profile(struct tn_str name, struct tn_policy *out_policy)
 struct retry {
 	uint32_t profile, jitter, on_exhausted;
 	uint64_t max_retries, multiplier;
-	int64_t max_age_ms, base_ms, cap_ms;
+	int64_t max_age_ms, base_ms, cap_ms, floor_ms;
 };
 
 static const struct tn_option options[] = {
@@ -86,6 +86,8 @@ static const struct tn_option options[] = {
 		.reloadable = true, .help = "each delay is the one before times this"},
 	{.name = "cap", .type = TN_OPTION_DURATION, .offset = offsetof(struct retry, cap_ms), .min = 1, .max = 14 * DAY,
 		.reloadable = true, .help = "the longest delay"},
+	{.name = "floor", .type = TN_OPTION_DURATION, .offset = offsetof(struct retry, floor_ms), .min = 1, .max = 14 * DAY,
+		.reloadable = true, .help = "the shortest delay, whatever chance says [50ms]"},
 	{.name = "jitter", .type = TN_OPTION_CHOICE, .offset = offsetof(struct retry, jitter), .choices = jitter_names,
 		.reloadable = true, .help = "how much of a delay is random: equal (half of it), full (all), none"},
 	{.name = "on_exhausted", .type = TN_OPTION_CHOICE, .offset = offsetof(struct retry, on_exhausted), .choices = exhausted_names,
@@ -111,6 +113,8 @@ static void apply_numbers(const struct tn_doc_node *map, const struct retry *ret
 		policy->system.mult = (uint32_t)retry->multiplier;
 	if (tn_doc_get(map, "cap"))
 		policy->system.cap_ms = retry->cap_ms;
+	if (tn_doc_get(map, "floor"))
+		policy->floor_ms = retry->floor_ms;
 	if (tn_doc_get(map, "jitter"))
 		policy->jitter = (enum tn_jitter)retry->jitter;
 	if (tn_doc_get(map, "on_exhausted"))
@@ -145,6 +149,12 @@ static enum tn_status check_delays(const struct tn_doc *doc, const struct tn_doc
 	if (delay && policy->system.cap_ms < policy->system.base_ms) {
 		tn_doc_error(doc, delay, error, "cap (%lld ms) must not be below base (%lld ms)", (long long)policy->system.cap_ms,
 			(long long)policy->system.base_ms);
+		return TN_INVALID;
+	}
+	const struct tn_doc_node *floor = tn_doc_get(map, "floor");
+	if (floor && !policy->system.list_count && policy->floor_ms > policy->system.cap_ms) {
+		tn_doc_error(doc, floor, error, "floor (%lld ms) must not be above cap (%lld ms)", (long long)policy->floor_ms,
+			(long long)policy->system.cap_ms);
 		return TN_INVALID;
 	}
 	return TN_OK;

@@ -182,6 +182,8 @@ static void count_settled(struct tn_arrival_in_hand *arrival, const struct tn_de
 		return;
 	case TN_STATE_DROPPED:
 		arrival->dropped++;
+		if (arrival->dead > 0)
+			return;
 		break;
 	case TN_STATE_PARKED:
 		arrival->parked++;

@@ -24,6 +24,7 @@ static const struct tn_option source_options[] = {
 	{"name", TN_OPTION_TEXT, SOURCE_AT(name), .required = true, .help = "unique among sources"},
 	{"window", TN_OPTION_NUMBER, SOURCE_AT(window), "1000", .min = 1, .max = 1000000, .help = "unsettled messages a stream; beyond, the source waits"},
 	{"plain", TN_OPTION_CHOICE, SOURCE_AT(plain), "reject", .choices = plain_choices, .help = "what is not a CloudEvent: reject, or wrap it in one"},
+	{"identity", TN_OPTION_LATER, .help = "delivery ids by position come with sources whose positions outlive a run"},
 	LATER("exactly_once", "exactly once"),
 	LATER("retry_topic", "the retry topic"),
 	{"rate", TN_OPTION_TEXT, SOURCE_AT(rate), .help = "so many events a second, minute or hour, at most: 100/s, 6000/m, 100000/h; to what is more the sender hears 429 with Retry-After"},

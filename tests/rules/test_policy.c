@@ -89,6 +89,9 @@ static void a_map_changes_what_it_names(void **state)
 	assert_int_equal(policy.system.mult, 4);
 	assert_int_equal(policy.max_age_ms, 14 * 86400000);
 	assert_true(policy.drop_exhausted);
+	assert_int_equal(policy.floor_ms, 50);
+	assert_int_equal(parse("floor: 3s\n", &policy, &error), TN_OK);
+	assert_int_equal(policy.floor_ms, 3000);
 	assert_int_equal(parse("profile: eventbridge\nmax_age: 1s\n", &policy, &error), TN_OK);
 	assert_int_equal(policy.system.max_retries, 185);
 	assert_int_equal(policy.max_age_ms, 1000);
@@ -117,6 +120,8 @@ static const struct {
 	{"jitter: some", "f:1:9: jitter must be one of equal, full, none"},
 	{"on_exhausted: shrug", "f:1:15: on_exhausted must be one of dead_letter, drop, dead_letter_and_continue, dead_letter_and_block"},
 	{"base: 10s\ncap: 5s", "f:1:7: cap (5000 ms) must not be below base (10000 ms)"},
+	{"floor: 0s", "f:1:8: floor must be between 1 ms and 1209600000 ms"},
+	{"cap: 1s\nfloor: 2s", "f:2:8: floor (2000 ms) must not be above cap (1000 ms)"},
 	{"profile: webhook\nbase: 1s", "f:2:1: base cannot be set: this profile has a list of delays of its own"},
 	{"cap: 1s\nprofile: lambda-async", "f:1:1: cap cannot be set: this profile has two schedules of its own"},
 	{"retires: 1", "f:1:1: unknown key 'retires'"},

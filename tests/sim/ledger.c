@@ -416,17 +416,21 @@ static bool is_kept_elsewhere(const struct world *world, const struct sim_row *r
 static void check_park_cap(struct world *world, const struct sim_row *row)
 {
 	uint64_t rows = 0, bytes = 0, kept = 0; /* kept: rows come in any order, but those kept elsewhere in that of their parking */
+	uint64_t own = tn_store_row_bytes(row->event), largest = own;
 	for (uint32_t i = 0; i < world->disk.count; i++) {
 		const struct sim_row *other = &world->disk.rows[i];
 		bool counts = other->state == TN_ROW_PARKED && other->target_no == row->target_no && other->redrives == 0;
 		rows += counts && !passes_cap(world, other);
-		bytes += counts && !passes_cap(world, other) ? tn_store_row_bytes(other->event) : 0;
+		uint64_t size = counts && !passes_cap(world, other) ? tn_store_row_bytes(other->event) : 0;
+		bytes += size;
+		largest = size > largest ? size : largest;
 		kept += counts && !passes_cap(world, other) && is_kept_elsewhere(world, other);
 	}
 	const struct tn_target_limits *limits = &world->targets[row->target_no].limits;
 	if (rows >= limits->park_rows && !passes_cap(world, row))
 		sim_fail(world, "target %u has %" PRIu64 " parked rows already", row->target_no, rows);
-	if (limits->park_bytes > 0 && bytes >= limits->park_bytes && !passes_cap(world, row))
+	/* The one that was let in last may have been the largest. */
+	if (limits->park_bytes > 0 && bytes + own - largest >= limits->park_bytes && !passes_cap(world, row))
 		sim_fail(world, "target %u has %" PRIu64 " parked bytes already", row->target_no, bytes);
 	if (limits->park_rows_kept > 0 && kept >= limits->park_rows_kept && is_kept_elsewhere(world, row) && !passes_cap(world, row))
 		sim_fail(world, "target %u has %" PRIu64 " parked rows of brokers already", row->target_no, kept);

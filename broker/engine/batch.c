@@ -257,6 +257,7 @@ static void fill(struct tn_engine *engine)
 bool tn_batch_build(struct tn_engine *engine)
 {
 	struct tn_journal *journal = &engine->journal;
+	tn_moves_take_own(engine);
 	bool heartbeat = !engine->draining && journal->at_ms[TN_LINE_DROPS] <= engine->now_ms &&
 			 engine->now_ms - journal->last_ms >= TN_HEARTBEAT_MS;
 	if ((tn_journal_idle(engine) || tn_journal_drops_rest(engine)) && !heartbeat)

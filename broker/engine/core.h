@@ -379,6 +379,7 @@ struct tn_target {
 	struct tn_list lanes, lanes_to_load, lanes_resting; /* resting until lanes_again_ms */
 	int64_t lanes_again_ms;
 	uint32_t lane_count, lanes_waiting, lanes_blocked;
+	uint64_t counted_seq;              /* since its lanes count: PARKED rows of lane_seqs below may be none of lane->parked */
 	bool lane_turn;                    /* its next page is a lane's */
 	/* Dead letters (moves.c). */
 	struct tn_str queue;               /* among engine->queues */
@@ -407,6 +408,8 @@ struct tn_lane {                           /* what one target gets of one key */
 	struct tn_link standing;           /* engine->lanes_standing, while it is blocked */
 	struct tn_row_key blocked_by;      /* the dead letter */
 	uint64_t blocked_seq;
+	struct tn_link release;            /* engine->lanes_released: its target orders no more, and `released` blocks in the store still */
+	struct tn_row_key released;
 	uint32_t in_hand;                  /* members */
 	bool blocked, scanning;
 	bool dying;                        /* one that will block it is on its way to the store */
@@ -434,6 +437,7 @@ struct tn_journal {
 	uint64_t move_token, moves_ended;
 	uint32_t moved;                    /* of the moves that ended last */
 	bool moved_owed;                   /* a MOVED command is owed */
+	bool moves_own;                    /* nobody asked for these: lanes of targets that order no more */
 	/* The outstanding batch: frozen until its completion. */
 	struct tn_batch batch;
 	struct tn_op *ops;
@@ -495,10 +499,11 @@ struct tn_engine {
 	uint32_t target_capacity, target_count, target_list_capacity;
 	int64_t removal_grace_ms, rules_changed_ms;
 	bool tabled;                       /* a first table came */
+	bool found_blocks;                 /* of it */
 	struct tn_queue_name *queues;      /* every one that was ever named: rows on their way point to them */
 	struct tn_list ready_under, ready_over, scans;
 	struct tn_map lanes, lanes_blocked;
-	struct tn_list lanes_touched, lanes_standing;
+	struct tn_list lanes_touched, lanes_standing, lanes_released;
 	uint64_t lane_seq;                 /* the last one given */
 	uint32_t in_flight, quarter;
 	uint32_t orphans;                  /* slots whose result never came */
@@ -654,6 +659,10 @@ bool tn_lane_dies(const struct tn_engine *engine, const struct tn_delivery *deli
 void tn_lane_set_blocked(struct tn_engine *engine, struct tn_lane *lane, bool blocked);
 /* The dead letter under that key was moved: the lane it blocks, if any, goes on; redriven: with it, due at due_ms. */
 void tn_lane_unblock(struct tn_engine *engine, struct tn_row_key key, bool redriven, int64_t due_ms);
+void tn_lane_order_changed(struct tn_engine *engine, struct tn_target *target); /* it orders now, or does no more */
+/* What is to be released in the store, since its target orders no more; the first count of it were. */
+uint32_t tn_lane_fill_releases(const struct tn_engine *engine, struct tn_move_item *items, uint32_t capacity);
+void tn_lane_releases_stored(struct tn_engine *engine, uint32_t count);
 void tn_lane_saw(struct tn_engine *engine, const struct tn_row *row);          /* a row of another run */
 bool tn_lane_found(struct tn_engine *engine, const struct tn_row *row);        /* PARKED or DEAD, at recovery. False: no memory */
 bool tn_lane_takes(struct tn_engine *engine, struct tn_lane *lane, const struct tn_row *row); /* a due row: is it its turn? */
@@ -837,6 +846,7 @@ bool tn_batch_build(struct tn_engine *engine);
 /* moves.c: dead letters, as their targets and the operator see them. */
 bool tn_moves_pending(const struct tn_engine *engine);  /* waiting for a batch, and nothing speaks against it */
 enum tn_line tn_moves_line(const struct tn_engine *engine);
+void tn_moves_take_own(struct tn_engine *engine);               /* if nobody else's are under way */
 void tn_moves_finish(struct tn_engine *engine, bool ok, bool doubtful); /* what became of the moves in the batch */
 bool tn_moves_next(struct tn_engine *engine, struct tn_command *out_command);
 void tn_moves_add_dead(struct tn_engine *engine, struct tn_target *target, int change, uint64_t bytes);

@@ -33,8 +33,8 @@ static void init_lists(struct tn_engine *engine)
 {
 	struct tn_list *lists[] = {&engine->arrivals, &engine->tenures, &engine->answers, &engine->streams, &engine->streams_dirty,
 		&engine->remembered, &engine->graveyard, &engine->ready_under, &engine->ready_over, &engine->scans,
-		&engine->settled, &engine->loaded, &engine->lanes_touched, &engine->lanes_standing, &engine->txns, &engine->txns_touched,
-		&engine->slots_free, &engine->lingering, &engine->cancels};
+		&engine->settled, &engine->loaded, &engine->lanes_touched, &engine->lanes_standing, &engine->lanes_released,
+		&engine->txns, &engine->txns_touched, &engine->slots_free, &engine->lingering, &engine->cancels};
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		tn_list_init(lists[i]);
 }

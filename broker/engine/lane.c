@@ -25,6 +25,11 @@
  *
  *   A block. With `dead_letter_and_block` the dead letter of a lane's first stays in the store, marked; until it is redriven, purged or
  *   released, its lane starts nothing, over restarts too. A redriven one comes first again, by the lane_seq it had.
+ *
+ *   Ordering turned off. A lane of a target that no longer orders is free: whatever is in it starts as any other would, its rows are asked
+ *   for whatever stands before them, and what blocked it is released in the store as well (moves.c), so that ordering turned on again
+ *   begins afresh. Rows parked meanwhile are not counted, since the due scan brings each; so no row from then, or before, is ever
+ *   subtracted (counted_seq), and the count stays too high rather than too low.
  */
 #include "core.h"
 
@@ -108,6 +113,12 @@ static const struct tn_delivery *first_soft(struct tn_lane *lane)
 	return lane->soft;
 }
 
+/* Its target does not order any more. While that is removed, nobody knows; it may come back as it was. */
+static bool is_free(const struct tn_lane *lane)
+{
+	return !lane->target->limits.ordered && !lane->target->limits.removed;
+}
+
 static bool has_parked_before(const struct tn_lane *lane, uint64_t lane_seq)
 {
 	return lane->parked > 0 && lane->low < lane_seq && !TN_PLANT(40);
@@ -154,7 +165,7 @@ static bool skips_failed(const struct tn_delivery *delivery) /* planted bug 20 *
 bool tn_lane_lets_in(const struct tn_delivery *delivery)
 {
 	const struct tn_lane *lane = delivery->lane;
-	if (lane == NULL)
+	if (lane == NULL || is_free(lane))
 		return true;
 	struct tn_link *before = delivery->in_lane.prev;
 	if (lane->blocked || has_parked_before(lane, delivery->lane_seq))
@@ -169,6 +180,8 @@ bool tn_lane_lets_in(const struct tn_delivery *delivery)
 bool tn_lane_admits(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
 	const struct tn_lane *lane = delivery->lane;
+	if (is_free(lane))
+		return true;
 	if (delivery->parcel->arrival != NULL && engine->reader.stage < TN_SCAN_FOR_DUE)
 		return false; /* the journal may hold some of its lane that memory has no room for yet */
 	return lane->under_way == 0 && !lane->blocked && (is_first(delivery) || (TN_PLANT(20) && skips_failed(delivery)));
@@ -212,7 +225,7 @@ void tn_lane_enter_row(struct tn_engine *engine, struct tn_lane *lane, struct tn
 	insert(engine, lane, delivery);
 	if (row->state != TN_ROW_PARKED)
 		return;
-	if (row->redrives == 0 && lane->parked > 0)
+	if (row->redrives == 0 && lane->parked > 0 && row->lane_seq >= lane->target->counted_seq) /* else, perhaps it was not counted */
 		lane->parked--;
 	if (lane->low == row->lane_seq) {
 		lane->low = row->lane_seq + 1;
@@ -269,6 +282,8 @@ bool tn_lane_found(struct tn_engine *engine, const struct tn_row *row)
 bool tn_lane_takes(struct tn_engine *engine, struct tn_lane *lane, const struct tn_row *row)
 {
 	const struct tn_delivery *first = first_member(lane);
+	if (is_free(lane))
+		return true;
 	bool waits = lane->blocked || has_parked_before(lane, row->lane_seq) || (first != NULL && first->lane_seq < row->lane_seq);
 	if (!waits)
 		return true;
@@ -299,17 +314,22 @@ static bool follows_soft(const struct tn_delivery *delivery)
 	return soft != NULL && soft->lane_seq < delivery->lane_seq;
 }
 
+static bool waits_in_turn(const struct tn_delivery *delivery)
+{
+	return delivery->lane != NULL && !is_free(delivery->lane) && is_soft(delivery);
+}
+
 bool tn_lane_keeps(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
 	if (tn_txn_is_member(engine, delivery, delivery->target))
 		return true;
-	bool soft = delivery->lane != NULL && is_soft(delivery);
+	bool soft = waits_in_turn(delivery);
 	return soft && (is_kept(engine, delivery) || follows_soft(delivery));
 }
 
 bool tn_lane_follows(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
-	bool soft = delivery->lane != NULL && is_soft(delivery);
+	bool soft = waits_in_turn(delivery);
 	return soft && !tn_txn_is_member(engine, delivery, delivery->target) && !is_kept(engine, delivery) && follows_soft(delivery);
 }
 
@@ -323,7 +343,7 @@ void tn_lane_stay(const struct tn_arrival_in_hand *arrival)
 
 int64_t tn_lane_due(const struct tn_engine *engine, const struct tn_delivery *delivery, int64_t due_ms)
 {
-	if (delivery->lane == NULL || (is_first(delivery) && !delivery->lane->blocked))
+	if (delivery->lane == NULL || is_free(delivery->lane) || (is_first(delivery) && !delivery->lane->blocked))
 		return due_ms;
 	return delivery->tries.not_before_ms > engine->now_ms ? delivery->tries.not_before_ms : TN_ROW_BEHIND_MS;
 }
@@ -339,7 +359,7 @@ static bool is_far(const struct tn_engine *engine, const struct tn_lane *lane)
 static bool is_better_parked(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
 	const struct tn_lane *lane = delivery->lane;
-	if (!lane->blocked && !has_parked_before(lane, delivery->lane_seq))
+	if (is_free(lane) || (!lane->blocked && !has_parked_before(lane, delivery->lane_seq)))
 		return false;
 	if (delivery->parcel->arrival == NULL)
 		return true;
@@ -384,7 +404,8 @@ void tn_lane_unparked(struct tn_engine *engine, struct tn_delivery *delivery, bo
 void tn_lane_leave_it(struct tn_engine *engine, struct tn_delivery *delivery, enum tn_delivery_state state)
 {
 	struct tn_lane *lane = delivery->lane;
-	if (state == TN_STATE_PARKED) {
+	bool comes = is_free(lane) && delivery->tries.not_before_ms < TN_ROW_BEHIND_MS; /* by the due scan, on its own */
+	if (state == TN_STATE_PARKED && !comes) {
 		add_row(engine, lane, delivery->lane_seq, delivery->tries.not_before_ms);
 		lane->behind = true;
 	} else if (state == TN_STATE_DEAD && delivery->blocks && !lane->blocked) {
@@ -414,7 +435,7 @@ void tn_lane_attempt(struct tn_engine *engine, struct tn_lane *lane, int change)
 bool tn_lane_dies(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {
 	struct tn_lane *lane = delivery->lane;
-	if (lane == NULL || delivery->route->policy == NULL || !delivery->route->policy->block_exhausted)
+	if (lane == NULL || is_free(lane) || delivery->route->policy == NULL || !delivery->route->policy->block_exhausted)
 		return false;
 	if (lane->blocked || lane->dying || !is_first(delivery) || tn_target_expired(engine, delivery->target))
 		return false;
@@ -438,13 +459,53 @@ void tn_lane_set_blocked(struct tn_engine *engine, struct tn_lane *lane, bool bl
 		tn_link_leave(&lane->load);
 		tn_target_update(engine, lane->target);
 		call_back(engine, first_in_turn(lane));
-		tn_books_note_target(engine, TN_NOTE_LANE_BLOCKED, lane->target, "LANE_BLOCKED", 0);
+		if (!is_free(lane))
+			tn_books_note_target(engine, TN_NOTE_LANE_BLOCKED, lane->target, "LANE_BLOCKED", 0);
 	} else {
 		tn_map_remove(&engine->lanes_blocked, &lane->block);
 		tn_link_leave(&lane->standing);
 		lane->target->lanes_blocked--;
 	}
 	tn_lane_touch(engine, lane);
+}
+
+/* It is free: what blocks it does so no more. In the store that is said soon, by a move. */
+static void release(struct tn_engine *engine, struct tn_lane *lane)
+{
+	if (!lane->blocked || tn_link_in_list(&lane->release))
+		return;
+	lane->released = lane->blocked_by;
+	tn_lane_set_blocked(engine, lane, false);
+	tn_list_push(&engine->lanes_released, &lane->release);
+}
+
+uint32_t tn_lane_fill_releases(const struct tn_engine *engine, struct tn_move_item *items, uint32_t capacity)
+{
+	uint32_t count = 0;
+	struct tn_link *link = tn_list_first(&engine->lanes_released);
+	for (; link != NULL && count < capacity; link = tn_list_next(&engine->lanes_released, link)) {
+		const struct tn_lane *lane = TN_OWNER(link, const struct tn_lane, release);
+		items[count++] = (struct tn_move_item){.key = lane->released, .target_no = lane->target->limits.target_no};
+	}
+	return count;
+}
+
+void tn_lane_releases_stored(struct tn_engine *engine, uint32_t count)
+{
+	for (; count > 0; count--)
+		tn_lane_touch(engine, TN_OWNER(tn_list_pop(&engine->lanes_released), struct tn_lane, release));
+}
+
+void tn_lane_order_changed(struct tn_engine *engine, struct tn_target *target)
+{
+	target->counted_seq = target->limits.ordered ? engine->lane_seq + 1 : UINT64_MAX;
+	for (struct tn_link *link = tn_list_first(&target->lanes); link != NULL; link = tn_list_next(&target->lanes, link)) {
+		struct tn_lane *lane = TN_OWNER(link, struct tn_lane, of_target);
+		for (struct tn_delivery *delivery = first_member(lane); delivery != NULL; delivery = next_member(delivery))
+			call_back(engine, delivery); /* until it is looked at */
+		lane->behind = true;
+		tn_lane_touch(engine, lane);
+	}
 }
 
 void tn_lane_unblock(struct tn_engine *engine, struct tn_row_key key, bool redriven, int64_t due_ms)
@@ -495,13 +556,13 @@ void tn_lane_wake(struct tn_engine *engine, struct tn_target *target)
 
 static bool may_load(const struct tn_engine *engine, const struct tn_lane *lane)
 {
-	return !lane->blocked || tn_target_expired(engine, lane->target);
+	return !lane->blocked || is_free(lane) || tn_target_expired(engine, lane->target);
 }
 
 /* The first of its rows is nobody else's to bring: the due scan shows it in its time, or never. */
 static void ask_for_rows(struct tn_engine *engine, struct tn_lane *lane)
 {
-	bool wanted = lane->low_due_ms >= TN_ROW_BEHIND_MS && !lane->scanning;
+	bool wanted = (lane->low_due_ms >= TN_ROW_BEHIND_MS || is_free(lane)) && !lane->scanning;
 	if (wanted && !tn_link_in_list(&lane->load)) {
 		tn_list_push(&lane->target->lanes_to_load, &lane->load);
 		tn_target_update(engine, lane->target);
@@ -540,7 +601,7 @@ static bool take_row(struct tn_engine *engine, struct tn_lane *lane, const struc
 	lane->low = row->lane_seq;
 	lane->low_due_ms = waits ? due_ms : TN_ROW_BEHIND_MS;
 	bool overtakes = lane->fresh_low < row->lane_seq || (first != NULL && first->lane_seq < row->lane_seq);
-	if (waits || overtakes || !may_load(engine, lane))
+	if (waits || (overtakes && !is_free(lane)) || !may_load(engine, lane))
 		return false;
 	if (tn_scan_take_lane_row(engine, lane, page, index, &again_ms))
 		return true;
@@ -548,15 +609,21 @@ static bool take_row(struct tn_engine *engine, struct tn_lane *lane, const struc
 	return false;
 }
 
+/* The due scan brings it, and it keeps no other from coming. */
+static bool passes_by(const struct tn_engine *engine, const struct tn_lane *lane, const struct tn_row *row)
+{
+	return is_free(lane) && row->tries.not_before_ms > engine->now_ms && row->tries.not_before_ms < TN_ROW_BEHIND_MS;
+}
+
 static void take_page(struct tn_engine *engine, struct tn_lane *lane, const struct tn_page *page)
 {
 	for (uint32_t i = 0; i < page->count; i++) {
-		if (tn_park_find(engine, page->rows[i].key) == NULL) {
+		if (tn_park_find(engine, page->rows[i].key) == NULL && !passes_by(engine, lane, &page->rows[i])) {
 			bool taken = take_row(engine, lane, page, i);
 			reckon(lane, taken && page->last && i + 1 == page->count);
 			return;
 		}
-		lane->low = page->rows[i].lane_seq + 1; /* in hand, or parked again since */
+		lane->low = page->rows[i].lane_seq + 1; /* in hand, or parked again since; or it comes by itself */
 		lane->low_due_ms = TN_ROW_BEHIND_MS;
 	}
 	reckon(lane, page->last);
@@ -583,13 +650,22 @@ static void park_those_behind(struct tn_engine *engine, struct tn_lane *lane)
 	}
 }
 
-static void bury_members(struct tn_engine *engine, struct tn_lane *lane)
+/* Also those of an expired target, which find that out then. */
+static void call_members(struct tn_engine *engine, struct tn_lane *lane)
 {
 	for (struct tn_delivery *delivery = first_member(lane), *next; delivery != NULL; delivery = next) {
 		next = next_member(delivery);
 		if (delivery->asked)
-			tn_delivery_make_pending(engine, delivery); /* which finds the target expired */
+			tn_delivery_make_pending(engine, delivery);
 	}
+}
+
+/* Nobody waits for anybody. */
+static void call_all(struct tn_engine *engine, struct tn_lane *lane)
+{
+	call_members(engine, lane);
+	if (lane->parked > 0)
+		ask_for_rows(engine, lane);
 }
 
 static void call_next(struct tn_engine *engine, struct tn_lane *lane)
@@ -637,18 +713,22 @@ static void drop_lane(struct tn_engine *engine, struct tn_lane *lane)
 
 static void advance(struct tn_engine *engine, struct tn_lane *lane)
 {
+	if (is_free(lane))
+		release(engine, lane);
 	if (tn_target_expired(engine, lane->target))
-		bury_members(engine, lane);
+		call_members(engine, lane);
 	else if (lane->behind && !engine->draining)
 		park_those_behind(engine, lane);
 	if (engine->draining)
 		put_away_next(engine, lane);
+	else if (is_free(lane))
+		call_all(engine, lane);
 	else
 		call_next(engine, lane);
 	count_waiting(lane);
 	tn_txn_wake(engine);
 	bool empty = tn_list_empty(&lane->members) && lane->parked == 0 && lane->under_way == 0;
-	if (empty && !lane->blocked && !lane->scanning && !tn_link_in_list(&lane->touched))
+	if (empty && !lane->blocked && !lane->scanning && !tn_link_in_list(&lane->release) && !tn_link_in_list(&lane->touched))
 		drop_lane(engine, lane);
 }
 

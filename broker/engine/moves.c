@@ -31,9 +31,22 @@ enum tn_status tn_engine_move(struct tn_engine *engine, const struct tn_moves *m
 	}
 	memcpy(journal->moves, moves->items, moves->count * sizeof(*moves->items));
 	journal->move = moves->move;
+	journal->moves_own = false;
 	journal->move_token = moves->token;
 	journal->move_count = moves->count;
 	return TN_OK;
+}
+
+/* A drained engine leaves them to the next run, which finds them. */
+void tn_moves_take_own(struct tn_engine *engine)
+{
+	struct tn_journal *journal = &engine->journal;
+	uint64_t ended;
+	if (tn_list_empty(&engine->lanes_released) || engine->draining || !tn_engine_moves_ended(engine, &ended))
+		return;
+	journal->moves_own = true;
+	journal->move = TN_MOVE_RELEASE;
+	journal->move_count = tn_lane_fill_releases(engine, journal->moves, TN_MOVES_MAX);
 }
 
 bool tn_engine_moves_ended(const struct tn_engine *engine, uint64_t *out_ended)
@@ -73,6 +86,10 @@ static void confirm_redriven(struct tn_engine *engine, struct tn_target *target,
 static void confirm_all(struct tn_engine *engine)
 {
 	struct tn_journal *journal = &engine->journal;
+	if (journal->moves_own) {
+		tn_lane_releases_stored(engine, journal->sent_moves);
+		return;
+	}
 	for (uint32_t i = 0; i < journal->sent_moves; i++) {
 		const struct tn_move_item *item = &journal->moves[i];
 		struct tn_target *target = tn_target_find(engine, item->target_no);
@@ -97,7 +114,7 @@ void tn_moves_finish(struct tn_engine *engine, bool ok, bool doubtful)
 		journal->move_count = journal->sent_moves;
 	} else {
 		journal->moved = ok ? journal->sent_moves : 0;
-		journal->moved_owed = true;
+		journal->moved_owed = !journal->moves_own;
 		journal->moves_ended++;
 	}
 	journal->sent_moves = 0;

@@ -100,7 +100,7 @@ static bool has_lanes(const struct tn_engine *engine, bool blocked)
 {
 	for (uint32_t i = 0; i < engine->target_count; i++) {
 		const struct tn_target_limits *limits = &engine->target_list[i]->limits;
-		if (limits->ordered && (!blocked || limits->found_dead_rows > 0))
+		if (blocked ? limits->found_dead_rows > 0 && (limits->ordered || engine->found_blocks) : limits->found_parked > 0)
 			return true;
 	}
 	return false;

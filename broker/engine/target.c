@@ -199,6 +199,7 @@ static struct tn_target *new_target(struct tn_engine *engine, struct tn_str name
 		memcpy(own_name, name.bytes, name.len);
 	target->limits.name = (struct tn_str){own_name, name.len};
 	target->hold_limit = UINT32_MAX;
+	target->counted_seq = UINT64_MAX;
 	target->next_due_ms = target->low_due_ms = INT64_MAX;
 	target->cursor_due_ms = INT64_MIN;
 	tn_list_init(&target->waiting);
@@ -277,8 +278,10 @@ static void apply_limits(struct tn_engine *engine, struct tn_target *target, con
 {
 	struct tn_str name = target->limits.name;
 	bool removed = target->limits.removed, changed = target->limits.settings != limits->settings;
+	bool ordered = target->limits.ordered;
 	struct tn_rate_limits rate = target->limits.rate;
 	target->limits = *limits;
+	target->limits.ordered = limits->removed ? ordered : limits->ordered;
 	target->limits.name = name;
 	target->limits.removed = removed && limits->removed;
 	tn_breaker_default(&target->limits.breaker);
@@ -293,6 +296,8 @@ static void apply_limits(struct tn_engine *engine, struct tn_target *target, con
 	if (limits->removed)
 		remove_target(engine, target, grace_ms);
 	target->in_table = true;
+	if (ordered != target->limits.ordered || removed != target->limits.removed)
+		tn_lane_order_changed(engine, target);
 }
 
 /* Rows the store had when it was opened: parked since another run. */
@@ -320,6 +325,7 @@ static void apply_table(struct tn_engine *engine, const struct tn_target_table *
 		}
 		tn_moves_check_full(engine, target);
 	}
+	engine->found_blocks = engine->tabled ? engine->found_blocks : table->found_blocks;
 	engine->removal_grace_ms = table->removal_grace_ms;
 	engine->rules_changed_ms = engine->tabled ? engine->now_ms : INT64_MIN / 2;
 	engine->tabled = true;
@@ -404,7 +410,7 @@ bool tn_engine_target_view(const struct tn_engine *engine, uint32_t index, struc
 		return false;
 	const struct tn_target *target = engine->target_list[index];
 	*out_view = (struct tn_target_view){.name = target->limits.name, .target_no = target->limits.target_no,
-		.removed = target->limits.removed, .in_flight = target->in_flight, .max_in_flight = target->limits.max_in_flight,
+		.removed = target->limits.removed, .ordered = target->limits.ordered, .in_flight = target->in_flight, .max_in_flight = target->limits.max_in_flight,
 		.pending = target->pending, .backoff = target->backoff, .parked = target->parked, .delivered = target->delivered,
 		.retried = target->retried, .dead = target->dead, .dropped = target->dropped, .parks = target->parks,
 		.breaker = (enum tn_breaker_state)target->breaker.state, .breaker_code = target->breaker.code,

@@ -355,15 +355,59 @@ static void add_configured(struct table *table, const struct tn_target_config *t
 	add_limits(table, &limits);
 }
 
+/* Has a target ever ordered with this store? Then a dead letter may block a key, whoever orders today. */
+static bool may_hold_blocks(struct tn_bus *bus, const struct table *table)
+{
+	static const struct tn_str name = {"ordering", 8};
+	struct tn_buf kept = {0};
+	struct tn_error error = {0};
+	bool before = tn_store_kept(bus->store, name, &kept, &error) == TN_OK, now = false;
+	tn_buf_fini(&kept);
+	for (uint32_t i = 0; i < table->count; i++)
+		now = now || table->limits[i].ordered;
+	if (now && !before && tn_store_keep(bus->store, name, TN_STR("1"), &error) != TN_OK)
+		tn_log_warn(&bus->log, "the store cannot note that a target orders by key", "error=%s", error.message);
+	return before;
+}
+
+static void say_ordering(struct tn_bus *bus, uint32_t index, const struct tn_target_view *before)
+{
+	struct tn_target_view now;
+	if (!tn_engine_target_view(bus->engine, index, &now) || before->removed || now.removed || before->ordered == now.ordered)
+		return;
+	if (now.ordered)
+		tn_log_info(&bus->log, "target orders by key from now on", "target=%.*s", TN_STR_ARG(now.name));
+	else
+		tn_log_warn(&bus->log, "target orders no more: what waited for its key goes on, and blocked keys are released",
+			"target=%.*s keys_waiting=%u keys_blocked=%u", TN_STR_ARG(now.name), before->lanes_waiting, before->lanes_blocked);
+}
+
+static enum tn_status give_table(struct tn_bus *bus, const struct tn_target_table *table)
+{
+	uint32_t count = tn_engine_target_count(bus->engine);
+	struct tn_target_view *before = calloc(count + 1, sizeof *before);
+	if (!before)
+		abort();
+	for (uint32_t i = 0; i < count; i++)
+		tn_engine_target_view(bus->engine, i, &before[i]);
+	enum tn_status status = tn_engine_reload(bus->engine, table);
+	for (uint32_t i = 0; status == TN_OK && i < count; i++)
+		say_ordering(bus, i, &before[i]);
+	free(before);
+	return status;
+}
+
 static enum tn_status reload_engine(struct tn_bus *bus, const struct tn_config *config, struct tn_error *error)
 {
 	struct table table = {.bus = bus, .config = config};
 	for (size_t i = 0; i < config->target_count; i++)
 		add_configured(&table, &config->targets[i]);
 	enum tn_status status = tn_store_each_number(bus->store, add_known, &table);
-	if (status == TN_OK)
-		status = tn_engine_reload(bus->engine, &(struct tn_target_table){.targets = table.limits, .count = table.count,
-			.removal_grace_ms = config->removal_grace_ms});
+	if (status == TN_OK) {
+		bool found_blocks = may_hold_blocks(bus, &table);
+		status = give_table(bus, &(struct tn_target_table){.targets = table.limits, .count = table.count,
+			.removal_grace_ms = config->removal_grace_ms, .found_blocks = found_blocks});
+	}
 	if (status != TN_OK)
 		tn_error_set(error, "the delivery engine could not take the new targets (%s)",
 			status == TN_NO_MEMORY ? "no memory" : "the store could not be read");

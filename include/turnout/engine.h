@@ -105,7 +105,8 @@ struct tn_target_limits {
 	struct tn_str queue;              /* its dead letters' queue in the store, at most 64 bytes (copied); empty: "default" */
 	uint64_t dead_max_bytes;          /* of its dead letters (tn_dead_letter_bytes); 0: no cap */
 	enum tn_dead_overflow dead_overflow; /* STOP: beyond the cap the target rests, DEAD_LETTERS_FULL, until some have gone */
-	bool ordered;                     /* its lanes may be blocked by dead letters of another run: these are read at start */
+	bool ordered;                     /* its lanes count. Turned off, they are free: who waits in them starts, and what blocks them is
+	                                     released, so that they begin afresh when it is turned on again */
 	bool park_ordered;                /* ordered deliveries are parked although their stream may move to another process */
 	uint64_t found_dead_rows, found_dead_bytes; /* DEAD rows of it when the store was opened; read from the first table only */
 	uint32_t cluster;                 /* of brokers, that it is a topic of: a member of the transactions of sources of the same number;
@@ -120,6 +121,7 @@ struct tn_target_table {
 	const struct tn_target_limits *targets;
 	uint32_t count;
 	int64_t removal_grace_ms;         /* [600,000] */
+	bool found_blocks;                /* when the store was opened, a dead letter may have blocked its lane; read from the first table only */
 };
 
 /* --- Facts that come in --- */
@@ -390,7 +392,7 @@ bool tn_books_closed(const struct tn_books *books);
 struct tn_target_view {                   /* one target for status and metrics */
 	struct tn_str name;
 	uint32_t target_no;
-	bool removed;
+	bool removed, ordered;
 	uint32_t in_flight, max_in_flight;
 	uint64_t pending, backoff, parked;
 	uint64_t delivered, retried, dead, dropped, parks;

@@ -54,7 +54,8 @@ void desk_init(struct desk *desk)
 void desk_open(struct desk *desk)
 {
 	struct tn_alloc alloc = {counted_resize, desk};
-	struct tn_target_table table = {.targets = desk->limits, .count = DESK_TARGETS, .removal_grace_ms = 600000};
+	struct tn_target_table table = {.targets = desk->limits, .count = DESK_TARGETS, .removal_grace_ms = 600000,
+		.found_blocks = desk->found_blocks};
 	assert_int_equal(tn_engine_new(&desk->config, alloc, 7, desk->now_ms, &desk->engine), TN_OK);
 	assert_int_equal(tn_engine_reload(desk->engine, &table), TN_OK);
 	struct tn_position stream = {.source = 1, .stream = 1, .epoch = 1};

@@ -43,6 +43,7 @@ struct desk {
 	struct tn_position positions[8][4]; /* of these */
 	uint32_t txn_count;
 	uint32_t stream, epoch;            /* of the offers: 1, 1 */
+	bool found_blocks;                 /* of the first table */
 };
 
 struct desk_key {

@@ -117,3 +117,31 @@ def test_a_blocked_key_is_listed_and_released(place):
     code, out, error = place.run("lanes", "release", "--all", *config)
     equal(code, 0, error)
     bus.check_books()
+
+
+def test_turning_ordering_off_frees_blocked_and_parked_keys(place):
+    sink = place.sink("--fail-first", 1, "--status", 422)
+    ordered = {"ordering": "key", "retry": {**FAST, "on_exhausted": "dead_letter_and_block"}}
+    bus = place.simple_bus(sink, target=ordered).start()
+    for number in range(4):
+        equal(bus.post(keyed("a", number)).status, 202)
+    wait_until(lambda: bus.metrics()['turnout_target_lanes_blocked{target="sink"}'] == 1, what="the block")
+
+    def configure(target):
+        bus.config["targets"] = [{"name": "sink", "kind": "http", "url": sink.url(), **target}]
+        bus.write_config()
+        bus.reload()
+
+    configure({"retry": FAST})
+    wait_until(lambda: len(sink.lines()) == 4, what="those behind the block")
+    check("target orders no more" in bus.process.output(), "the log says it")
+    equal(bus.metrics()['turnout_target_lanes_blocked{target="sink"}'], 0)
+    configure({"ordering": "key", "retry": FAST})
+    wait_until(lambda: "orders by key from now on" in bus.process.output(), what="the reload")
+    equal(bus.post(keyed("a", 4)).status, 202)
+    wait_until(lambda: len(sink.lines()) == 5, what="the next of that key: ordering began afresh")
+    bus.kill()
+    bus.start()
+    equal(bus.post(keyed("a", 5)).status, 202)
+    wait_until(lambda: len(sink.lines()) == 6, what="the same after a kill")
+    bus.check_books()

@@ -251,6 +251,7 @@ static bool expect_target(struct scenario *scenario)
 	scn_put_number(&state, "lanes", view.lanes);
 	scn_put_number(&state, "lanes_waiting", view.lanes_waiting);
 	scn_put_number(&state, "lanes_blocked", view.lanes_blocked);
+	scn_put_text(&state, "ordered", view.ordered ? "yes" : "no");
 	scn_put_time(&state, "paused_until", view.paused_until_ms > 0 ? view.paused_until_ms - SCN_ZERO_MS : 0);
 	scn_put_text(&state, "pause_code", view.pause_code != NULL ? view.pause_code : "none");
 	static const char *const breakers[] = {"closed", "half_open", "open"};

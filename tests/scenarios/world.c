@@ -369,7 +369,7 @@ static bool give_table(struct scenario *scenario)
 		limits[i].found_dead_rows = scn_shelf_rows(scenario, i + 1, TN_ROW_DEAD);
 	}
 	struct tn_target_table table = {.targets = limits, .count = scenario->target_count,
-		.removal_grace_ms = scenario->removal_grace_ms};
+		.removal_grace_ms = scenario->removal_grace_ms, .found_blocks = true};
 	return tn_engine_reload(scenario->engine, &table) == TN_OK || scn_fail(scenario, "the engine refuses the targets");
 }
 

@@ -7,6 +7,7 @@
  *     store, nor in an arrival that is not answered, nor, of a log, at an earlier offset; what is staged is owed to all outside of its
  *     transaction;
  *   - nothing starts while a dead letter blocks the lane;
+ *   - a target that orders no more leaves no lane blocked, once it is healthy;
  *   - nothing of a stream that may move is parked; nor, lane or not, what is for a member of its transaction.
  *
  * What was delivered once, died, or was dropped is owed no longer: when it comes again, it comes out of turn.
@@ -107,7 +108,7 @@ static void check_log(struct world *world, const struct sim_attempt *attempt, co
 void sim_check_order(struct world *world, const struct sim_attempt *attempt)
 {
 	struct tn_id lane = sim_lane(world, attempt->event, attempt->match);
-	if (tn_id_is_zero(&lane))
+	if (tn_id_is_zero(&lane) || world->targets[lane.bytes[1]].reordered)
 		return;
 	check_alone(world, attempt, &lane);
 	check_blocks(world, attempt, &lane);
@@ -123,7 +124,8 @@ void sim_check_held(struct world *world, const struct sim_row *row)
 	if (world->instances[row->instance].source >= SOURCES_MAX) /* a reply */
 		return;
 	const struct sim_source *source = &world->sources[world->instances[row->instance].source];
-	if (!tn_id_is_zero(&row->lane) && source->moves && !world->targets[row->target_no].limits.park_ordered)
+	bool held = !tn_id_is_zero(&row->lane) && source->moves && !world->targets[row->target_no].reordered;
+	if (held && !world->targets[row->target_no].limits.park_ordered)
 		sim_fail(world, "a delivery of a stream that may move was parked");
 	if (source->transactional && row->route != ROUTES_MAX && world->targets[row->target_no].limits.cluster != 0)
 		sim_fail(world, "a member of a transaction was parked");

@@ -46,9 +46,20 @@ static bool has_rows(const struct world *world, uint32_t target_no)
 	return false;
 }
 
+/* A dead letter of that target, or of any (0), blocks its lane. */
+bool sim_has_blocks(const struct world *world, uint32_t target_no)
+{
+	for (uint32_t i = 0; i < world->disk.count; i++) {
+		const struct sim_row *row = &world->disk.rows[i];
+		if (row->state == TN_ROW_DEAD && row->blocks && (target_no == 0 || row->target_no == target_no))
+			return true;
+	}
+	return false;
+}
+
 void sim_fill_table(struct world *world, struct tn_target_table *table, struct tn_target_limits *limits)
 {
-	*table = (struct tn_target_table){.targets = limits, .removal_grace_ms = 5000};
+	*table = (struct tn_target_table){.targets = limits, .removal_grace_ms = 5000, .found_blocks = sim_has_blocks(world, 0)};
 	for (uint32_t i = 1; i <= world->target_count; i++) {
 		struct tn_target_limits *row = &limits[table->count];
 		*row = world->targets[i].limits;
@@ -75,7 +86,9 @@ void sim_reload(struct world *world)
 	uint32_t max_in_flight = target->limits.max_in_flight;
 	uint64_t settings = target->limits.settings;
 	target->limits.settings += sim_has(world, FAULT_BREAKER) && sim_chance(world, 50);
-	bool budget = target->limits.retries.on;
+	bool budget = target->limits.retries.on, ordered = target->ordered;
+	if (sim_chance(world, 15))
+		target->limits.ordered = target->ordered = !ordered;
 	if (budget && sim_chance(world, 20))
 		target->limits.retries.on = false;
 	if (sim_chance(world, 60))
@@ -86,8 +99,10 @@ void sim_reload(struct world *world)
 	enum tn_status status = tn_engine_reload(world->engine, &table);
 	sim_say(world, SIM_RELOAD, status, target->limits.target_no, target->removed);
 	if (status == TN_OK) {
+		target->reordered = target->reordered || target->ordered != ordered;
 		sim_new_revision(world);
 	} else {
+		target->limits.ordered = target->ordered = ordered;
 		target->removed = was_removed;
 		target->limits.max_in_flight = max_in_flight;
 		target->limits.settings = settings;

@@ -190,6 +190,7 @@ struct sim_target {
 	char name[4];
 	bool removed, held;
 	bool ordered;                   /* by the keys of events */
+	bool reordered;                 /* that was changed at least once: nothing is said of its order any more */
 	uint8_t mode;                   /* enum fault, or FAULT_COUNT: healthy */
 	uint32_t mode_steps;
 	uint32_t running;
@@ -415,6 +416,7 @@ void sim_check_reply(struct world *world, const struct sim_entry *parent, const 
 void sim_draw_targets(struct world *world);
 void sim_fill_table(struct world *world, struct tn_target_table *table, struct tn_target_limits *limits);
 void sim_reload(struct world *world);
+bool sim_has_blocks(const struct world *world, uint32_t target_no); /* 0: of any */
 void sim_started(struct world *world, const struct tn_command *command);
 void sim_cancelled(struct world *world, const struct tn_command *command);
 bool sim_answer(struct world *world); /* one outstanding attempt; false: none is ready */

@@ -245,6 +245,21 @@ def test_a_rate_is_kept(place):
     check(moved[20] < 40, moved)
 
 
+def test_without_a_rate_fifty_a_second_are_redriven_and_more_than_500_are_refused(place):
+    bus, port = many(place, 200)
+    place.sink(name="well", port=port)
+    for rate in ("501", "0", "-1", "fast"):
+        code, _, errors = dlq(place, bus, "redrive", "--all", "--rate", rate)
+        equal(code, 2, rate)
+        check("1 to 500 a second" in errors, "it says what it takes", errors)
+    equal(dlq(place, bus, "redrive", "--all", "--detach")[0], 0)
+    before = wait_until(lambda: tasks(place, bus)[0]["moved"], what="the first one")
+    begin = time.monotonic()
+    time.sleep(1.5)
+    moved = (tasks(place, bus)[0]["moved"] - before) / (time.monotonic() - begin)
+    check(20 < moved < 80, f"about fifty a second: {moved}")
+
+
 def test_a_cancelled_redrive_leaves_each_in_one_place_and_can_be_resumed(place):
     bus, port = many(place, 400)
     well = place.sink(name="well", port=port)

@@ -38,6 +38,26 @@ def test_sync_mode_answers_502_for_a_dead_letter(place):
     equal(len(sink.lines()), 1, "a permanent refusal is not repeated")
 
 
+def test_sync_mode_answers_504_when_the_target_was_silent(place):
+    sink = place.sink("--delay", "5s")
+    bus = place.simple_bus(sink, mode="sync", target={"timeout": "200ms", "retry": {"max_retries": 0}}).start()
+    equal(bus.post(event("1")).status, 504)
+    equal(bus.metrics()["turnout_deliveries_dead_total"], 1)
+    bus.check_books()
+
+
+def test_sync_mode_answers_202_when_some_of_it_waits_in_the_store(place):
+    sink = place.sink("--fail", 1)
+    bus = place.simple_bus(sink, mode="sync", target={"retry": {"base": "1h", "cap": "1h"}}).start()
+    equal(bus.post(event("1")).status, 202)
+    metrics = bus.metrics()
+    equal((metrics["turnout_deliveries_parked"], metrics["turnout_deliveries_dead_total"]), (1, 0))
+    bus.kill()  # what was answered 202 is durable
+    bus.start()
+    equal(bus.metrics()["turnout_deliveries_parked"], 1)
+    bus.check_books()
+
+
 def test_max_retries_means_three_over_restarts(place):
     sink = place.sink("--fail", 1)
     bus = place.simple_bus(sink, target={"retry": {**FAST, "base": "300ms", "cap": "300ms", "max_retries": 3}}).start()

@@ -247,6 +247,17 @@ static void use_stored(struct tn_http_connection *connection)
 	}
 }
 
+/* Less than there was room for is all there was (epoll(7)), and what comes from now on is a new edge: no read that finds nothing, which
+ * would be a fifth of all that the kernel is asked. Not so where the end is there already, whose edge has been, or with TLS, whose bytes
+ * may wait in the library. A reset that came by the same edge is found by the answer that cannot be written, or by the next sweep. */
+static void note_drained(struct tn_http_connection *connection, size_t len, size_t room)
+{
+	if (len == room || connection->end_seen || connection->stream.ssl)
+		return;
+	connection->readable = false;
+	connection->unsure = true;
+}
+
 /* Fresh bytes are parsed where they were read; only what is left over is stored. */
 static enum tn_http_flow read_some(struct tn_http_connection *connection, size_t *out_len)
 {
@@ -255,6 +266,7 @@ static enum tn_http_flow read_some(struct tn_http_connection *connection, size_t
 		char *room = tn_buf_reserve(&connection->in, READ_BYTES);
 		flow = tn_http_stream_read(&connection->stream, room, READ_BYTES, out_len);
 		if (flow == TN_HTTP_FLOW_OK) {
+			note_drained(connection, *out_len, READ_BYTES);
 			connection->in.len += *out_len;
 			use_stored(connection);
 		}
@@ -263,6 +275,7 @@ static enum tn_http_flow read_some(struct tn_http_connection *connection, size_t
 	char *scratch = connection->server->scratch;
 	flow = tn_http_stream_read(&connection->stream, scratch, TN_HTTP_SCRATCH_BYTES, out_len);
 	if (flow == TN_HTTP_FLOW_OK) {
+		note_drained(connection, *out_len, TN_HTTP_SCRATCH_BYTES);
 		size_t used = parse(connection, scratch, *out_len);
 		if (connection->state == TN_HTTP_OPEN)
 			tn_buf_add(&connection->in, scratch + used, *out_len - used);
@@ -438,6 +451,11 @@ static void time_out(struct tn_http_connection *connection)
 void tn_http_connection_sweep(struct tn_http_connection *connection, int64_t now_ms, int64_t elapsed_ms)
 {
 	const struct tn_http_limits *limits = &connection->server->limits;
+	if (connection->unsure && tn_http_stream_broken(&connection->stream)) {
+		tn_http_connection_drop(connection);
+		return;
+	}
+	connection->unsure = false;
 	switch (connection->state) {
 	case TN_HTTP_SHAKING:
 		if (now_ms - connection->since_ms > limits->header_ms)
@@ -469,7 +487,8 @@ static void on_edge(evutil_socket_t fd, short what, void *arg)
 	if (connection->state == TN_HTTP_CLOSED)
 		return;
 	tn_http_server_enter(server);
-	connection->readable |= tls || what & EV_READ;
+	connection->end_seen |= what & EV_CLOSED;
+	connection->readable |= tls || what & (EV_READ | EV_CLOSED);
 	connection->writable |= tls || what & EV_WRITE;
 	tn_http_connection_take(connection);
 	/* An edge that nobody reads for may be a reset. */
@@ -499,7 +518,7 @@ void tn_http_connection_new(struct tn_http_server *server, int fd)
 	TAILQ_INSERT_TAIL(&server->connections, connection, link);
 	server->connection_count++;
 	connection->state = server->tls ? TN_HTTP_SHAKING : TN_HTTP_OPEN;
-	event_assign(&connection->event, server->base, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_edge, connection);
+	event_assign(&connection->event, server->base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, on_edge, connection);
 	note_idle(connection);
 	if (!tn_http_stream_init(&connection->stream, fd, server->tls) || event_add(&connection->event, NULL) != 0)
 		tn_http_connection_drop(connection);

@@ -57,6 +57,8 @@ struct tn_http_connection {
 	bool due;                     /* stands in the due list */
 	bool idling;                  /* stands in the idle list, since idle_since_ms */
 	bool blocked;                 /* reading was stopped by a limit or a pause */
+	bool end_seen;                /* the kernel has said that the client ended its sending: reading comes upon it */
+	bool unsure;                  /* a reset may have come with the bytes read last; the sweep asks */
 	bool half_closed;             /* the client has ended its sending */
 	bool end_after_receiving;
 	bool continue_due;            /* 100 Continue waits for the answers before it */

@@ -102,6 +102,44 @@ static void a_failing_first_one_blocks_its_own_key_only(void **state)
 	desk_close(&desk);
 }
 
+/* So the first of a key that fails never has one behind it that was done. */
+static void a_batch_takes_one_of_each_key_and_the_next_of_one_that_failed_waits(void **state)
+{
+	prepare();
+	desk.limits[0].max_in_flight = 1;
+	desk.limits[0].batch_items = 10;
+	desk.limits[0].batch_bytes = 1 << 20;
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 9);
+	struct tn_command first = desk.starts[0];
+	static const uint8_t keys[] = {7, 7, 8, 7, 8};
+	for (size_t i = 0; i < sizeof keys; i++)
+		offer(TN_ACK_SETTLED, keys[i]);
+	desk.starts[0] = first;
+	desk.start_count = 1;
+	desk_answer(&desk, 0, TN_DELIVERED);
+	const struct tn_attempt *batch = desk.starts[0].attempt;
+	assert_int_equal(batch->count, 2);
+	assert_int_equal(batch->items[0].id.bytes[0], 2); /* of 7 */
+	assert_int_equal(batch->items[1].id.bytes[0], 4); /* of 8 */
+	const struct tn_outcome outcomes[] = {{.verdict = TN_RETRY, .code = "BATCH_ITEM_FAILURE"}, {.verdict = TN_DELIVERED}};
+	tn_engine_result(desk.engine, &(struct tn_result){.token = batch->token, .count = 2, .outcomes = outcomes});
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->count, 1);
+	assert_int_equal(number_of(0), 6); /* the next of 8 */
+	first = desk.starts[0];
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk.starts[0] = first;
+	desk.start_count = 1;
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(desk.start_count, 0);
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(number_of(0), 2); /* again, before the others of 7 */
+	desk_close(&desk);
+}
+
 static void a_dead_letter_lets_the_next_go_on_once_it_is_durable(void **state)
 {
 	prepare();
@@ -663,6 +701,7 @@ int main(void)
 		cmocka_unit_test(of_one_key_the_next_starts_when_the_one_before_is_delivered),
 		cmocka_unit_test(events_without_a_key_do_not_wait),
 		cmocka_unit_test(a_failing_first_one_blocks_its_own_key_only),
+		cmocka_unit_test(a_batch_takes_one_of_each_key_and_the_next_of_one_that_failed_waits),
 		cmocka_unit_test(a_dead_letter_lets_the_next_go_on_once_it_is_durable),
 		cmocka_unit_test(a_cancelled_attempt_keeps_its_lane_till_it_is_answered_or_five_seconds_are_over),
 		cmocka_unit_test(what_waits_behind_a_parked_one_is_parked_far_away_and_asked_for_in_its_turn),

@@ -13,7 +13,7 @@
 #include "command.h"
 #include "turnout/config.h"
 
-enum { KEY_BYTES = 128 }; /* of the store, for one idempotency key; measured */
+enum { KEY_BYTES = 64 }; /* of the store, for one idempotency key; measured */
 
 struct report {
 	json_t *findings; /* of {level, message, file?, line?, column?} */

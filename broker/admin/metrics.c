@@ -378,6 +378,8 @@ static void add_store(struct tn_buf *out, struct tn_store *store)
 	for (unsigned i = 1; i < 5; i++)
 		labelled(out, "turnout_store_rows", "state", tn_str_from(states[i]), facts.rows[i]);
 	single(out, "turnout_store_keys", "gauge", "Idempotency keys in the store, of store.max_keys", facts.seen);
+	single(out, "turnout_store_keys_left_out_total", "counter", "Idempotency keys not found for lack of memory: duplicates pass",
+		facts.seen_left_out);
 	single(out, "turnout_store_used_bytes", "gauge", "Bytes used of store.max_size", facts.used_bytes);
 	single(out, "turnout_store_max_bytes", "gauge", "store.max_size", facts.max_bytes);
 	single(out, "turnout_store_free_disk_bytes", "gauge", "Free space of the store's file system", facts.free_disk_bytes);

@@ -257,7 +257,8 @@ static int apply_op(struct tn_apply *apply, const struct tn_op *op, int64_t now_
 	case TN_RELEASE_ROW:
 		return release_row(apply, op->key);
 	case TN_PUT_SEEN:
-		return tn_seen_put(apply, &op->seen);
+		tn_seen_put(apply, &op->seen);
+		return 0;
 	case TN_DROP_SEEN:
 		return tn_seen_drop(apply, &op->seen.key);
 	}

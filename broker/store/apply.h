@@ -11,13 +11,14 @@
 #include "row_record.h"
 #include "target_count.h"
 
+struct tn_seen_work;
+
 struct tn_apply { /* one write transaction's worth of work */
 	const struct tn_environment *environment;
 	MDB_txn *txn;
 	struct tn_meta meta;              /* as it will be written by tn_apply_end */
 	struct tn_target_counts counts;   /* likewise */
-	uint64_t max_seen;                /* set by who applies batches */
-	uint32_t seen_puts;               /* in this transaction */
+	struct tn_seen_work *seen;        /* set by who applies batches */
 	uint64_t weighed_seq;             /* the event that was looked at last, and what a row of it counts for */
 	uint32_t weighed_bytes;
 	MDB_cursor *rows;

@@ -124,8 +124,3 @@ int tn_aside_lane(struct tn_apply *apply, const struct tn_lane_place *place)
 	tn_key_put_lane(key, place);
 	return tn_apply_delete(apply, TN_DB_LANES, key, sizeof key);
 }
-
-int tn_aside_seen(struct tn_apply *apply, const struct tn_id *key)
-{
-	return tn_aside_record(apply, TN_DB_SEEN, 's', key->bytes, sizeof key->bytes);
-}

@@ -16,7 +16,5 @@ int tn_aside_due(struct tn_apply *apply, const struct tn_due *due);
 int tn_aside_lane(struct tn_apply *apply, const struct tn_lane_place *place);
 /* Moves the value under key (of up to 64 bytes) to `bad`, where kind stands before its key. Absent is fine. */
 int tn_aside_record(struct tn_apply *apply, enum tn_db db, char kind, const void *key, size_t len);
-/* A damaged idempotency key: without it an event may be taken twice. */
-int tn_aside_seen(struct tn_apply *apply, const struct tn_id *key);
 
 #endif

@@ -20,7 +20,7 @@ struct tn_auditing { /* one read transaction over everything */
 	struct tn_arena arena; /* of the row at hand */
 	struct tn_meta meta;
 	/* What the rows say should be there. */
-	uint64_t states, due, lanes, expiry;
+	uint64_t states, due, lanes;
 	uint32_t named_no; /* the target number whose name was compared last, and the name */
 	struct tn_buf named;
 };

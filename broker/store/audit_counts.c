@@ -114,62 +114,20 @@ int tn_audit_counts(struct tn_auditing *auditing)
 
 static int check_seen(struct tn_auditing *auditing, MDB_val key, MDB_val value)
 {
-	uint8_t expiry[TN_KEY_EXPIRY];
-	struct tn_id id;
 	struct tn_seen seen;
 	char text[112];
-	bool found;
-	tn_audit_hex_text("seen", key, text);
-	if (key.mv_size == sizeof id.bytes)
-		memcpy(id.bytes, key.mv_data, sizeof id.bytes);
-	if (key.mv_size != sizeof id.bytes || !tn_seen_read(tn_val_str(value), &id, &seen)) {
-		tn_audit_find(auditing->out, "SEEN_DAMAGED", tn_audit_advice_record, text,
+	if (tn_seen_read(tn_val_str(value), tn_val_str(key), &seen))
+		auditing->out->seen++;
+	else
+		tn_audit_find(auditing->out, "SEEN_DAMAGED", tn_audit_advice_record,
+		        tn_audit_hex_text("keys", key, text),
 		        "an idempotency key's record cannot be read: its event may be taken twice");
-		return 0;
-	}
-	auditing->out->seen++;
-	auditing->expiry++;
-	tn_key_put_expiry(expiry, seen.expires_ms, &id);
-	int rc = tn_audit_get(auditing, TN_DB_EXPIRY, expiry, sizeof expiry, &value, &found);
-	if (rc == 0 && !found)
-		tn_audit_find(auditing->out, "SEEN_NEVER_SWEPT", tn_audit_advice_repair, text,
-		        "the idempotency key has no entry by expiry");
-	return rc;
-}
-
-static int check_expiry(struct tn_auditing *auditing, MDB_val key, MDB_val value)
-{
-	struct tn_id id;
-	struct tn_seen seen;
-	char text[112];
-	bool found = false, aside = false;
-	int rc = 0;
-	if (key.mv_size == TN_KEY_EXPIRY) {
-		int64_t expires_ms = tn_key_get_expiry(key.mv_data, &id);
-		rc = tn_audit_get(auditing, TN_DB_SEEN, id.bytes, sizeof id.bytes, &value, &found);
-		if (rc == 0 && found && tn_seen_read(tn_val_str(value), &id, &seen))
-			found = seen.expires_ms == expires_ms;
-		if (rc == 0 && !found)
-			rc = tn_audit_was_set_aside(auditing, 's', id.bytes, sizeof id.bytes, &aside);
-	}
-	if (rc == 0 && aside)
-		auditing->out->leftovers++;
-	else if (rc == 0 && !found)
-		tn_audit_find(auditing->out, "INDEX_POINTS_NOWHERE", tn_audit_advice_repair,
-		        tn_audit_hex_text("expiry", key, text),
-		        "an index entry for an idempotency key that is not there, or expires at another time");
-	return rc;
+	return 0;
 }
 
 int tn_audit_seen(struct tn_auditing *auditing)
 {
-	uint64_t count = 0;
-	int rc = tn_audit_each(auditing, TN_DB_SEEN, check_seen);
-	if (rc == 0)
-		rc = tn_audit_count(auditing, TN_DB_EXPIRY, &count);
-	if (rc == 0 && count != auditing->expiry)
-		rc = tn_audit_each(auditing, TN_DB_EXPIRY, check_expiry);
-	return rc;
+	return tn_audit_each(auditing, TN_DB_SEEN, check_seen);
 }
 
 /* --- Names, strikes, kept values --- */

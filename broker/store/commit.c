@@ -126,7 +126,8 @@ static int begin(struct tn_store *store, struct transaction *transaction)
 		rc = tn_environment_used(&store->environment, transaction->txn, &transaction->space.used_bytes);
 	if (rc != 0)
 		abandon(transaction);
-	transaction->apply.max_seen = tn_seen_limit(store->options.max_seen, store->environment.map_bytes);
+	tn_seen_begin(&store->seen_work, &store->seen_index, tn_seen_limit(store->options.max_seen, store->environment.map_bytes));
+	transaction->apply.seen = &store->seen_work;
 	transaction->space.max_bytes = store->environment.map_bytes;
 	tn_space_look(&transaction->space, store->path);
 	return rc;
@@ -146,6 +147,8 @@ static enum attempt finish(struct tn_store *store, struct transaction *transacti
 	size_t txn_id = mdb_txn_id(transaction->txn);
 	int rc = sweep_seen(transaction);
 	if (rc == 0)
+		rc = tn_seen_write(&transaction->apply);
+	if (rc == 0)
 		rc = tn_apply_end(&transaction->apply);
 	if (rc == 0)
 		rc = tn_seen_count(&store->environment, transaction->txn, &transaction->seen);
@@ -161,6 +164,7 @@ static enum attempt finish(struct tn_store *store, struct transaction *transacti
 	transaction->txn = NULL;
 	if (rc == 0) {
 		tn_doubt_committed(doubt);
+		tn_seen_committed(&store->seen_work, true, transaction->apply.meta.engine_ms);
 		note_commit(store, transaction);
 		tn_environment_keep_ballast(&store->environment);
 		return DONE;
@@ -171,6 +175,7 @@ static enum attempt finish(struct tn_store *store, struct transaction *transacti
 		return NO_ROOM;
 	}
 	note_failure(store, "a commit failed", rc);
+	tn_seen_committed(&store->seen_work, false, transaction->apply.meta.engine_ms);
 	if (transaction->first > 0)
 		tn_doubt_failed(doubt, transaction->first, transaction->last, txn_id);
 	else if (doubt->awaited > 0)

@@ -17,8 +17,9 @@
 
 /* The format of the store as a whole: the databases and the shape of their keys. Records have versions of their own. To change it: raise
  * the number, and bring an older store up to it in upgrade.c, in the one transaction that writes the new number. Version 1 had no lanes, no
- * idempotency keys, no strikes, nothing kept, and counted parked rows by target in a database `parked`. */
-enum { FORMAT = 2, OLDEST_FORMAT = 1 };
+ * idempotency keys, no strikes, nothing kept, and counted parked rows by target in a database `parked`; version 2 had idempotency keys in
+ * `seen`, by key, and once more in `expiry`. */
+enum { FORMAT = 3, OLDEST_FORMAT = 1 };
 enum { LEDGER_DATABASES = 2, BALLAST_LIMIT = 1024 * 1024, BALLAST_PART = 16 };
 
 static const char *const database_names[TN_DB_COUNT] = {
@@ -30,8 +31,7 @@ static const char *const database_names[TN_DB_COUNT] = {
 	[TN_DB_LANES] = "lanes",
 	[TN_DB_TARGETS] = "targets",
 	[TN_DB_NAMES] = "names",
-	[TN_DB_SEEN] = "seen",
-	[TN_DB_EXPIRY] = "expiry",
+	[TN_DB_SEEN] = "keys",
 	[TN_DB_STRIKES] = "strikes",
 	[TN_DB_KEPT] = "kept",
 	[TN_DB_BAD] = "bad",
@@ -134,7 +134,9 @@ static enum tn_status prepare_databases(struct tn_environment *environment, MDB_
 	}
 	if (format == FORMAT)
 		return TN_OK;
-	rc = tn_upgrade_from_1(environment, txn);
+	rc = format == 1 ? tn_upgrade_from_1(environment, txn) : 0;
+	if (rc == 0)
+		rc = tn_upgrade_from_2(environment, txn, path);
 	if (rc == 0)
 		rc = write_format(txn, *meta);
 	return rc == 0 ? TN_OK : fail_lmdb(rc, path, "bring up to date", error);

@@ -11,8 +11,7 @@
  *   lanes      target_no, lane, lane_seq, event_seq, route_no nothing; PARKED rows that have a lane
  *   targets    target_no                                      sealed counts of its PARKED and DEAD rows (target_count.h); absent: none
  *   names      target_no                                      sealed target name
- *   seen       idempotency key                                sealed tn_seen (seen.h)
- *   expiry     expires_ms, idempotency key                    nothing
+ *   keys       expires_ms, idempotency key                    sealed rest of tn_seen (seen.c)
  *   strikes    hash                                           sealed count and place (strikes.c)
  *   kept       name                                           sealed value (keep.c)
  *   meta       "format", "state"                              format number; sealed counters (meta.h)
@@ -33,8 +32,7 @@ enum {
 	TN_KEY_DUE = 24,
 	TN_KEY_LANE = 40,
 	TN_KEY_TARGET = 4,
-	TN_KEY_SEEN = 16,
-	TN_KEY_EXPIRY = 24,
+	TN_KEY_SEEN = 24,
 	TN_VALUE_STATE = 8,
 };
 
@@ -85,12 +83,12 @@ static inline struct tn_lane_place tn_key_get_lane(const uint8_t *bytes)
 	memcpy(place.lane.bytes, bytes + 4, sizeof place.lane.bytes);
 	return place;
 }
-static inline void tn_key_put_expiry(uint8_t out[TN_KEY_EXPIRY], int64_t expires_ms, const struct tn_id *key)
+static inline void tn_key_put_seen(uint8_t out[TN_KEY_SEEN], int64_t expires_ms, const struct tn_id *key)
 {
 	tn_bytes_put64(out, (uint64_t)expires_ms ^ UINT64_C(1) << 63);
 	memcpy(out + 8, key->bytes, sizeof key->bytes);
 }
-static inline int64_t tn_key_get_expiry(const uint8_t *bytes, struct tn_id *out_key)
+static inline int64_t tn_key_get_seen(const uint8_t *bytes, struct tn_id *out_key)
 {
 	memcpy(out_key->bytes, bytes + 8, sizeof out_key->bytes);
 	return (int64_t)(tn_bytes_get64(bytes) ^ UINT64_C(1) << 63);

@@ -94,16 +94,10 @@ static int repair_event(struct tn_apply *apply, MDB_val key, MDB_val value)
 
 static int repair_seen(struct tn_apply *apply, MDB_val key, MDB_val value)
 {
-	struct tn_id id = {0};
 	struct tn_seen seen;
-	uint8_t expiry[TN_KEY_EXPIRY];
-	if (key.mv_size == sizeof id.bytes)
-		memcpy(id.bytes, key.mv_data, sizeof id.bytes);
-	if (key.mv_size != sizeof id.bytes || !tn_seen_read(tn_val_str(value), &id, &seen))
-		return tn_aside_record(apply, TN_DB_SEEN, 's', key.mv_data, key.mv_size);
-	tn_key_put_expiry(expiry, seen.expires_ms, &id);
-	MDB_val expiry_key = tn_val(expiry, sizeof expiry), nothing = tn_val("", 0);
-	return mdb_put(apply->txn, apply->environment->dbi[TN_DB_EXPIRY], &expiry_key, &nothing, 0);
+	if (tn_seen_read(tn_val_str(value), tn_val_str(key), &seen))
+		return 0;
+	return tn_aside_record(apply, TN_DB_SEEN, 's', key.mv_data, key.mv_size);
 }
 
 static bool is_sealed(MDB_val key, MDB_val value)
@@ -127,7 +121,7 @@ static int repair_kept(struct tn_apply *apply, MDB_val key, MDB_val value)
 
 static int empty(struct tn_apply *apply)
 {
-	static const enum tn_db derived[] = {TN_DB_STATES, TN_DB_DUE, TN_DB_LANES, TN_DB_TARGETS, TN_DB_EXPIRY};
+	static const enum tn_db derived[] = {TN_DB_STATES, TN_DB_DUE, TN_DB_LANES, TN_DB_TARGETS};
 	int rc = 0;
 	for (size_t i = 0; i < sizeof derived / sizeof *derived && rc == 0; i++)
 		rc = mdb_drop(apply->txn, apply->environment->dbi[derived[i]], 0);

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include "page.h"
-#include "seen.h"
 #include "store_private.h"
 
 enum { REPAIRS_A_SCAN = 256 }; /* the rest is met again by the next scan */
@@ -267,16 +266,6 @@ enum tn_status tn_store_get(struct tn_store *store, struct tn_row_key key, struc
 		return status;
 	tn_error_set(error, "the store has no such row");
 	return TN_NOT_FOUND;
-}
-
-enum tn_status tn_store_seen(struct tn_store *store, const struct tn_id *keys, uint32_t count, int64_t now_ms, struct tn_seen *out,
-	bool *out_found, struct tn_error *error)
-{
-	struct tn_store_reading reading;
-	int rc = tn_store_begin_reading(store, &reading);
-	for (uint32_t i = 0; i < count && rc == 0; i++)
-		rc = tn_seen_find(reading.environment, reading.txn, &keys[i], now_ms, &out[i], &out_found[i]);
-	return tn_store_end_reading(&reading, rc, error);
 }
 
 /* --- Targets --- */

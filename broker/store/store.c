@@ -62,6 +62,8 @@ static int load(struct tn_store *store, MDB_txn *txn)
 	if (rc == 0)
 		rc = tn_seen_count(&store->environment, txn, &store->facts.seen);
 	if (rc == 0)
+		rc = tn_seen_load(&store->environment, txn, &store->seen_index, apply.meta.engine_ms);
+	if (rc == 0)
 		rc = tn_environment_used(&store->environment, txn, &used);
 	store->facts.next_seq = apply.meta.next_seq;
 	store->facts.engine_ms = apply.meta.engine_ms;
@@ -136,6 +138,7 @@ enum tn_status tn_store_open(const struct tn_store_options *options, struct tn_s
 	pthread_rwlock_init(&store->environment_lock, NULL);
 	pthread_mutex_init(&store->facts_lock, NULL);
 	tn_names_init(&store->names);
+	tn_seen_index_init(&store->seen_index, tn_seen_limit(options->max_seen, options->max_size_bytes));
 	tn_ledger_init(&store->ledger, options->ledger_max_bytes, options->ledger_keep_ms);
 
 	enum tn_status status = open_parts(store, options->admin_socket, error);
@@ -154,6 +157,8 @@ void tn_store_close(struct tn_store *store)
 	tn_environment_close(&store->environment);
 	tn_lock_release(store->lock_fd);
 	tn_names_fini(&store->names);
+	tn_seen_fini(&store->seen_work);
+	tn_seen_index_fini(&store->seen_index);
 	tn_ledger_fini(&store->ledger);
 	pthread_rwlock_destroy(&store->environment_lock);
 	pthread_mutex_destroy(&store->facts_lock);
@@ -205,6 +210,7 @@ void tn_store_facts(struct tn_store *store, struct tn_store_facts *out_facts)
 	pthread_mutex_lock(&store->facts_lock);
 	struct tn_store_facts facts = store->facts;
 	pthread_mutex_unlock(&store->facts_lock);
+	facts.seen_left_out = tn_seen_index_left_out(&store->seen_index);
 	facts.free_disk_bytes = tn_space_free_disk(store->path);
 	struct tn_space space = {.used_bytes = facts.used_bytes, .max_bytes = facts.max_bytes};
 	tn_space_look(&space, store->path);

@@ -9,6 +9,7 @@
 #include "ledger.h"
 #include "meta.h"
 #include "names.h"
+#include "seen.h"
 #include "writer.h"
 
 struct tn_store {
@@ -20,6 +21,8 @@ struct tn_store {
 	struct tn_environment environment;
 	struct tn_names names;
 	struct tn_writer writer;
+	struct tn_seen_index seen_index;
+	struct tn_seen_work seen_work;    /* the writer's */
 	struct tn_ledger ledger;
 	pthread_mutex_t facts_lock;
 	struct tn_store_facts facts;

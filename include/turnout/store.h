@@ -200,6 +200,7 @@ struct tn_store_facts {                   /* as found at open, and as of the las
 	bool nearly_full;                 /* over 90% of the map, or too little disk: intake must stop */
 	struct tn_store_flows flows;
 	uint64_t seen;                    /* idempotency keys held, expired ones included that were not swept yet */
+	uint64_t seen_left_out;           /* of them, since open: those that there was no memory for to find them by: duplicates are not seen */
 	uint64_t bad_records;             /* moved aside since the store was made: read or bear the loss, `bad` database */
 	uint64_t commits, batches;        /* since open */
 	uint64_t commit_unknown, commit_refused; /* batches so answered, since open */

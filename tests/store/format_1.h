@@ -7,10 +7,10 @@
 #ifndef TEST_STORE_FORMAT_1_H
 #define TEST_STORE_FORMAT_1_H
 
-struct format_1_entry {
+struct format_entry {
 	const char *db, *key, *value;     /* key and value in hex */
 };
-static const struct format_1_entry format_1[] = {
+static const struct format_entry format_1[] = {
 	{"meta", "666f726d6174", "00000001"},
 	{"meta", "7374617465",
 		"01870bfb8b752d726f00000000000000090000000000000320000000000000000100000000000000010000000000000002000000000000"

@@ -204,18 +204,15 @@ static void a_row_that_no_scan_finds_is_found(void **state)
 static void index_entries_without_a_row_are_found(void **state)
 {
 	struct fixture *fixture = *state;
-	uint8_t state_key[TN_KEY_STATE], due[TN_KEY_DUE], lane[TN_KEY_LANE], expiry[TN_KEY_EXPIRY];
-	struct tn_id id = make_id(9);
+	uint8_t state_key[TN_KEY_STATE], due[TN_KEY_DUE], lane[TN_KEY_LANE];
 	tn_key_put_state(state_key, TN_ROW_DEAD, (struct tn_row_key){99, 0});
 	tn_key_put_due(due, &(struct tn_due){1, 301, {3, 0}});
 	tn_key_put_lane(lane, &(struct tn_lane_place){1, make_id(3), 61, {6, 0}});
-	tn_key_put_expiry(expiry, 5000, &id);
 	const struct {
 		const char *db;
 		const void *key;
 		size_t len;
-	} entries[] = {{"states", state_key, sizeof state_key}, {"due", due, sizeof due}, {"lanes", lane, sizeof lane},
-	        {"expiry", expiry, sizeof expiry}};
+	} entries[] = {{"states", state_key, sizeof state_key}, {"due", due, sizeof due}, {"lanes", lane, sizeof lane}};
 	for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
 		fixture_close(fixture);
 		raw_put(fixture->path, entries[i].db, entries[i].key, entries[i].len);
@@ -268,14 +265,15 @@ static void a_damaged_key_strike_or_kept_value_is_found(void **state)
 {
 	struct fixture *fixture = *state;
 	struct tn_id id = make_id(2);
-	uint8_t hash[8];
+	uint8_t hash[8], seen[TN_KEY_SEEN];
 	tn_bytes_put64(hash, 7);
+	tn_key_put_seen(seen, 9500, &id);
 	fixture_close(fixture);
-	raw_flip(fixture->path, "seen", id.bytes, sizeof id.bytes, -1);
+	raw_flip(fixture->path, "keys", seen, sizeof seen, -1);
 	raw_flip(fixture->path, "strikes", hash, sizeof hash, -1);
 	raw_flip(fixture->path, "kept", "task", 4, -1);
 	fixture_open(fixture);
-	assert_finds(fixture, "SEEN_DAMAGED", "seen 0202");
+	assert_finds(fixture, "SEEN_DAMAGED", "keys 800000000000251c0202");
 	assert_finds(fixture, "STRIKE_DAMAGED", "strikes 0000000000000007");
 	assert_finds_and_repairs(fixture, "KEPT_DAMAGED", "kept 7461736b");
 }

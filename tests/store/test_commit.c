@@ -220,6 +220,62 @@ static void what_was_written_by_a_failed_commit_is_not_written_twice(void **stat
 	assert_int_equal(count_rows(bench->fixture, TN_ROW_OPEN), 1);
 }
 
+/* --- Unknown, with idempotency keys --- */
+
+static void give_key(struct bench *bench, uint64_t number, enum tn_op_kind kind, uint8_t key)
+{
+	struct submission *it = &bench->submissions[number];
+	drop(bench, number);
+	it->ops[0] = (struct tn_op){.kind = kind, .seen = {.key = make_id(key), .expires_ms = 5000}};
+}
+
+static bool is_seen(struct bench *bench, uint8_t key)
+{
+	struct tn_id id = make_id(key);
+	struct tn_seen seen;
+	bool found;
+	assert_int_equal(tn_store_seen(bench->fixture->store, &id, 1, 100, &seen, &found, NULL), TN_OK);
+	return found;
+}
+
+/* A key of a commit that may have been written, and was refused then, must be gone when it was dropped: or it would keep out an event that
+ * nobody has. */
+static void a_key_that_an_unknown_commit_left_is_found_and_can_be_dropped(void **state)
+{
+	static const enum fault faults[] = {FAULT_META_WRITTEN, FAULT_META, FAULT_SYNC, FAULT_DATA};
+	uint64_t number = 1;
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		struct bench *bench = *state;
+		give_key(bench, number, TN_PUT_SEEN, (uint8_t)(i + 1));
+		give_key(bench, number + 1, TN_DROP_SEEN, (uint8_t)(i + 1));
+		faults_set(faults[i]);
+		assert_int_equal(submit_and_wait(bench, number), TN_COMMIT_UNKNOWN);
+		faults_set(FAULT_NONE);
+		assert_int_equal(submit_and_wait(bench, number), TN_COMMIT_OK);
+		assert_true(is_seen(bench, (uint8_t)(i + 1)));
+		faults_set(faults[i]);
+		assert_int_equal(submit_and_wait(bench, number + 1), TN_COMMIT_UNKNOWN);
+		faults_set(FAULT_NONE);
+		assert_int_equal(submit_and_wait(bench, number + 1), TN_COMMIT_OK);
+		assert_false(is_seen(bench, (uint8_t)(i + 1)));
+		fixture_reopen(bench->fixture);
+		assert_false(is_seen(bench, (uint8_t)(i + 1)));
+		number += 2;
+	}
+}
+
+static void a_key_that_was_refused_is_not_found(void **state)
+{
+	struct bench *bench = *state;
+	give_key(bench, 1, TN_PUT_SEEN, 1);
+	faults_set_free_disk(1000);
+	assert_int_equal(submit_and_wait(bench, 1), TN_COMMIT_REFUSED);
+	assert_false(is_seen(bench, 1));
+	faults_set_free_disk(UINT64_MAX);
+	assert_int_equal(submit_and_wait(bench, 2), TN_COMMIT_OK);
+	assert_false(is_seen(bench, 1));
+}
+
 static void rows_can_be_read_while_commits_fail(void **state)
 {
 	struct bench *bench = *state;
@@ -360,6 +416,8 @@ int main(void)
 		TEST(a_failed_meta_write_is_unknown_and_the_store_opens_itself_anew),
 		TEST(what_was_written_by_a_failed_commit_is_not_written_twice),
 		TEST(rows_can_be_read_while_commits_fail),
+		TEST(a_key_that_an_unknown_commit_left_is_found_and_can_be_dropped),
+		TEST(a_key_that_was_refused_is_not_found),
 		TEST(batches_behind_an_unknown_one_wait_for_it),
 		TEST(a_later_batch_is_never_undone_by_an_earlier_one_that_comes_again),
 		TEST(a_refused_batch_behind_an_unknown_one_is_unknown_too),

@@ -144,7 +144,7 @@ static void a_newer_format_is_refused_by_its_number(void **state)
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
-	char name[] = "format", number[] = {0, 0, 0, 3};
+	char name[] = "format", number[] = {0, 0, 0, 4};
 	MDB_val key = {6, name}, value = {4, number};
 	fixture_close(fixture);
 	assert_int_equal(mdb_env_create(&env), 0);
@@ -156,7 +156,7 @@ static void a_newer_format_is_refused_by_its_number(void **state)
 	assert_int_equal(mdb_txn_commit(txn), 0);
 	mdb_env_close(env);
 	assert_int_equal(fixture_try_open(fixture, &error), TN_INVALID);
-	assert_non_null(strstr(error.message, "newer version (format 3"));
+	assert_non_null(strstr(error.message, "newer version (format 4"));
 }
 
 /* In a child without privileges, since root may write anywhere. */

@@ -11,11 +11,13 @@
 #include <lmdb.h>
 #include <stdio.h>
 #include <string.h>
-#include "format_1.h"
+#include "format_2.h"
 #include "key.h"
 #include "raw.h"
 
-static const char *const old_databases[] = {"meta", "events", "rows", "states", "due", "parked", "names", "bad"};
+static const char *const databases_1[] = {"meta", "events", "rows", "states", "due", "parked", "names", "bad", NULL};
+static const char *const databases_2[] = {"meta", "events", "rows", "states", "due", "lanes", "targets", "names", "seen", "expiry",
+	"strikes", "kept", "bad", NULL};
 
 static MDB_val from_hex(const char *hex, uint8_t *bytes)
 {
@@ -45,7 +47,18 @@ static void write_more_states(MDB_txn *txn, uint32_t count)
 	}
 }
 
-static void write_old_store(const char *path, uint32_t more_states)
+/* So many more entries of `expiry`, without their keys in `seen`. */
+static void write_more_expiry(MDB_txn *txn, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t key[24] = {0x80, 0, 0, 0, 0x10};
+		tn_bytes_put32(key + 16, i);
+		write_entry(txn, "expiry", (MDB_val){sizeof key, key}, (MDB_val){0, NULL});
+	}
+}
+
+static void write_store(const char *path, const char *const *databases, const struct format_entry *entries, size_t count,
+	void (*write_more)(MDB_txn *txn, uint32_t count), uint32_t more)
 {
 	MDB_env *env;
 	MDB_txn *txn;
@@ -55,13 +68,23 @@ static void write_old_store(const char *path, uint32_t more_states)
 	assert_int_equal(mdb_env_set_maxdbs(env, 16), 0);
 	assert_int_equal(mdb_env_open(env, path, 0, 0600), 0);
 	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-	for (size_t i = 0; i < sizeof old_databases / sizeof *old_databases; i++)
-		assert_int_equal(mdb_dbi_open(txn, old_databases[i], MDB_CREATE, &dbi), 0);
-	for (size_t i = 0; i < sizeof format_1 / sizeof *format_1; i++)
-		write_entry(txn, format_1[i].db, from_hex(format_1[i].key, key), from_hex(format_1[i].value, value));
-	write_more_states(txn, more_states);
+	for (size_t i = 0; databases[i]; i++)
+		assert_int_equal(mdb_dbi_open(txn, databases[i], MDB_CREATE, &dbi), 0);
+	for (size_t i = 0; i < count; i++)
+		write_entry(txn, entries[i].db, from_hex(entries[i].key, key), from_hex(entries[i].value, value));
+	write_more(txn, more);
 	assert_int_equal(mdb_txn_commit(txn), 0);
 	mdb_env_close(env);
+}
+
+static void write_old_store(const char *path, uint32_t more_states)
+{
+	write_store(path, databases_1, format_1, sizeof format_1 / sizeof *format_1, write_more_states, more_states);
+}
+
+static void write_store_of_format_2(const char *path, uint32_t more_expiry)
+{
+	write_store(path, databases_2, format_2, sizeof format_2 / sizeof *format_2, write_more_expiry, more_expiry);
 }
 
 static int set_up(void **state)
@@ -164,6 +187,61 @@ static void a_store_with_many_rows_is_upgraded_whole(void **state)
 	fixture_open(fixture);
 }
 
+/* --- Format 2 --- */
+
+static uint32_t count_seen(struct fixture *fixture, int64_t now_ms, struct tn_seen seen[3])
+{
+	struct tn_id keys[] = {make_id(1), make_id(2), make_id(3)};
+	bool found[3];
+	assert_int_equal(tn_store_seen(fixture->store, keys, 3, now_ms, seen, found, NULL), TN_OK);
+	return (uint32_t)found[0] + found[1] + found[2];
+}
+
+static void idempotency_keys_are_known_after_an_upgrade(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tn_seen seen[3];
+	write_store_of_format_2(fixture->path, 100);
+	fixture_open(fixture);
+	fixture_reopen(fixture);
+	assert_int_equal(facts_of(fixture).bad_records, 0);
+	assert_int_equal(facts_of(fixture).seen, 3);
+	assert_int_equal(facts_of(fixture).engine_ms, 699);
+	assert_int_equal(count_rows(fixture, TN_ROW_TRIED), 1);
+	assert_int_equal(count_seen(fixture, 699, seen), 3);
+	assert_int_equal(seen[0].fingerprint, 1001);
+	assert_int_equal(seen[1].event_seq, 2);
+	assert_int_equal(seen[1].expires_ms, 10000);
+	assert_int_equal(count_seen(fixture, 700, seen), 2);
+	assert_int_equal(count_seen(fixture, 5000, seen), 1);
+}
+
+static void a_key_is_put_and_dropped_after_an_upgrade_as_before(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tn_seen seen[3];
+	write_store_of_format_2(fixture->path, 0);
+	fixture_open(fixture);
+	struct tn_op ops[] = {{.kind = TN_DROP_SEEN, .seen.key = make_id(1)},
+		{.kind = TN_PUT_SEEN, .seen = {.key = make_id(2), .expires_ms = 20000}}};
+	assert_int_equal(apply(fixture, ops, 2), TN_COMMIT_OK);
+	assert_int_equal(count_seen(fixture, 699, seen), 2);
+	assert_int_equal(count_seen(fixture, 10000, seen), 1);
+}
+
+static void keys_are_forgotten_where_there_is_no_room_for_two_of_each(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tn_seen seen[3];
+	fixture->max_size_bytes = 2 * MIB;
+	write_store_of_format_2(fixture->path, 12000);
+	fixture_open(fixture);
+	assert_int_equal(facts_of(fixture).seen, 0);
+	assert_int_equal(count_seen(fixture, 699, seen), 0);
+	assert_int_equal(count_rows(fixture, TN_ROW_TRIED), 1);
+	put(fixture, make_row(9, 0, TN_ROW_OPEN, 1, 0));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -173,6 +251,9 @@ int main(void)
 	        TEST(what_was_parked_and_dead_is_counted_by_target),
 	        TEST(what_was_there_counts_as_put),
 	        TEST(a_store_with_many_rows_is_upgraded_whole),
+	        TEST(idempotency_keys_are_known_after_an_upgrade),
+	        TEST(a_key_is_put_and_dropped_after_an_upgrade_as_before),
+	        TEST(keys_are_forgotten_where_there_is_no_room_for_two_of_each),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

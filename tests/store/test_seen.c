@@ -119,6 +119,7 @@ static void a_key_that_was_dropped_is_found_no_more(void **state)
 	struct tn_op ops[] = {op_seen(1, 5000), op_seen(2, 5000), op_seen(1, 0), op_seen(3, 0)};
 	ops[2].kind = ops[3].kind = TN_DROP_SEEN;
 	assert_int_equal(apply(fixture, ops, 4), TN_COMMIT_OK);
+	assert_false(is_seen(fixture, 1, 100, &seen)); /* put and dropped in one transaction */
 	assert_int_equal(apply(fixture, ops + 2, 2), TN_COMMIT_OK);
 	assert_false(is_seen(fixture, 1, 100, &seen));
 	assert_true(is_seen(fixture, 2, 100, &seen));

@@ -50,11 +50,22 @@ static bool is_sink(const struct tn_config *config, struct tn_str target)
 static void lint_limits(struct report *report, const struct tn_config *config, const struct tn_target_config *target)
 {
 	struct tn_error error = {0};
-	if (!target->adaptive || target->max_in_flight <= 200)
-		return;
-	tn_error_at(&error, config->file, 0, 0, "target '%.*s': concurrency: adaptive never goes beyond 200, whatever max_in_flight is",
-		TN_STR_ARG(target->name));
-	add(report->findings, "finding", &error);
+	if (target->adaptive && target->max_in_flight > 200) {
+		tn_error_at(&error, config->file, 0, 0, "target '%.*s': concurrency: adaptive never goes beyond 200, whatever max_in_flight is",
+			TN_STR_ARG(target->name));
+		add(report->findings, "finding", &error);
+	}
+	if (target->retry_budget && target->retry_per_second == 0 && target->retry_percent < 100) {
+		tn_error_at(&error, config->file, 0, 0,
+			"target '%.*s': with retry_budget.per_second: 0, nothing is repeated while there are fewer than %u first attempts in 10 s",
+			TN_STR_ARG(target->name), (unsigned)((100 + target->retry_percent - 1) / target->retry_percent));
+		add(report->findings, "finding", &error);
+	}
+	if (target->park_bytes > config->store_max_bytes && config->store_path.len > 0) {
+		tn_error_at(&error, config->file, 0, 0, "target '%.*s': max_parked_size is more than store.max_size, which is reached first",
+			TN_STR_ARG(target->name));
+		add(report->findings, "finding", &error);
+	}
 }
 
 /* Valid, but probably not what was meant. */

@@ -115,6 +115,8 @@ static void print_breaker(const json_t *target)
 		printf(" by %s", string(breaker, "code"));
 	if (json_object_get(target, "paused_until"))
 		printf("; paused by %s", string(target, "paused_by"));
+	if (json_object_get(target, "park_full"))
+		printf("; park full");
 	if (json_is_true(json_object_get(target, "removed")))
 		printf("; removed");
 }
@@ -132,7 +134,7 @@ static void print_targets(const struct looks *looks)
 		const json_t *before = named(old, string(now, "name"));
 		char in_flight[48];
 		snprintf(in_flight, sizeof in_flight, "%lld/%lld", number(now, "in_flight"),
-		        number(now, "max_in_flight"));
+		        number(now, "limit"));
 		printf("%-24.24s %11s %9lld %9lld %9lld %12.1f %10.1f %8.1f", string(now, "name"), in_flight,
 		        number(now, "pending"), number(now, "backoff"), number(now, "parked"),
 		        rate(looks, before, now, "delivered"), rate(looks, before, now, "retried"),

@@ -116,6 +116,41 @@ static void print_pause(const json_t *target, int64_t now_ms)
 	putchar('\n');
 }
 
+static void print_rate(const json_t *target)
+{
+	const json_t *rate = json_object_get(target, "rate");
+	json_int_t period_ms = number(rate, "period_ms");
+	if (!rate || number(rate, "tokens") > 0 || number(target, "pending") == 0)
+		return;
+	print_wrong("");
+	printf("what is pending waits for its rate, %" JSON_INTEGER_FORMAT "/%s\n", number(rate, "count"),
+		period_ms == 1000 ? "s" : period_ms == 60000 ? "m" : "h");
+}
+
+static void print_budget(const json_t *target)
+{
+	json_int_t count = number(target, "over_retry_budget");
+	if (count == 0)
+		return;
+	print_wrong("");
+	printf("%" JSON_INTEGER_FORMAT " of what is pending wait%s for the retry budget: too much of what it gets fails\n", count,
+		count == 1 ? "s" : "");
+}
+
+static void print_park(const json_t *target)
+{
+	const json_t *full = json_object_get(target, "park_full");
+	char used[24], most[24];
+	if (!full)
+		return;
+	print_wrong("");
+	printf("as much is parked as may be (%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT ", %s of %s): %s\n", number(target, "parked"),
+		number(full, "max_parked"), tn_target_text_size((uint64_t)number(target, "parked_bytes"), used),
+		tn_target_text_size((uint64_t)number(full, "max_parked_bytes"), most),
+		strcmp(string(full, "then"), "dead_letter") == 0 ? "what else fails becomes a dead letter" :
+								 "senders of what it should get hear 503");
+}
+
 static void print_letters(const json_t *target, const char *file)
 {
 	const json_t *letters = json_object_get(target, "dead_letters");
@@ -151,13 +186,16 @@ void tn_target_text_print(const json_t *target, const char *file, int64_t now_ms
 	printf("target   %-16s in flight %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT ", pending %" JSON_INTEGER_FORMAT
 	       ", backoff %" JSON_INTEGER_FORMAT ", parked %" JSON_INTEGER_FORMAT "; delivered %" JSON_INTEGER_FORMAT
 	       ", died %" JSON_INTEGER_FORMAT "\n",
-		string(target, "name"), number(target, "in_flight"), number(target, "max_in_flight"), number(target, "pending"),
+		string(target, "name"), number(target, "in_flight"), number(target, "limit"), number(target, "pending"),
 		number(target, "backoff"), number(target, "parked"), number(target, "delivered"), number(target, "dead"));
 	if (json_is_true(json_object_get(target, "removed")))
 		puts("         ! removed from the configuration: what waits for it becomes dead letters, unless it returns within "
 		     "limits.removal_grace");
 	print_breaker(target, file, now_ms);
 	print_pause(target, now_ms);
+	print_rate(target);
+	print_budget(target);
+	print_park(target);
 	print_lanes(target, file);
 	print_letters(target, file);
 }

@@ -118,6 +118,11 @@ static uint64_t view_parked_bytes(const struct tn_target_view *view)
 	return view->parked_bytes;
 }
 
+static uint64_t view_park_full(const struct tn_target_view *view)
+{
+	return view->park_full;
+}
+
 static uint64_t view_limit(const struct tn_target_view *view)
 {
 	return view->limit;
@@ -210,6 +215,7 @@ static void add_targets(struct tn_buf *out, const struct tn_engine *engine)
 		{"turnout_target_breaker", "gauge", "Circuit breaker: 0 closed, 1 half-open, 2 open", view_breaker},
 		{"turnout_target_breaker_opened_total", "counter", "Times the circuit breaker opened", view_breaker_opened},
 		{"turnout_target_parked_bytes", "gauge", "What those deliveries and their events take, for the park cap", view_parked_bytes},
+		{"turnout_target_park_full", "gauge", "1: as many or as much as may be is parked", view_park_full},
 		{"turnout_target_limit", "gauge", "Attempts at once as things are: max_in_flight, or less with adaptive concurrency", view_limit},
 		{"turnout_target_rate_tokens", "gauge", "Attempts the rate allows at this moment; 0 without a rate", view_tokens},
 		{"turnout_target_over_retry_budget", "gauge", "Retries that wait for the retry budget", view_over_budget},

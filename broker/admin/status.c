@@ -66,6 +66,12 @@ static json_t *targets_json(const struct tn_bus *bus)
 		json_object_set_new(target, "breaker", breaker_json(bus, &view));
 		json_object_set_new(target, "parked_bytes", number(view.parked_bytes));
 		json_object_set_new(target, "limit", number(view.limit));
+		if (view.rate.count > 0)
+			json_object_set_new(target, "rate", json_pack("{s:i s:I s:i}", "count", (int)view.rate.count, "period_ms",
+				(json_int_t)view.rate.period_ms, "tokens", (int)view.tokens));
+		if (view.park_full)
+			json_object_set_new(target, "park_full", json_pack("{s:o s:o s:s}", "max_parked", number(view.max_parked),
+				"max_parked_bytes", number(view.max_parked_bytes), "then", view.pauses ? "pause_source" : "dead_letter"));
 		if (view.over_budget > 0)
 			json_object_set_new(target, "over_retry_budget", number(view.over_budget));
 		if (view.lanes > 0)

@@ -415,6 +415,8 @@ bool tn_engine_target_view(const struct tn_engine *engine, uint32_t index, struc
 		.retried = target->retried, .dead = target->dead, .dropped = target->dropped, .parks = target->parks,
 		.breaker = (enum tn_breaker_state)target->breaker.state, .breaker_code = target->breaker.code,
 		.breaker_opened = target->breaker.opened, .limit = start_limit(target), .tokens = tn_rate_tokens(engine, target),
+		.rate = target->limits.rate, .max_parked = target->limits.park_rows, .max_parked_bytes = target->limits.park_bytes,
+		.park_full = tn_park_is_full(target), .pauses = target->limits.on_park_full == TN_PARK_FULL_PAUSE,
 		.parked_bytes = target->park_bytes, .over_budget = target->stalled_count, .budget_waits = target->budget_waits};
 	if (target->breaker.state == TN_BREAKER_OPEN)
 		out_view->breaker_until_ms = target->breaker.until_ms;

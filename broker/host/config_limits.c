@@ -34,7 +34,7 @@ static enum tn_status refuse(const struct tn_doc *doc, const struct tn_doc_node 
 enum tn_status tn_config_read_limits(const struct tn_doc *doc, const struct tn_doc_node *item, struct tn_target_config *target,
 	struct tn_error *error)
 {
-	if (target->rate.len > 0 && !parse_rate(target->rate, &target->rate_count, &target->rate_period_ms))
+	if (tn_doc_get(item, "rate") && !parse_rate(target->rate, &target->rate_count, &target->rate_period_ms))
 		return refuse(doc, item, "rate", "rate must be a number from 1 to 1000000 of attempts a second, minute or hour: 50/s, 600/m, 1000/h", error);
 	if (target->burst > 0 && target->rate.len == 0)
 		return refuse(doc, item, "burst", "burst says how many may start at once within a rate, and there is no rate", error);

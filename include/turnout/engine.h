@@ -412,6 +412,10 @@ struct tn_target_view {                   /* one target for status and metrics *
 	uint32_t tokens;                  /* attempts its rate allows at this moment; 0 without a rate, too */
 	uint32_t over_budget;             /* retries that wait for the retry budget */
 	uint64_t budget_waits;            /* how often one had to */
+	struct tn_rate_limits rate;       /* as things are */
+	uint64_t max_parked, max_parked_bytes; /* 0 bytes: no cap */
+	bool park_full;                   /* one of them is reached */
+	bool pauses;                      /* what has no room then stays with its source; else it becomes a dead letter */
 };
 
 /* --- The engine. Loop thread, all of them. --- */

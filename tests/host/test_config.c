@@ -183,6 +183,7 @@ static void what_is_wrong_is_refused_with_its_place(void **state)
 		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", breaker: {open: 1h}}\n",
 			":7:54: breaker.open_max must not be less than breaker.open"},
 		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", rate: 5}\n", ":7:51: rate must be a number from 1"},
+		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", rate: \"\"}\n", "rate must be a number from 1"},
 		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", rate: 0/s}\n", "rate must be a number from 1"},
 		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", rate: 5/d}\n", "rate must be a number from 1"},
 		{GOOD_TOP GOOD_SOURCE "targets:\n  - {name: a, kind: http, url: \"http://h/\", burst: 5}\n", "there is no rate"},

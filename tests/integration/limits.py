@@ -164,3 +164,46 @@ def test_what_broke_off_ramps_after_a_restart(place):
     wait_until(lambda: len(sink.ids()) == 8, what="all deliveries")
     check(bus.metrics()['turnout_target_retry_budget_waits_total{target="sink"}'] > 0, "some waited for it")
     bus.check_books()
+
+
+def status_text(place, bus):
+    return place.run("status", "-c", bus.path("turnout.yaml"))[1]
+
+
+def test_status_says_what_holds_each_target(place):
+    well, sick, dead = place.sink(name="well"), place.sink("--fail", 1, name="sick"), place.sink("--fail", 1, name="dead")
+    bus = place.bus([{"name": "all", "pattern": {"source": [{"exists": True}]}, "targets": ["rated", "budget", "parked", "adaptive"]}],
+                    targets=[{"name": "rated", "kind": "http", "url": well.url(), "rate": "1/m"},
+                             {"name": "budget", "kind": "http", "url": sick.url(), "retry": FAST, "breaker": {"enabled": False},
+                              "retry_budget": {"percent": 1, "per_second": 1}},
+                             {"name": "parked", "kind": "http", "url": dead.url(), "retry": FAST, "breaker": BREAKER,
+                              "max_parked_size": "4KiB"},
+                             {"name": "adaptive", "kind": "http", "url": well.url(), "concurrency": "adaptive"}]).start()
+    number = 0
+    while bus.post(event(str(number), data="x" * 500)).status == 202:
+        number += 1
+        check(number < 100, "the park cap of 4 KiB is reached")
+    text = wait_until(lambda: "wait for the retry budget" in status_text(place, bus) and status_text(place, bus), what="the budget")
+    check("what is pending waits for its rate, 1/m" in text, text)
+    check("as much is parked as may be" in text and "of 4.0 KiB): senders of what it should get hear 503" in text, text)
+    check("/200" not in text, "adaptive: what it may have now, not what it might", text)
+    check("park full" in place.run("top", "--once", "--interval", "100ms", "-c", bus.path("turnout.yaml"))[1], "top says so too")
+    metrics = bus.metrics()
+    equal([metrics[f'turnout_target_park_full{{target="{name}"}}'] for name in ("rated", "budget", "parked", "adaptive")], [0, 0, 1, 0])
+    well_known = target_of_name(place, bus, "rated")
+    equal(well_known["rate"], {"count": 1, "period_ms": 60000, "tokens": 0})
+
+
+def target_of_name(place, bus, name):
+    code, out, err = place.run("target", "status", name, "-c", bus.path("turnout.yaml"), "--json")
+    equal(code, 0, err)
+    return json.loads(out)
+
+
+def test_check_points_out_limits_that_cannot_be_meant(place):
+    bus = place.simple_bus(place.sink(), target={"retry_budget": {"percent": 20, "per_second": 0}, "max_parked_size": "1TiB",
+                                                 "concurrency": "adaptive", "max_in_flight": 1000})
+    code, out, errors = place.run("check", "-c", bus.path("turnout.yaml"))
+    equal(code, 1)
+    for text in ("fewer than 5 first attempts in 10 s", "more than store.max_size", "never goes beyond 200"):
+        check(text in out + errors, text, out, errors)

@@ -217,6 +217,38 @@ static void add_insert(struct tn_engine *engine, const struct tn_move_item *item
 	add_op(journal, TN_PUT_ROW, item->row->key)->row = item->row;
 }
 
+/* Once named, rows keep their keys: what is in doubt may have been written. */
+static void name_resent(struct tn_engine *engine, const struct tn_move_item *item)
+{
+	uint64_t event_seq = item->row[0].key.event_seq > 0 ? item->row[0].key.event_seq : engine->next_seq++;
+	for (uint32_t i = 0; i < item->row_count; i++) {
+		struct tn_row *row = &item->row[i];
+		row->key = (struct tn_row_key){event_seq, i};
+		row->tries = (struct tn_tries){.accepted_ms = engine->now_ms, .not_before_ms = engine->now_ms};
+		if (!tn_id_is_zero(&row->lane) && row->lane_seq == 0)
+			row->lane_seq = tn_lane_next_seq(engine);
+	}
+}
+
+static void put_resent(struct tn_journal *journal, const struct tn_move_item *item)
+{
+	add_op(journal, TN_PUT_EVENT, (struct tn_row_key){.event_seq = item->row[0].key.event_seq})->event =
+	        item->event;
+	for (uint32_t i = 0; i < item->row_count; i++)
+		add_op(journal, TN_PUT_ROW, item->row[i].key)->row = &item->row[i];
+}
+
+static void add_resend(struct tn_engine *engine, const struct tn_move_item *item)
+{
+	struct tn_journal *journal = &engine->journal;
+	bool copied = TN_PLANT(17) && item->row[0].key.event_seq > 0;
+	name_resent(engine, item);
+	if (!TN_PLANT(17) || !copied)
+		put_resent(journal, item);
+	if (!TN_PLANT(17) || copied)
+		add_op(journal, TN_PURGE_ROW, item->key);
+}
+
 static void take_moves(struct tn_engine *engine)
 {
 	struct tn_journal *journal = &engine->journal;
@@ -229,9 +261,13 @@ static void take_moves(struct tn_engine *engine)
 	for (uint32_t i = 0; i < journal->move_count; i++) {
 		if (journal->move == TN_MOVE_INSERT)
 			add_insert(engine, &journal->moves[i]);
+		else if (journal->move == TN_MOVE_RESEND)
+			add_resend(engine, &journal->moves[i]);
 		else
 			add_op(journal, ops[journal->move], journal->moves[i].key);
 	}
+	if (TN_PLANT(17) && journal->move == TN_MOVE_RESEND && journal->ops[journal->op_count - 1].kind != TN_PURGE_ROW)
+		return;
 	journal->sent_moves = journal->move_count;
 	journal->move_count = 0;
 }

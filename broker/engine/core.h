@@ -636,6 +636,7 @@ void tn_bury_again(struct tn_engine *engine, struct tn_delivery *delivery); /* B
 /* lane.c */
 /* The lane of that key, made if it is not there; NULL without memory. Touch it if nothing enters: an empty one goes again. */
 struct tn_lane *tn_lane_get(struct tn_engine *engine, struct tn_target *target, const struct tn_id *id);
+uint64_t tn_lane_next_seq(struct tn_engine *engine); /* behind all that came before */
 /* Takes the next place in delivery->lane, and keeps it however long the delivery is not ready to start: until it ends. */
 void tn_lane_enter(struct tn_engine *engine, struct tn_delivery *delivery);
 void tn_lane_enter_row(struct tn_engine *engine, struct tn_lane *lane, struct tn_delivery *delivery, const struct tn_row *row);
@@ -663,6 +664,8 @@ void tn_lane_order_changed(struct tn_engine *engine, struct tn_target *target); 
 /* What is to be released in the store, since its target orders no more; the first count of it were. */
 uint32_t tn_lane_fill_releases(const struct tn_engine *engine, struct tn_move_item *items, uint32_t capacity);
 void tn_lane_releases_stored(struct tn_engine *engine, uint32_t count);
+/* The dead letter under that key blocks a lane, and row has its place there. */
+bool tn_lane_is_blocked_at(const struct tn_engine *engine, struct tn_row_key key, const struct tn_row *row);
 void tn_lane_saw(struct tn_engine *engine, const struct tn_row *row);          /* a row of another run */
 bool tn_lane_found(struct tn_engine *engine, const struct tn_row *row);        /* PARKED or DEAD, at recovery. False: no memory */
 bool tn_lane_takes(struct tn_engine *engine, struct tn_lane *lane, const struct tn_row *row); /* a due row: is it its turn? */

@@ -26,7 +26,7 @@ enum tn_status tn_journal_init(struct tn_engine *engine)
 	tn_list_init(&journal->keeps);
 	tn_list_init(&journal->voids);
 	journal->moves = tn_budget_take_furniture(engine, TN_MOVES_MAX * sizeof(*journal->moves));
-	journal->ops = tn_budget_take_furniture(engine, (TN_BATCH_OPS + 2 * TN_MOVES_MAX) * sizeof(*journal->ops));
+	journal->ops = tn_budget_take_furniture(engine, (TN_BATCH_OPS + TN_MOVES_OPS) * sizeof(*journal->ops));
 	journal->rows = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(*journal->rows));
 	journal->members = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(struct tn_delivery *));
 	journal->failures = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(struct tn_failure *));
@@ -39,7 +39,7 @@ void tn_journal_fini(struct tn_engine *engine)
 {
 	struct tn_journal *journal = &engine->journal;
 	tn_budget_give_furniture(engine, journal->moves, TN_MOVES_MAX * sizeof(*journal->moves));
-	tn_budget_give_furniture(engine, journal->ops, (TN_BATCH_OPS + 2 * TN_MOVES_MAX) * sizeof(*journal->ops));
+	tn_budget_give_furniture(engine, journal->ops, (TN_BATCH_OPS + TN_MOVES_OPS) * sizeof(*journal->ops));
 	tn_budget_give_furniture(engine, journal->rows, TN_BATCH_OPS * sizeof(*journal->rows));
 	tn_budget_give_furniture(engine, journal->members, TN_BATCH_OPS * sizeof(struct tn_delivery *));
 	tn_budget_give_furniture(engine, journal->failures, TN_BATCH_OPS * sizeof(struct tn_failure *));

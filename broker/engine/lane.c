@@ -207,12 +207,17 @@ static void insert(struct tn_engine *engine, struct tn_lane *lane, struct tn_del
 	call_back(engine, turn_from(next_member(delivery)));
 }
 
+uint64_t tn_lane_next_seq(struct tn_engine *engine)
+{
+	uint64_t now_seq = (uint64_t)engine->now_ms << TN_LANE_SEQ_BITS;
+	engine->lane_seq = engine->lane_seq < now_seq ? now_seq : engine->lane_seq + 1;
+	return engine->lane_seq;
+}
+
 void tn_lane_enter(struct tn_engine *engine, struct tn_delivery *delivery)
 {
 	struct tn_lane *lane = delivery->lane;
-	uint64_t now_seq = (uint64_t)engine->now_ms << TN_LANE_SEQ_BITS;
-	engine->lane_seq = engine->lane_seq < now_seq ? now_seq : engine->lane_seq + 1;
-	delivery->lane_seq = engine->lane_seq;
+	delivery->lane_seq = tn_lane_next_seq(engine);
 	insert(engine, lane, delivery);
 	if (lane->soft == NULL)
 		lane->soft = delivery;
@@ -508,18 +513,31 @@ void tn_lane_order_changed(struct tn_engine *engine, struct tn_target *target)
 	}
 }
 
-void tn_lane_unblock(struct tn_engine *engine, struct tn_row_key key, bool redriven, int64_t due_ms)
+static struct tn_lane *find_blocked(const struct tn_engine *engine, struct tn_row_key key)
 {
 	struct tn_map_node *node = tn_map_find(&engine->lanes_blocked, hash_key(engine, key));
 	for (; node != NULL; node = tn_map_find_next(node)) {
 		struct tn_lane *lane = TN_OWNER(node, struct tn_lane, block);
-		if (tn_row_key_compare(&lane->blocked_by, &key) != 0)
-			continue;
-		if (redriven)
-			add_row(engine, lane, lane->blocked_seq, due_ms);
-		tn_lane_set_blocked(engine, lane, false);
-		return;
+		if (tn_row_key_compare(&lane->blocked_by, &key) == 0)
+			return lane;
 	}
+	return NULL;
+}
+
+bool tn_lane_is_blocked_at(const struct tn_engine *engine, struct tn_row_key key, const struct tn_row *row)
+{
+	const struct tn_lane *lane = find_blocked(engine, key);
+	return lane != NULL && lane->blocked_seq == row->lane_seq;
+}
+
+void tn_lane_unblock(struct tn_engine *engine, struct tn_row_key key, bool redriven, int64_t due_ms)
+{
+	struct tn_lane *lane = find_blocked(engine, key);
+	if (lane == NULL)
+		return;
+	if (redriven)
+		add_row(engine, lane, lane->blocked_seq, due_ms);
+	tn_lane_set_blocked(engine, lane, false);
 }
 
 uint32_t tn_engine_blocked_lanes(const struct tn_engine *engine, uint32_t skip, struct tn_lane_view *out, uint32_t capacity)

@@ -13,18 +13,38 @@
  */
 #include "core.h"
 
+/* May it go to where it is to go? */
+static bool has_targets(const struct tn_engine *engine, enum tn_move move, const struct tn_move_item *item)
+{
+	if (move == TN_MOVE_REDRIVE)
+		return !tn_target_find(engine, item->target_no)->limits.removed;
+	for (uint32_t i = 0; move == TN_MOVE_RESEND && i < item->row_count; i++) {
+		if (tn_target_find(engine, item->row[i].target_no)->limits.removed)
+			return false;
+	}
+	return true;
+}
+
+static bool is_too_large(const struct tn_moves *moves)
+{
+	uint64_t ops = 0;
+	for (uint32_t i = 0; moves->count <= TN_MOVES_MAX && moves->move == TN_MOVE_RESEND && i < moves->count; i++)
+		ops += 2 + moves->items[i].row_count;
+	return moves->count == 0 || moves->count > TN_MOVES_MAX || ops > TN_MOVES_OPS;
+}
+
 enum tn_status tn_engine_move(struct tn_engine *engine, const struct tn_moves *moves)
 {
 	struct tn_journal *journal = &engine->journal;
 	uint64_t ended;
 	if (engine->draining)
 		return TN_CLOSED;
-	if (moves->count == 0 || moves->count > TN_MOVES_MAX)
+	if (is_too_large(moves))
 		return TN_TOO_LARGE;
 	if (!tn_engine_moves_ended(engine, &ended) || (moves->move != TN_MOVE_INSERT && moves->as_of != ended))
 		return TN_FULL;
 	for (uint32_t i = 0; i < moves->count && moves->move != TN_MOVE_INSERT; i++) {
-		if (moves->move == TN_MOVE_REDRIVE && tn_target_find(engine, moves->items[i].target_no)->limits.removed)
+		if (!has_targets(engine, moves->move, &moves->items[i]))
 			return TN_NOT_FOUND;
 		if (tn_park_find(engine, moves->items[i].key) != NULL)
 			return TN_FULL; /* read from a commit whose outcome is not known here yet */
@@ -56,19 +76,27 @@ bool tn_engine_moves_ended(const struct tn_engine *engine, uint64_t *out_ended)
 	return journal->move_count == 0 && journal->sent_moves == 0 && !journal->moved_owed;
 }
 
+static bool parks(enum tn_move move)
+{
+	return move == TN_MOVE_REDRIVE || move == TN_MOVE_RESEND;
+}
+
 /* Redrives wait while a page of PARKED rows is on its way: it may show a row before or after the move, and nobody could tell. So do all
  * moves while a page of dead letters is. */
 bool tn_moves_pending(const struct tn_engine *engine)
 {
-	bool waits = tn_scan_sees_parked(engine) && engine->journal.move == TN_MOVE_REDRIVE;
+	bool waits = tn_scan_sees_parked(engine) && parks(engine->journal.move);
 	bool blocks = engine->reader.outstanding && engine->reader.use == TN_SCAN_FOR_BLOCKS;
 	return engine->journal.move_count > 0 && !waits && !blocks;
 }
 
 enum tn_line tn_moves_line(const struct tn_engine *engine)
 {
-	static const uint8_t lines[] = {[TN_MOVE_REDRIVE] = TN_LINE_ROWS, [TN_MOVE_PURGE] = TN_LINE_DROPS,
-		[TN_MOVE_INSERT] = TN_LINE_EVENTS, [TN_MOVE_RELEASE] = TN_LINE_ROWS};
+	static const uint8_t lines[] = {[TN_MOVE_REDRIVE] = TN_LINE_ROWS,
+	        [TN_MOVE_PURGE] = TN_LINE_DROPS,
+	        [TN_MOVE_INSERT] = TN_LINE_EVENTS,
+	        [TN_MOVE_RELEASE] = TN_LINE_ROWS,
+	        [TN_MOVE_RESEND] = TN_LINE_EVENTS};
 	return lines[engine->journal.move];
 }
 
@@ -83,6 +111,18 @@ static void confirm_redriven(struct tn_engine *engine, struct tn_target *target,
 	tn_scan_row_parked(engine, target, engine->journal.batch.now_ms);
 }
 
+/* The row that took the place of one that blocked its lane comes first in it again; one that goes elsewhere, or behind,
+ * only sets it free. */
+static void confirm_resent(struct tn_engine *engine, const struct tn_move_item *item)
+{
+	bool comes_first = false;
+	for (uint32_t i = 0; i < item->row_count; i++) {
+		comes_first = comes_first || tn_lane_is_blocked_at(engine, item->key, &item->row[i]);
+		confirm_redriven(engine, tn_target_find(engine, item->row[i].target_no), item->bytes);
+	}
+	tn_lane_unblock(engine, item->key, comes_first, engine->journal.batch.now_ms);
+}
+
 static void confirm_all(struct tn_engine *engine)
 {
 	struct tn_journal *journal = &engine->journal;
@@ -95,7 +135,9 @@ static void confirm_all(struct tn_engine *engine)
 		struct tn_target *target = tn_target_find(engine, item->target_no);
 		if (journal->move != TN_MOVE_RELEASE)
 			tn_moves_add_dead(engine, target, journal->move == TN_MOVE_INSERT ? 1 : -1, item->bytes);
-		if (journal->move != TN_MOVE_INSERT)
+		if (journal->move == TN_MOVE_RESEND)
+			confirm_resent(engine, item);
+		else if (journal->move != TN_MOVE_INSERT)
 			tn_lane_unblock(engine, item->key, journal->move == TN_MOVE_REDRIVE, journal->batch.now_ms);
 		if (journal->move == TN_MOVE_REDRIVE)
 			confirm_redriven(engine, target, item->bytes);

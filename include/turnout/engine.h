@@ -210,13 +210,17 @@ struct tn_claim_answer {
 };
 
 /* REDRIVE: DEAD -> PARKED, due now. PURGE: gone. INSERT: dead letters from elsewhere, under new keys. RELEASE: stays
- * a dead letter, and blocks its lane no more (as REDRIVE and PURGE do too). */
-enum tn_move { TN_MOVE_REDRIVE, TN_MOVE_PURGE, TN_MOVE_INSERT, TN_MOVE_RELEASE };
+ * a dead letter, and blocks its lane no more (as REDRIVE and PURGE do too). RESEND: gone, and in its place, in the same
+ * transaction, PARKED rows of its event under a new key, due now. */
+enum tn_move { TN_MOVE_REDRIVE, TN_MOVE_PURGE, TN_MOVE_INSERT, TN_MOVE_RELEASE, TN_MOVE_RESEND };
 struct tn_move_item {
 	struct tn_row_key key;            /* not for INSERT */
 	uint32_t target_no;               /* of the row */
 	uint64_t bytes;                   /* tn_dead_letter_bytes of its event */
-	struct tn_row *row;               /* INSERT: DEAD, without a key, which is filled in; borrowed, as the event, until MOVED */
+	struct tn_row *row; /* INSERT: DEAD, without a key, which is filled in; borrowed, as the event, until MOVED.
+	                       RESEND: likewise, the first of row_count; tries are filled in too, and lane_seq, where
+	                       there is a lane and it is 0: behind all that came before */
+	uint32_t row_count; /* RESEND: 1 and up */
 	struct tn_event *event;
 };
 struct tn_moves {
@@ -224,9 +228,9 @@ struct tn_moves {
 	uint64_t token;                   /* comes back with MOVED */
 	uint64_t as_of;                   /* tn_engine_moves_ended before the rows were read; INSERT: not looked at */
 	const struct tn_move_item *items; /* copied; each row is named once */
-	uint32_t count;                   /* at most TN_MOVES_MAX */
+	uint32_t count;                   /* at most TN_MOVES_MAX; RESEND: at most TN_MOVES_OPS, a letter being 2 and one a row */
 };
-enum { TN_MOVES_MAX = 512 };
+enum { TN_MOVES_MAX = 512, TN_MOVES_OPS = 2 * TN_MOVES_MAX };
 
 /* --- Decisions that go out --- */
 
@@ -458,10 +462,11 @@ void tn_engine_txn(struct tn_engine *engine, uint64_t txn, enum tn_txn_end end);
  * TN_INVALID: a number 0, over 2^20, or twice. Nothing is read from the store before the first table; what that one calls removed
  * has no grace. Comes before any ruleset that routes to a new number (an unknown number is a removed target). */
 enum tn_status tn_engine_reload(struct tn_engine *engine, const struct tn_target_table *table) TN_MUST_CHECK;
-/* What an operator does to dead letters; MOVED says how it ended. The rows were read from the store, as DEAD, after as_of: so nobody can
- * have moved them meanwhile, and what the books believe is so. All of it or nothing. TN_TOO_LARGE: none, or more than TN_MOVES_MAX. TN_FULL:
- * moves are under way, or others ended since as_of, or one of these dead letters is not confirmed yet; read again in a moment.
- * TN_NOT_FOUND: a redrive to a target that is not there. TN_CLOSED: draining. */
+/* What an operator does to dead letters; MOVED says how it ended. The rows were read from the store, as DEAD, after
+ * as_of: so nobody can have moved them meanwhile, and what the books believe is so. All of it or nothing. TN_TOO_LARGE:
+ * none, or more than may be. TN_FULL: moves are under way, or others ended since as_of, or one of these dead letters is
+ * not confirmed yet; read again in a moment. TN_NOT_FOUND: a redrive or resend to a target that is not there.
+ * TN_CLOSED: draining. */
 enum tn_status tn_engine_move(struct tn_engine *engine, const struct tn_moves *moves) TN_MUST_CHECK;
 /* How many calls of tn_engine_move have come to their end. False: one is under way. */
 bool tn_engine_moves_ended(const struct tn_engine *engine, uint64_t *out_ended);

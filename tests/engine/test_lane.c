@@ -369,6 +369,8 @@ static void what_may_move_to_another_process_is_held_and_given_back_by_a_drain(v
 	desk_close(&desk);
 }
 
+static uint64_t blocker_seq;
+
 static void block_lane(void)
 {
 	prepare();
@@ -377,6 +379,7 @@ static void block_lane(void)
 	offer(TN_ACK_SETTLED, 7);
 	desk_answer(&desk, 0, TN_REJECTED);
 	assert_true(desk_row(&desk, 0)->blocks);
+	blocker_seq = desk_row(&desk, 0)->lane_seq;
 	desk_commit(&desk, TN_COMMIT_OK);
 	offer(TN_ACK_SETTLED, 7);
 	assert_int_equal(desk.start_count, 0);
@@ -384,20 +387,29 @@ static void block_lane(void)
 	desk_commit(&desk, TN_COMMIT_OK);
 }
 
-static void move_blocker(enum tn_move move)
+/* place: RESEND: of the row that comes instead; 0: a new one. */
+static void move_blocker_to(enum tn_move move, uint64_t place)
 {
 	struct tn_lane_view view;
 	uint64_t as_of;
 	assert_int_equal(tn_engine_blocked_lanes(desk.engine, 0, &view, 1), 1);
 	assert_int_equal(view.parked, 1);
 	assert_true(tn_engine_moves_ended(desk.engine, &as_of));
-	struct tn_move_item item = {.key = view.blocked_by, .target_no = 1};
+	struct tn_row row = {
+	        .state = TN_ROW_PARKED, .target_no = 1, .lane = desk_lane(1, 7), .lane_seq = place, .redrives = 1};
+	struct tn_move_item item = {
+	        .key = view.blocked_by, .target_no = 1, .row = &row, .row_count = 1, .event = desk.event};
 	struct tn_moves moves = {.move = move, .token = 1, .as_of = as_of, .items = &item, .count = 1};
 	assert_int_equal(tn_engine_move(desk.engine, &moves), TN_OK);
 	desk_obey(&desk);
 	desk_commit(&desk, TN_COMMIT_OK);
 	assert_int_equal(desk.moved, 1);
 	assert_int_equal(tn_engine_blocked_lanes(desk.engine, 0, &view, 1), 0);
+}
+
+static void move_blocker(enum tn_move move)
+{
+	move_blocker_to(move, 0);
 }
 
 static void a_blocked_lane_stands_until_it_is_released(void **state)
@@ -420,6 +432,20 @@ static void a_redriven_blocker_comes_before_those_it_blocked(void **state)
 	block_lane();
 	move_blocker(TN_MOVE_REDRIVE);
 	assert_int_equal(desk.scan->order, TN_SCAN_DUE); /* it is due; its lane does not ask for the one behind it */
+	desk_close(&desk);
+}
+
+static void what_takes_the_place_of_a_blocker_comes_first_where_it_has_its_place(void **state)
+{
+	block_lane();
+	move_blocker_to(TN_MOVE_RESEND, blocker_seq);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	assert_int_equal(desk_books(&desk)->parked, 2);
+	desk_close(&desk);
+
+	block_lane();
+	move_blocker_to(TN_MOVE_RESEND, 0); /* behind: the lane asks for the one that was blocked */
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
 	desk_close(&desk);
 }
 
@@ -712,6 +738,7 @@ int main(void)
 		cmocka_unit_test(what_may_move_to_another_process_is_held_and_given_back_by_a_drain),
 		cmocka_unit_test(a_blocked_lane_stands_until_it_is_released),
 		cmocka_unit_test(a_redriven_blocker_comes_before_those_it_blocked),
+		cmocka_unit_test(what_takes_the_place_of_a_blocker_comes_first_where_it_has_its_place),
 		cmocka_unit_test(a_lane_is_blocked_over_a_restart),
 		cmocka_unit_test(a_lane_without_memory_refuses_the_offer_and_nothing_else),
 		cmocka_unit_test(of_two_blockers_found_the_first_blocks_the_lane),

@@ -154,6 +154,99 @@ static void letters_whose_commit_is_unknown_keep_the_keys_they_have(void **state
 	desk_close(&desk);
 }
 
+/* --- Dead letters that go elsewhere --- */
+
+static struct tn_row resent[3];
+
+/* Of letter: to t1 and t2. */
+static struct tn_move_item resend_item(void)
+{
+	for (uint32_t i = 0; i < 3; i++)
+		resent[i] = (struct tn_row){.state = TN_ROW_PARKED,
+		        .rule = TN_STR("r1"),
+		        .target = TN_STR("t1"),
+		        .target_no = i + 1,
+		        .redrives = 1};
+	struct tn_move_item item = letter;
+	item.row = resent;
+	item.row_count = 2;
+	item.event = desk.event;
+	return item;
+}
+
+static void a_resend_puts_rows_and_takes_the_letter_away_in_one_batch(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	struct tn_move_item item = resend_item();
+	assert_int_equal(move(TN_MOVE_RESEND, &item, 1), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk_ops(&desk, TN_PUT_EVENT), 1);
+	assert_int_equal(desk_ops(&desk, TN_PUT_ROW), 2);
+	assert_int_equal(desk_ops(&desk, TN_PURGE_ROW), 1);
+	const struct tn_row *row = desk_row(&desk, 1);
+	assert_int_equal(row->key.event_seq, desk_row(&desk, 0)->key.event_seq);
+	assert_int_equal(row->key.route_no, 1);
+	assert_int_equal(row->tries.not_before_ms, desk.now_ms);
+	assert_int_equal(row->tries.accepted_ms, desk.now_ms);
+	assert_int_equal(row->lane_seq, 0);
+	assert_true(desk.batch->next_seq > row->key.event_seq);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.moved, 1);
+	assert_int_equal(desk_books(&desk)->redriven, 2);
+	assert_int_equal(desk_books(&desk)->parked, 2);
+	assert_non_null(desk.scan);
+	desk_close(&desk);
+}
+
+static void a_resend_to_nobody_or_too_many_is_refused(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	struct tn_move_item item = resend_item();
+	resent[1].target_no = 77;
+	assert_int_equal(move(TN_MOVE_RESEND, &item, 1), TN_NOT_FOUND);
+	item.row_count = TN_MOVES_OPS - 1;
+	assert_int_equal(move(TN_MOVE_RESEND, &item, 1), TN_TOO_LARGE);
+	desk_close(&desk);
+}
+
+static void a_resend_in_doubt_keeps_the_keys_it_has(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	struct tn_move_item item = resend_item();
+	resent[0].lane = desk_lane(1, 1);
+	assert_int_equal(move(TN_MOVE_RESEND, &item, 1), TN_OK);
+	desk_obey(&desk);
+	uint64_t seq = desk_row(&desk, 0)->key.event_seq, lane_seq = desk_row(&desk, 0)->lane_seq;
+	assert_true(lane_seq > 0);
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	desk_tick(&desk, 100);
+	desk_commit(&desk, TN_COMMIT_REFUSED); /* of the last try only: the first may have been applied */
+	desk_tick(&desk, 5000);
+	assert_int_equal(desk_row(&desk, 0)->key.event_seq, seq);
+	assert_int_equal(desk_row(&desk, 0)->lane_seq, lane_seq);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.moved, 1);
+	assert_int_equal(desk_books(&desk)->parked, 2);
+	desk_close(&desk);
+}
+
+static void a_full_store_leaves_a_letter_that_was_to_go_elsewhere(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	struct tn_move_item item = resend_item();
+	assert_int_equal(move(TN_MOVE_RESEND, &item, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.moved_token, 7);
+	assert_int_equal(desk.moved, 0);
+	assert_int_equal(desk_books(&desk)->parked, 0);
+	desk_close(&desk);
+}
+
 static void due_rows_are_not_read_while_a_redrive_may_have_been_made(void **state)
 {
 	desk_init(&desk);
@@ -317,6 +410,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(due_rows_are_not_read_while_a_redrive_may_have_been_made),
+		cmocka_unit_test(a_resend_puts_rows_and_takes_the_letter_away_in_one_batch),
+		cmocka_unit_test(a_resend_to_nobody_or_too_many_is_refused),
+		cmocka_unit_test(a_resend_in_doubt_keeps_the_keys_it_has),
+		cmocka_unit_test(a_full_store_leaves_a_letter_that_was_to_go_elsewhere),
 		cmocka_unit_test(letters_whose_commit_is_unknown_keep_the_keys_they_have),
 		cmocka_unit_test(a_move_ends_when_its_end_was_said),
 		cmocka_unit_test(bytes_nobody_had_counted_are_not_counted_off),

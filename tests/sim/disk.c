@@ -4,6 +4,7 @@
  * and lost; at once or later. Applying and answering are two steps, and so are reading a page and handing it over, so that either may
  * overtake the other.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +149,27 @@ static void fill_row(struct world *world, struct sim_row *to, const struct tn_ro
 	to->event = bytes != NULL ? tn_event_ref(bytes) : NULL;
 }
 
+static void begin_life(struct world *world, const struct tn_id *id)
+{
+	uint32_t event, match;
+	sim_split_id(id, &event, &match);
+	struct sim_entry *entry = &world->events[event].entries[match];
+	entry->attempts = entry->failures = entry->dead_instance = entry->failed_instance = 0;
+	entry->purged = false;
+}
+
+/* Of one that was sent again under a new key, in place of a dead letter. */
+static const struct sim_row *find_successor(const struct sim_disk *disk, const struct sim_row *letter)
+{
+	for (uint32_t i = 0; i < disk->count; i++) {
+		const struct sim_row *row = &disk->rows[i];
+		if (row->redrives == letter->redrives + 1 && row->instance == letter->instance &&
+		        tn_id_equal(&row->id, &letter->id))
+			return row;
+	}
+	return NULL;
+}
+
 static void put(struct world *world, const struct tn_row *row)
 {
 	struct sim_disk *disk = &world->disk;
@@ -166,6 +188,10 @@ static void put(struct world *world, const struct tn_row *row)
 		tn_event_unref(new_row.event);
 		return;
 	}
+	if (new_row.redrives > 0 && new_row.state == TN_ROW_PARKED) {
+		begin_life(world, &new_row.id);
+		new_row.confirmed = true; /* by its letter, should this transaction come to nothing */
+	}
 	uint32_t place = place_of(disk, row->key);
 	memmove(&disk->rows[place + 1], &disk->rows[place], (disk->count - place) * sizeof(new_row));
 	disk->rows[place] = new_row;
@@ -177,10 +203,7 @@ static void redrive(struct world *world, struct tn_row_key key)
 	struct sim_row *row = row_at(&world->disk, key);
 	if (row == NULL || row->state != TN_ROW_DEAD)
 		return;
-	uint32_t event, match;
-	sim_split_id(&row->id, &event, &match);
-	struct sim_entry *entry = &world->events[event].entries[match];
-	entry->attempts = entry->failures = entry->dead_instance = entry->failed_instance = 0;
+	begin_life(world, &row->id);
 	row->state = TN_ROW_PARKED;
 	row->blocks = false;
 	row->redrives++;
@@ -201,8 +224,18 @@ static void purge(struct world *world, struct tn_row_key key)
 		return;
 	uint32_t event, match;
 	sim_split_id(&row->id, &event, &match);
-	world->events[event].entries[match].purged = true;
+	world->events[event].entries[match].purged = find_successor(&world->disk, row) == NULL;
 	drop(world, key);
+}
+
+/* After each transaction: a dead letter, or what was sent in its place, never both. */
+static void check_successors(struct world *world)
+{
+	for (uint32_t i = 0; i < world->disk.count; i++) {
+		const struct sim_row *row = &world->disk.rows[i];
+		if (row->state == TN_ROW_DEAD && find_successor(&world->disk, row) != NULL)
+			sim_fail(world, "a dead letter is still there, and what was sent in its place too");
+	}
 }
 
 static void apply(struct world *world)
@@ -240,6 +273,7 @@ static void apply(struct world *world)
 			break;
 		}
 	}
+	check_successors(world);
 	disk->next_seq = batch->next_seq;
 	disk->engine_ms = batch->now_ms;
 	disk->applied = true;
@@ -484,6 +518,14 @@ static void forget_page(struct sim_disk *disk)
 	disk->scan = NULL;
 }
 
+static void forget_resent(struct sim_disk *disk)
+{
+	for (uint32_t i = 0; i < disk->resent_count; i++)
+		tn_event_unref(disk->resent_events[i]);
+	memset(disk->resent, 0xee, sizeof(disk->resent)); /* nobody may look at them any more */
+	disk->resent_count = 0;
+}
+
 void sim_disk_after_crash(struct world *world)
 {
 	struct sim_disk *disk = &world->disk;
@@ -493,6 +535,7 @@ void sim_disk_after_crash(struct world *world)
 	disk->last_unknown = false;
 	disk->last_number = 0;
 	disk->moving_count = 0;
+	forget_resent(disk);
 	for (uint32_t i = 0; i < disk->count; i++)
 		disk->rows[i].confirmed = disk->rows[i].dead_confirmed = true;
 	forget_page(disk);
@@ -501,6 +544,7 @@ void sim_disk_after_crash(struct world *world)
 void sim_disk_fini(struct world *world)
 {
 	forget_page(&world->disk);
+	forget_resent(&world->disk);
 	for (uint32_t i = 0; i < world->disk.count; i++)
 		tn_event_unref(world->disk.rows[i].event);
 	world->disk.count = 0;
@@ -515,6 +559,50 @@ static void took_moves(struct sim_disk *disk, const struct tn_moves *moves)
 	disk->moving_count = moves->count;
 	for (uint32_t i = 0; i < moves->count; i++)
 		disk->moving[i] = *row_at(disk, moves->items[i].key);
+}
+
+static bool goes_along(const struct world *world, uint32_t event, uint32_t match)
+{
+	const struct sim_entry *entry = &world->events[event].entries[match];
+	bool delivered = entry->delivered_instance != 0 || entry->done; /* a copy of it */
+	return entry->purged && !delivered && world->events[event].routes[match] != ROUTES_MAX;
+}
+
+static void fill_resent(struct world *world, struct tn_row *to, char (*names)[4], const struct sim_row *letter,
+        uint32_t event, uint32_t match)
+{
+	const struct sim_route *route = &world->routes[world->events[event].routes[match]];
+	snprintf(names[0], sizeof(names[0]), "r%u", route->rule);
+	snprintf(names[1], sizeof(names[1]), "t%u", route->target_no);
+	*to = (struct tn_row){.state = TN_ROW_PARKED,
+	        .id = sim_id(event, match),
+	        .rule = {names[0], 2},
+	        .target = {names[1], 2},
+	        .target_no = route->target_no,
+	        .lane = sim_lane(world, event, match),
+	        .redrives = letter->redrives + 1};
+	if (tn_id_equal(&to->id, &letter->id) && tn_id_equal(&to->lane, &letter->lane))
+		to->lane_seq = letter->lane_seq;
+}
+
+/* To its own target again; the first of them also to those of its event whose dead letters were purged. */
+static void prepare_resend(struct world *world, struct tn_move_item *item)
+{
+	struct sim_disk *disk = &world->disk;
+	const struct sim_row *letter = row_at(disk, item->key);
+	uint32_t place = disk->resent_count++, event, own;
+	sim_split_id(&letter->id, &event, &own);
+	disk->resent_events[place] = tn_event_ref(letter->event);
+	memcpy(disk->resent_origins[place], letter->origin, sizeof(letter->origin));
+	item->row = disk->resent[place];
+	item->event = letter->event;
+	for (uint32_t i = 0; i < world->events[event].match_count; i++) {
+		if (i == own || (place == 0 && goes_along(world, event, i))) {
+			fill_resent(world, &item->row[item->row_count], disk->resent_names[place][item->row_count],
+			        letter, event, i);
+			item->row[item->row_count++].origin = tn_str_from(disk->resent_origins[place]);
+		}
+	}
 }
 
 /* Reads when no move is under way, and now and then acts on what was read before another's moves ended: the engine must refuse that. */
@@ -537,9 +625,22 @@ bool sim_move(struct world *world)
 	if (count == 0)
 		return false;
 	uint32_t drawn = sim_upto(world, 99);
-	struct tn_moves moves = {.move = drawn < 75 ? TN_MOVE_REDRIVE : drawn < 90 ? TN_MOVE_PURGE : TN_MOVE_RELEASE,
-		.token = disk->move_token + 1, .as_of = stale ? ended - 1 : ended, .items = items, .count = count};
+	enum tn_move move = drawn < 45   ? TN_MOVE_REDRIVE
+	                    : drawn < 75 ? TN_MOVE_RESEND
+	                    : drawn < 90 ? TN_MOVE_PURGE
+	                                 : TN_MOVE_RELEASE;
+	if (move == TN_MOVE_RESEND && (!idle || disk->moving_count > 0))
+		move = TN_MOVE_REDRIVE; /* what takes the place of others is still looked at */
+	for (uint32_t i = 0; move == TN_MOVE_RESEND && i < count; i++)
+		prepare_resend(world, &items[i]);
+	struct tn_moves moves = {.move = move,
+	        .token = disk->move_token + 1,
+	        .as_of = stale ? ended - 1 : ended,
+	        .items = items,
+	        .count = count};
 	enum tn_status status = tn_engine_move(world->engine, &moves);
+	if (move == TN_MOVE_RESEND && status != TN_OK)
+		forget_resent(disk);
 	sim_say(world, SIM_MOVE, status, moves.move, count);
 	if ((!idle || stale) && status == TN_OK)
 		sim_fail(world, "moves were taken that may have been made by others already");
@@ -584,4 +685,5 @@ void sim_moved(struct world *world, const struct tn_command *command)
 			sim_fail(world, "MOVED says %u, and a dead letter is%s there", command->moved, there ? "" : " not");
 	}
 	disk->moving_count = 0;
+	forget_resent(disk);
 }

@@ -441,6 +441,7 @@ void sim_check_row_put(struct world *world, const struct sim_row *old, const str
 	struct sim_entry *entry = entry_of(world, &row->id);
 	if (old != NULL && !tn_id_equal(&old->id, &row->id))
 		sim_fail(world, "a row took the key of another delivery's");
+	bool resent = old == NULL && row->redrives > 0; /* new rows are, until they were put once */
 	bool counts = old != NULL && row->state != TN_ROW_DEAD && old->state != TN_ROW_DEAD;
 	if (counts && (row->tries.system < old->tries.system || row->tries.function < old->tries.function))
 		sim_fail(world, "a row forgot failures");
@@ -448,9 +449,10 @@ void sim_check_row_put(struct world *world, const struct sim_row *old, const str
 		sim_fail(world, "a row counts %u failures, there were %u", row->tries.system + row->tries.function, entry->told);
 	if (old != NULL && old->state == TN_ROW_DEAD && row->state != TN_ROW_DEAD)
 		sim_fail(world, "a dead letter was overwritten");
-	if (row->state == TN_ROW_PARKED && (old == NULL || old->state != TN_ROW_PARKED) && row->route != ROUTES_MAX)
+	if (row->state == TN_ROW_PARKED && (old == NULL || old->state != TN_ROW_PARKED) && row->route != ROUTES_MAX &&
+	        !resent)
 		check_park_cap(world, row);
-	if (row->state == TN_ROW_PARKED && old == NULL)
+	if (row->state == TN_ROW_PARKED && old == NULL && !resent)
 		sim_check_held(world, row);
 	if (row->state == TN_ROW_DEAD) {
 		entry->dead_instance = row->instance;

@@ -59,6 +59,10 @@ static bool is_move_redrive(int64_t move, int64_t count)
 {
 	return move == TN_MOVE_REDRIVE;
 }
+static bool is_move_resend(int64_t move, int64_t count)
+{
+	return move == TN_MOVE_RESEND;
+}
 static bool is_jump_ahead(int64_t at_ms, int64_t more_ms)
 {
 	return more_ms > 10000;
@@ -86,7 +90,7 @@ static const struct input inputs[] = { /* the first that fits */
 	{"stream opens", SIM_STREAM, TN_STREAM_OPENED, TN_STREAM_OPENED, NULL, NO(DRAINING)},
 	{"revoked", SIM_STREAM, TN_STREAM_REVOKED, TN_STREAM_REVOKED}, {"stream lost", SIM_STREAM, TN_STREAM_LOST, TN_STREAM_LOST},
 	{"reload", SIM_RELOAD, TN_OK, TN_OK}, {"reload: no", SIM_RELOAD, 1, 255},
-	{"redrive", SIM_MOVE, 0, 255, is_move_redrive}, {"purge", SIM_MOVE, 0, 255},
+	{"redrive", SIM_MOVE, 0, 255, is_move_redrive}, {"resend", SIM_MOVE, 0, 255, is_move_resend}, {"purge", SIM_MOVE, 0, 255},
 	{"drain", SIM_DRAIN, 0, 255, NULL, NO(DRAINING)}, {"crash", SIM_CRASH, 0, 255},
 	{"operator", SIM_OPERATOR, 0, 255},
 	{"committed", SIM_TXN, TN_TXN_COMMITTED, TN_TXN_COMMITTED}, {"aborted", SIM_TXN, TN_TXN_ABORTED, TN_TXN_ABORTED},

@@ -233,6 +233,11 @@ struct sim_disk {
 	enum tn_move move;
 	struct sim_row moving[8];       /* as they were read */
 	uint32_t moving_count;
+	struct tn_row resent[8][MATCHES_MAX]; /* RESEND: what takes their place */
+	char resent_names[8][MATCHES_MAX][2][4];
+	char resent_origins[8][16];
+	struct tn_event *resent_events[8];
+	uint32_t resent_count;
 	uint64_t move_token, moves_seen;
 	struct sim_row rows[ROWS_MAX];  /* by key */
 	uint32_t count;

@@ -16,7 +16,8 @@ struct run {
 	struct tn_store *store;
 	struct tn_dlq_tally *tally;
 	struct tn_batch batch;
-	struct tn_op ops[TN_DLQ_PAGE_ITEMS];
+	struct tn_op ops[TN_DLQ_PAGE_OPS];
+	uint64_t lane_seq;                /* the last one given */
 	struct tn_dlq_page page;
 };
 
@@ -34,18 +35,49 @@ static enum tn_status commit(struct tn_store *store, const struct tn_batch *batc
 	return commit == TN_COMMIT_REFUSED ? TN_FULL : TN_IO;
 }
 
+static void add_op(struct run *run, struct tn_op op)
+{
+	run->ops[run->batch.count++] = op;
+}
+
+/* What the engine fills in when it makes this move (engine.h, RESEND). */
+static enum tn_status add_resend(struct run *run, const struct tn_dlq_item *item, struct tn_error *error)
+{
+	struct tn_row_key key = {.event_seq = run->batch.next_seq++};
+	enum tn_status status = TN_OK;
+	add_op(run, (struct tn_op){.kind = TN_PUT_EVENT, .key = key, .event = item->event});
+	for (uint32_t i = 0; i < item->row_count && status == TN_OK; i++) {
+		struct tn_row *row = &item->rows[i];
+		key.route_no = i;
+		row->key = key;
+		row->tries = (struct tn_tries){.accepted_ms = run->batch.now_ms, .not_before_ms = run->batch.now_ms};
+		if (!tn_id_is_zero(&row->lane) && row->lane_seq == 0)
+			row->lane_seq = ++run->lane_seq;
+		status = tn_store_number(run->store, row->target, &row->target_no, error);
+		add_op(run, (struct tn_op){.kind = TN_PUT_ROW, .key = key, .row = row});
+	}
+	add_op(run, (struct tn_op){.kind = TN_PURGE_ROW, .key = item->key});
+	return status;
+}
+
+static enum tn_status add_item(struct run *run, const struct tn_dlq_item *item, struct tn_error *error)
+{
+	if (item->row_count > 0)
+		return add_resend(run, item, error);
+	add_op(run, (struct tn_op){.kind = run->offline->terms.action == TN_DLQ_PURGE ? TN_PURGE_ROW : TN_REDRIVE_ROW, .key = item->key});
+	return TN_OK;
+}
+
 static enum tn_status move_page(struct run *run, struct tn_error *error)
 {
 	enum tn_status status = TN_OK;
 	if (run->page.count > 0 && !run->offline->dry_run) {
-		for (uint32_t i = 0; i < run->page.count; i++)
-			run->ops[i] = (struct tn_op){
-				.kind = run->offline->terms.action == TN_DLQ_PURGE ? TN_PURGE_ROW : TN_REDRIVE_ROW,
-				.key = run->page.items[i].key,
-			};
 		run->batch.number++;
-		run->batch.count = run->page.count;
-		status = commit(run->store, &run->batch, error);
+		run->batch.count = 0;
+		for (uint32_t i = 0; i < run->page.count && status == TN_OK; i++)
+			status = add_item(run, &run->page.items[i], error);
+		if (status == TN_OK)
+			status = commit(run->store, &run->batch, error);
 	}
 	if (status == TN_OK)
 		tn_dlq_tally_add(run->tally, &run->page.tally);
@@ -61,6 +93,7 @@ static enum tn_status move_all(struct run *run, struct tn_error *error)
 	run->batch.ops = run->ops;
 	run->batch.next_seq = facts.next_seq;
 	run->batch.now_ms = facts.engine_ms > run->offline->wall_now_ms ? facts.engine_ms : run->offline->wall_now_ms;
+	run->lane_seq = ((uint64_t)run->batch.now_ms + 1) << 20; /* as the engine reckons: above all it gave up to now */
 	while (status == TN_OK && !cursor.done) {
 		status = tn_dlq_page_read(run->store, &run->offline->terms, TN_DLQ_PAGE_ITEMS, &cursor, &run->page, error);
 		if (status == TN_OK)
@@ -115,5 +148,6 @@ enum tn_status tn_dlq_apply_offline(const struct tn_dlq_offline *offline, struct
 	if (status == TN_OK)
 		status = move_all(&run, error);
 	tn_store_close(run.store);
+	tn_dlq_page_fini(&run.page);
 	return status;
 }

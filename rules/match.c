@@ -108,6 +108,15 @@ struct matching {
 	bool undecided; /* some rule could not be judged */
 };
 
+static enum tn_status add_route(struct matching *matching, const struct tn_route *route)
+{
+	enum tn_status status = add_match(matching->output, route, matching->identity, matching->event);
+	if (status == TN_OK && route->ordered)
+		matching->output->matches[matching->output->count - 1].lane =
+			tn_lane_key_hash(route->lane_key, route->target, matching->matcher, matching->ruleset, matching->event);
+	return status;
+}
+
 static enum tn_status match_rule(struct matching *matching, const struct tn_rule *rule)
 {
 	const struct tn_leaves *leaves =
@@ -115,14 +124,9 @@ static enum tn_status match_rule(struct matching *matching, const struct tn_rule
 	bool match = false;
 	if (tn_pattern_judge(&rule->code, leaves, &matching->matcher->agree, &match) != TN_OK)
 		matching->undecided = true;
-	for (uint32_t i = 0; match && i < rule->route_count; i++) {
-		const struct tn_route *route = &rule->routes[i];
-		if (add_match(matching->output, route, matching->identity, matching->event) != TN_OK)
+	for (uint32_t i = 0; match && i < rule->route_count; i++)
+		if (add_route(matching, &rule->routes[i]) != TN_OK)
 			return TN_FULL;
-		if (route->ordered)
-			matching->output->matches[matching->output->count - 1].lane =
-				tn_lane_key_hash(route->lane_key, route->target, matching->matcher, matching->ruleset, matching->event);
-	}
 	return TN_OK;
 }
 
@@ -145,6 +149,21 @@ enum tn_status tn_ruleset_match(const struct tn_ruleset *ruleset, struct tn_matc
 	struct output output = {out, 0, capacity};
 	enum tn_status status = tn_event_is_raw(event) ? add_match(&output, &ruleset->poison, identity, event) :
 		match_rules(ruleset, matcher, event, identity, &output);
+	if (status == TN_OK)
+		*out_count = output.count;
+	return status;
+}
+
+enum tn_status tn_ruleset_match_rule(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, const struct tn_event *event,
+	const struct tn_identity *identity, struct tn_str rule, struct tn_match *out, size_t capacity, size_t *out_count)
+{
+	struct output output = {out, 0, capacity};
+	struct matching matching = {ruleset, matcher, event, identity, &output, false};
+	enum tn_status status = TN_OK;
+	uint32_t i = tn_event_is_raw(event) ? ruleset->route_count : tn_ruleset_first_route(ruleset, rule);
+	tn_matcher_begin(matcher);
+	for (; i < ruleset->route_count && status == TN_OK && tn_str_equal(ruleset->by_name[i]->rule, rule); i++)
+		status = add_route(&matching, ruleset->by_name[i]);
 	if (status == TN_OK)
 		*out_count = output.count;
 	return status;

@@ -74,6 +74,19 @@ static void sort_routes(struct tn_ruleset *ruleset)
 	qsort(ruleset->by_name, count, sizeof *ruleset->by_name, by_names);
 }
 
+uint32_t tn_ruleset_first_route(const struct tn_ruleset *ruleset, struct tn_str rule)
+{
+	uint32_t low = 0, high = ruleset->route_count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (tn_str_compare(ruleset->by_name[middle]->rule, rule) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 const struct tn_route *tn_ruleset_find_route(const struct tn_ruleset *ruleset, struct tn_str rule, struct tn_str target)
 {
 	uint32_t low = 0, high = ruleset->route_count;

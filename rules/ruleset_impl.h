@@ -61,6 +61,9 @@ struct tn_ruleset_draft {
 	struct tn_error *error;
 };
 
+/* Where the routes of that rule begin in by_name, if it has any. */
+uint32_t tn_ruleset_first_route(const struct tn_ruleset *ruleset, struct tn_str rule);
+
 /* Adds the rules of one document. The draft's error has the place when this fails. */
 enum tn_status tn_rule_file_read(struct tn_ruleset_draft *draft, const struct tn_doc *doc) TN_MUST_CHECK;
 

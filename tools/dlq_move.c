@@ -18,6 +18,7 @@
 #include "command.h"
 #include "turnout/admin.h"
 #include "turnout/clock.h"
+#include "turnout/letter_ways.h"
 #include "turnout/quarantine.h"
 
 enum { WATCH_MS = 100, PLAIN_MS = 5000, BAR = 30, SAMPLE = 5 };
@@ -36,9 +37,11 @@ static uint64_t done_of(const json_t *task)
 
 static void print_left(const json_t *task)
 {
-	uint64_t no_target = dlq_count(task, "no_target"), too_often = dlq_count(task, "too_often");
+	uint64_t no_target = dlq_count(task, "no_target"), too_often = dlq_count(task, "too_often"), no_match = dlq_count(task, "no_match");
 	if (no_target)
 		printf("%" PRIu64 " stay: NO_TARGET, their rule or target is gone\n", no_target);
+	if (no_match)
+		printf("%" PRIu64 " stay: NO_MATCH, no rule takes them now (or more than %d targets would)\n", no_match, TN_DLQ_WAYS);
 	if (too_often)
 		printf("%" PRIu64 " stay: redriven %d times already (--force overrides)\n", too_often, TN_DLQ_MAX_REDRIVES);
 }
@@ -78,7 +81,7 @@ static int print_end(struct dlq *dlq, const json_t *task)
 /* ", of target billing, since 2026-11-23T11:32:16Z": what the task was asked for. */
 static void print_terms(const json_t *request)
 {
-	static const char *const names[] = {"rule", "target", "error", "class", "since", "until", "pattern"};
+	static const char *const names[] = {"rule", "target", "error", "class", "since", "until", "pattern", "to"};
 	size_t ids = json_array_size(json_object_get(request, "ids"));
 	if (ids)
 		printf(", of %zu by id", ids);
@@ -203,8 +206,9 @@ static int print_dry(struct dlq *dlq, const json_t *request, const json_t *found
 	size_t i;
 	const json_t *record;
 	if (dlq->json) {
-		json_t *answer = json_pack("{s:I s:I s:I s:I s:O s:O}", "selected", (json_int_t)tally->selected, "would_move", (json_int_t)tally->done,
-			"no_target", (json_int_t)tally->no_target, "too_often", (json_int_t)tally->too_often, "sample", sample,
+		json_t *answer = json_pack("{s:I s:I s:I s:I s:I s:O s:O}", "selected", (json_int_t)tally->selected, "would_move", (json_int_t)tally->done,
+			"no_target", (json_int_t)tally->no_target, "no_match", (json_int_t)tally->no_match, "too_often",
+			(json_int_t)tally->too_often, "sample", sample,
 			"breakers_open", open);
 		dlq_print_json(answer);
 		json_decref(answer);
@@ -214,7 +218,8 @@ static int print_dry(struct dlq *dlq, const json_t *request, const json_t *found
 		json_array_size(sample) ? ", the first of them:" : "");
 	json_array_foreach(sample, i, record)
 		dlq_print_line(dlq, record);
-	json_t *left = json_pack("{s:I s:I}", "no_target", (json_int_t)tally->no_target, "too_often", (json_int_t)tally->too_often);
+	json_t *left = json_pack("{s:I s:I s:I}", "no_target", (json_int_t)tally->no_target, "no_match", (json_int_t)tally->no_match, "too_often",
+		(json_int_t)tally->too_often);
 	print_left(left);
 	json_decref(left);
 	if (!is_purge(request))
@@ -247,7 +252,7 @@ static int count_running(struct dlq *dlq, json_t *request, const json_t *found, 
 		if (status != TN_EXIT_GOOD)
 			return status;
 		tn_dlq_tally_add(tally, &(struct tn_dlq_tally){.selected = dlq_count(page, "selected"), .done = dlq_count(page, "would_move"),
-			.no_target = dlq_count(page, "no_target"), .too_often = dlq_count(page, "too_often")});
+			.no_target = dlq_count(page, "no_target"), .too_often = dlq_count(page, "too_often"), .no_match = dlq_count(page, "no_match")});
 		for (size_t i = 0; i < json_array_size(json_object_get(page, "sample")) && json_array_size(sample) < SAMPLE; i++)
 			json_array_append(sample, json_array_get(json_object_get(page, "sample"), i));
 		add_names(json_object_get(found, "breakers_open"), json_object_get(page, "breakers_open"));
@@ -264,6 +269,8 @@ static int count_running(struct dlq *dlq, json_t *request, const json_t *found, 
 
 struct stopped {
 	struct dlq *dlq;
+	struct tn_letter_ways *ways;
+	enum tn_dlq_to to;
 	json_t *sample;
 	uint64_t *chances;                /* names to take out of quarantine */
 	size_t chance_count, chance_capacity;
@@ -273,6 +280,12 @@ static bool has_route(void *arg, struct tn_str rule, struct tn_str target)
 {
 	const struct stopped *stopped = arg;
 	return tn_ruleset_find_route(stopped->dlq->ruleset, rule, target) != NULL;
+}
+
+static void find_ways(void *arg, const struct tn_row *row, const struct tn_event *event, struct tn_dlq_ways *out_ways)
+{
+	struct stopped *stopped = arg;
+	tn_letter_ways_find(stopped->ways, stopped->dlq->ruleset, stopped->dlq->config->bus, stopped->to, row, event, out_ways);
 }
 
 static void add_sample(void *arg, const struct tn_row *row, const struct tn_event *event)
@@ -368,7 +381,10 @@ static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *k
 		.dry_run = dlq->dry_run,
 		.wall_now_ms = tn_clock_wall_ms(&tn_clock_system),
 	};
+	stopped.ways = tn_letter_ways_new();
+	stopped.to = offline.terms.to;
 	offline.terms.has_route = has_route;
+	offline.terms.find_ways = find_ways;
 	offline.terms.chosen = dlq->dry_run ? add_sample : offline.terms.action == TN_DLQ_REDRIVE ? note_chance : NULL;
 	offline.terms.arg = &stopped;
 	if (kept) {
@@ -385,6 +401,7 @@ static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *k
 		status = tn_dlq_apply_offline(&offline, tally, &error);
 	tn_ruleset_unref(dlq->ruleset);
 	tn_letter_query_free(query);
+	tn_letter_ways_free(stopped.ways);
 	struct tn_error chances_error = {0};
 	enum tn_status given = give_chances(&stopped, &chances_error);
 	if (status == TN_OK && given == TN_OK)
@@ -398,9 +415,9 @@ static int move_stopped(struct dlq *dlq, const json_t *request, const json_t *ke
 	int status = apply_stopped(dlq, request, kept, NULL, &tally);
 	if (status != TN_EXIT_GOOD)
 		return status;
-	json_t *task = json_pack("{s:s s:s s:s s:I s:I s:I s:I}", "action", is_purge(request) ? "purge" : "redrive", "state", "done", "why", "",
+	json_t *task = json_pack("{s:s s:s s:s s:I s:I s:I s:I s:I}", "action", is_purge(request) ? "purge" : "redrive", "state", "done", "why", "",
 		"selected", (json_int_t)tally.selected, is_purge(request) ? "purged" : "moved", (json_int_t)tally.done, "no_target",
-		(json_int_t)tally.no_target, "too_often", (json_int_t)tally.too_often);
+		(json_int_t)tally.no_target, "no_match", (json_int_t)tally.no_match, "too_often", (json_int_t)tally.too_often);
 	status = print_end(dlq, task);
 	json_decref(task);
 	return status;
@@ -488,8 +505,8 @@ static int act(struct dlq *dlq, const char *action, int argc, char **argv)
 
 static int resume(struct dlq *dlq, int argc)
 {
-	if (argc > 0 || dlq->all || dlq->dry_run || dlq->rate)
-		return dlq_complain("--resume goes on with what was started, as it was; it takes no ids, --all, --dry-run or --rate");
+	if (argc > 0 || dlq->all || dlq->dry_run || dlq->rate || dlq->to)
+		return dlq_complain("--resume goes on with what was started, as it was; it takes no ids, --all, --dry-run, --rate or --to");
 	if (!dlq->running)
 		return resume_stopped(dlq);
 	json_t *request = json_object();
@@ -502,10 +519,8 @@ static int resume(struct dlq *dlq, int argc)
 
 int dlq_redrive(struct dlq *dlq, int argc, char **argv)
 {
-	if (dlq->to && strcmp(dlq->to, "target") != 0)
-		return dlq_complain(strcmp(dlq->to, "rule") == 0 || strcmp(dlq->to, "bus") == 0
-				? "--to rule and --to bus are not in this version; what is redriven goes to its own target"
-				: "--to takes target");
+	if (dlq->to && strcmp(dlq->to, "target") != 0 && strcmp(dlq->to, "rule") != 0 && strcmp(dlq->to, "bus") != 0)
+		return dlq_complain("--to takes target, rule or bus");
 	if (dlq->resume)
 		return resume(dlq, argc);
 	if ((argc == 0) != dlq->all)
@@ -515,6 +530,8 @@ int dlq_redrive(struct dlq *dlq, int argc, char **argv)
 
 int dlq_purge(struct dlq *dlq, int argc, char **argv)
 {
+	if (dlq->to)
+		return dlq_complain("--to is for redrive");
 	if (dlq->resume)
 		return resume(dlq, argc);
 	if ((argc == 0) != dlq->all)

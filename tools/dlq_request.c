@@ -64,6 +64,7 @@ json_t *dlq_request(const struct dlq *dlq, int count, char **ids)
 	set_text(request, "class", dlq->error_class);
 	set_text(request, "queue", dlq->queue);
 	set_text(request, "pattern", dlq->pattern);
+	set_text(request, "to", dlq->to);
 	if (dlq->force)
 		json_object_set_new(request, "force", json_true());
 	if (!set_time(request, "since", dlq->since) || !set_time(request, "until", dlq->until) || !set_rate(request, dlq->rate)) {

@@ -8,6 +8,7 @@
 #include "admin_parts.h"
 
 #include "turnout/letter_query.h"
+#include "turnout/letter_ways.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -65,6 +66,8 @@ struct listing {
 	uint64_t left;
 	bool first;
 	json_t *open;                     /* count: targets whose breaker is open */
+	struct tn_letter_ways *ways;
+	enum tn_dlq_to to;                /* count */
 };
 
 static bool add_line(void *arg, const struct tn_row *row, const struct tn_event *event)
@@ -117,7 +120,8 @@ static void note_breaker(struct listing *listing, struct tn_str target)
 static void add_sample(void *arg, const struct tn_row *row, const struct tn_event *event)
 {
 	struct listing *listing = arg;
-	note_breaker(listing, row->target);
+	if (listing->to == TN_DLQ_TO_TARGET)
+		note_breaker(listing, row->target);
 	if (listing->left > 0)
 		add_line(arg, row, event);
 }
@@ -195,6 +199,16 @@ static bool has_route(void *arg, struct tn_str rule, struct tn_str target)
 	return tn_bus_has_route(dead_letters->bus, rule, target);
 }
 
+static void find_ways(void *arg, const struct tn_row *row, const struct tn_event *event, struct tn_dlq_ways *out_ways)
+{
+	struct listing *listing = arg;
+	const struct dead_letters *dead_letters = listing->view.arg;
+	tn_letter_ways_find(listing->ways, tn_bus_ruleset(dead_letters->bus), tn_bus_config(dead_letters->bus)->bus, listing->to, row, event,
+		out_ways);
+	for (uint32_t i = 0; i < out_ways->count; i++)
+		note_breaker(listing, out_ways->matches[i].route->target);
+}
+
 /* What a redrive or purge would move, and the first of it. */
 static void count(struct dead_letters *dead_letters, struct tn_http_request *request, struct tn_letter_query *query)
 {
@@ -203,25 +217,31 @@ static void count(struct dead_letters *dead_letters, struct tn_http_request *req
 	struct tn_buf body = {0};
 	struct tn_error error = {0};
 	struct listing listing = {.view = make_view(dead_letters), .out = &body, .left = SAMPLE, .first = true,
-		.open = json_array()};
+		.open = json_array(), .ways = tn_letter_ways_new(), .to = query->terms.to};
+	struct tn_dlq_page *read = calloc(1, sizeof *read);
 	enum tn_status status = TN_OK;
+	if (!read)
+		abort();
 	query->terms.has_route = has_route;
+	query->terms.find_ways = find_ways;
 	query->terms.chosen = add_sample;
 	query->terms.arg = &listing;
 	tn_buf_add_text(&body, "{\"sample\":[");
 	for (int i = 0; i < PAGES_AN_ANSWER && status == TN_OK && !cursor.done; i++) {
-		struct tn_dlq_page read;
-		status = tn_dlq_page_read(tn_bus_store(dead_letters->bus), &query->terms, TN_DLQ_PAGE_ITEMS, &cursor, &read, &error);
-		tn_dlq_tally_add(&tally, &read.tally);
+		status = tn_dlq_page_read(tn_bus_store(dead_letters->bus), &query->terms, TN_DLQ_PAGE_ITEMS, &cursor, read, &error);
+		tn_dlq_tally_add(&tally, &read->tally);
 	}
+	tn_dlq_page_fini(read);
+	free(read);
+	tn_letter_ways_free(listing.ways);
 	if (status != TN_OK) {
 		reply_problem(request, 500, error.message);
 	} else {
 		char *open = json_dumps(listing.open, JSON_COMPACT);
 		if (!open)
 			abort();
-		tn_buf_addf(&body, "],\"breakers_open\":%s,\"selected\":%" PRIu64 ",\"would_move\":%" PRIu64 ",\"no_target\":%" PRIu64 ",\"too_often\":%" PRIu64 ",",
-			open, tally.selected, tally.done, tally.no_target, tally.too_often);
+		tn_buf_addf(&body, "],\"breakers_open\":%s,\"selected\":%" PRIu64 ",\"would_move\":%" PRIu64 ",\"no_target\":%" PRIu64 ",\"too_often\":%" PRIu64 ",\"no_match\":%" PRIu64 ",",
+			open, tally.selected, tally.done, tally.no_target, tally.too_often, tally.no_match);
 		free(open);
 		add_next(&body, &cursor);
 		reply_json(request, tn_buf_str(&body));

@@ -32,7 +32,7 @@ static enum tn_status refuse(struct tn_error *error, const char *name, const cha
 /* --- Members --- */
 
 static const char *const known[] = {"all", "ids", "rule", "target", "error", "class", "queue", "since", "until", "pattern", "action", "force",
-	"rate", "after", "limit"};
+	"rate", "after", "limit", "to"};
 
 static enum tn_status check_names(const json_t *body, struct tn_error *error)
 {
@@ -117,6 +117,21 @@ static enum tn_status read_action(struct tn_letter_query *query, const json_t *b
 	else if (rate)
 		return refuse(error, "rate", "must be 1 to 500 a second, or max");
 	return TN_OK;
+}
+
+static enum tn_status read_to(struct tn_letter_query *query, const json_t *body, struct tn_error *error)
+{
+	static const char *const names[] = {[TN_DLQ_TO_TARGET] = "target", [TN_DLQ_TO_RULE] = "rule", [TN_DLQ_TO_BUS] = "bus"};
+	struct tn_str to = {0};
+	enum tn_status status = read_text(body, "to", &to, error);
+	if (status != TN_OK || !to.bytes)
+		return status;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (tn_str_is(to, names[i])) {
+			query->terms.to = (enum tn_dlq_to)i;
+			return TN_OK;
+		}
+	return refuse(error, "to", "must be target, rule or bus");
 }
 
 static enum tn_status read_page(struct tn_letter_query *query, const json_t *body, struct tn_error *error)
@@ -220,6 +235,8 @@ enum tn_status tn_letter_query_new(struct tn_str json, int64_t wall_offset_ms, s
 		status = read_selection(query, body, wall_offset_ms, error);
 	if (status == TN_OK)
 		status = read_action(query, body, error);
+	if (status == TN_OK)
+		status = read_to(query, body, error);
 	if (status == TN_OK)
 		status = read_page(query, body, error);
 	if (status != TN_OK) {

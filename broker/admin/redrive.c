@@ -20,11 +20,14 @@
 
 #include "redrive_watch.h"
 #include "turnout/letter_query.h"
+#include "turnout/letter_ways.h"
 
 #include <event2/event.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
+
+_Static_assert((int)TN_DLQ_PAGE_OPS <= (int)TN_MOVES_OPS && (int)TN_DLQ_PAGE_ITEMS <= (int)TN_MOVES_MAX, "a page is one move");
 
 enum { TASKS_MAX = 16, OUTSTANDING = 1000, JUDGED = 100, IDLE_MS = 5, WAIT_MS = 50, REFUSED_MS = 1000, KEEP_MS = 500, PAGE_ITEMS = 256 };
 
@@ -36,6 +39,7 @@ struct task {
 	char queue[65];                   /* "": all */
 	json_t *request;                  /* as it was asked for */
 	struct tn_letter_query *query;
+	struct tn_letter_ways *ways;
 	struct event *timer;
 	enum state state;
 	bool moving;                      /* a page is on its way */
@@ -63,15 +67,25 @@ static int64_t now_ms(const struct task *task)
 
 static bool has_route(void *arg, struct tn_str rule, struct tn_str target)
 {
-	return tn_bus_has_route(arg, rule, target);
+	const struct task *task = arg;
+	return tn_bus_has_route(task->redrives->bus, rule, target);
+}
+
+static void find_ways(void *arg, const struct tn_row *row, const struct tn_event *event, struct tn_dlq_ways *out_ways)
+{
+	struct task *task = arg;
+	struct tn_bus *bus = task->redrives->bus;
+	tn_letter_ways_find(task->ways, tn_bus_ruleset(bus), tn_bus_config(bus)->bus, task->query->terms.to, row, event, out_ways);
 }
 
 /* A redrive is another chance for what ended the process (quarantine.h). */
 static void give_chance(void *arg, const struct tn_row *row, const struct tn_event *event)
 {
+	const struct task *task = arg;
+	struct tn_bus *bus = task->redrives->bus;
 	struct tn_error error = {0};
-	if (tn_bus_pardon_row(arg, row, event, &error) != TN_OK)
-		tn_log_error(tn_bus_log(arg), "strikes could not be forgotten; it will die of them again", "error=%s", error.message);
+	if (tn_bus_pardon_row(bus, row, event, &error) != TN_OK)
+		tn_log_error(tn_bus_log(bus), "strikes could not be forgotten; it will die of them again", "error=%s", error.message);
 }
 
 /* --- As JSON: for operators, and to be kept --- */
@@ -94,11 +108,11 @@ static json_t *task_json(const struct task *task)
 	uint64_t delivered, failed;
 	bool purge = task->query->terms.action == TN_DLQ_PURGE;
 	tn_redrive_watch_results(&task->watch, &delivered, &failed);
-	return json_pack("{s:s s:s s:s s:s s:s s:O s:o s:o s:o s:o s:o s:o s:o s:o s:o}", "queue", task->queue[0] ? task->queue : "*", "action",
+	return json_pack("{s:s s:s s:s s:s s:s s:O s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o}", "queue", task->queue[0] ? task->queue : "*", "action",
 		purge ? "purge" : "redrive", "state", state_names[task->state], "why", task->why, "started_at",
 		tn_clock_format(task->started_wall_ms, started), "request", task->request, "looked_at", number(task->cursor.rows_read), "total",
 		number(task->total), "selected", number(task->tally.selected), purge ? "purged" : "moved", number(task->tally.done), "no_target",
-		number(task->tally.no_target), "too_often", number(task->tally.too_often), "first_delivered", number(delivered), "first_failed",
+		number(task->tally.no_target), "no_match", number(task->tally.no_match), "too_often", number(task->tally.too_often), "first_delivered", number(delivered), "first_failed",
 		number(failed), "breakers_open", open);
 }
 
@@ -182,6 +196,31 @@ static void step_in(struct task *task, int64_t wait_ms)
 
 static const char *const moved_words[] = {[TN_DLQ_REDRIVE] = "redriven", [TN_DLQ_PURGE] = "purged"};
 
+/* A letter that went elsewhere has one more line in its story: where it went is told by those that took its place. */
+static void tell_moved(const struct task *task)
+{
+	struct tn_bus *bus = task->redrives->bus;
+	const char *word = moved_words[task->query->terms.action];
+	for (uint32_t i = 0; i < task->page.count; i++) {
+		const struct tn_dlq_item *item = &task->page.items[i];
+		tn_bus_tell_moved(bus, &item->id, word);
+		for (uint32_t j = 0; j < item->row_count; j++)
+			if (!tn_id_equal(&item->rows[j].id, &item->id))
+				tn_bus_tell_moved(bus, &item->rows[j].id, word);
+	}
+}
+
+static void watch_moved(struct task *task)
+{
+	for (uint32_t i = 0; i < task->page.count; i++) {
+		const struct tn_dlq_item *item = &task->page.items[i];
+		if (item->row_count == 0)
+			tn_redrive_watch_moved(&task->watch, item->target_no);
+		for (uint32_t j = 0; j < item->row_count; j++)
+			tn_redrive_watch_moved(&task->watch, item->rows[j].target_no);
+	}
+}
+
 static void on_moved(void *arg, uint32_t moved)
 {
 	struct task *task = arg;
@@ -190,8 +229,8 @@ static void on_moved(void *arg, uint32_t moved)
 		task->cursor = task->before;
 	else
 		tn_dlq_tally_add(&task->tally, &task->page.tally);
-	for (uint32_t i = 0; i < task->page.count && moved > 0; i++)
-		tn_bus_tell_moved(task->redrives->bus, &task->page.items[i].id, moved_words[task->query->terms.action]);
+	if (moved > 0)
+		tell_moved(task);
 	if (task->state != RUNNING) { /* it ended meanwhile, and this was still on its way */
 		keep(task);
 		return;
@@ -201,8 +240,8 @@ static void on_moved(void *arg, uint32_t moved)
 		step_in(task, REFUSED_MS);
 		return;
 	}
-	for (uint32_t i = 0; i < task->page.count && task->query->terms.action == TN_DLQ_REDRIVE; i++)
-		tn_redrive_watch_moved(&task->watch, task->page.items[i].target_no);
+	if (task->query->terms.action == TN_DLQ_REDRIVE)
+		watch_moved(task);
 	if (now_ms(task) - task->kept_ms >= KEEP_MS)
 		keep(task);
 	step_in(task, IDLE_MS);
@@ -222,15 +261,24 @@ static uint32_t take_budget(struct task *task)
 	return task->budget >= 1 ? (uint32_t)task->budget : 0;
 }
 
+static enum tn_move move_of(const struct task *task)
+{
+	const struct tn_dlq_terms *terms = &task->query->terms;
+	if (terms->action == TN_DLQ_PURGE)
+		return TN_MOVE_PURGE;
+	return terms->to == TN_DLQ_TO_TARGET ? TN_MOVE_REDRIVE : TN_MOVE_RESEND;
+}
+
 /* How long until the next step; 0: on_moved says. */
 static int64_t move_page(struct task *task, uint64_t as_of)
 {
-	static const enum tn_move moves[] = {[TN_DLQ_REDRIVE] = TN_MOVE_REDRIVE, [TN_DLQ_PURGE] = TN_MOVE_PURGE};
 	struct tn_move_item items[PAGE_ITEMS];
-	for (uint32_t i = 0; i < task->page.count; i++)
-		items[i] = (struct tn_move_item){
-			.key = task->page.items[i].key, .target_no = task->page.items[i].target_no, .bytes = task->page.items[i].bytes};
-	struct tn_moves request = {.move = moves[task->query->terms.action], .as_of = as_of, .items = items, .count = task->page.count};
+	for (uint32_t i = 0; i < task->page.count; i++) {
+		const struct tn_dlq_item *item = &task->page.items[i];
+		items[i] = (struct tn_move_item){.key = item->key, .target_no = item->target_no, .bytes = item->bytes, .row = item->rows,
+			.row_count = item->row_count, .event = item->event};
+	}
+	struct tn_moves request = {.move = move_of(task), .as_of = as_of, .items = items, .count = task->page.count};
 	switch (tn_bus_move(task->redrives->bus, &request, on_moved, task)) {
 	case TN_OK:
 		task->budget -= task->page.count;
@@ -297,6 +345,9 @@ static void free_task(struct task *task)
 	tn_bus_moves_forget(task->redrives->bus, task);
 	event_free(task->timer);
 	tn_letter_query_free(task->query);
+	tn_letter_ways_free(task->ways);
+	if (!task->moving) /* else its rows may be on their way to the store: they live as long as the process */
+		tn_dlq_page_fini(&task->page);
 	json_decref(task->request);
 	tn_redrive_watch_fini(&task->watch);
 	free(task);
@@ -323,7 +374,9 @@ static struct task *make_task(struct redrives *redrives, json_t *request, struct
 	task->paced_ms = now_ms(task);
 	query->terms.has_route = has_route;
 	query->terms.chosen = query->terms.action == TN_DLQ_REDRIVE ? give_chance : NULL;
-	query->terms.arg = bus;
+	query->terms.find_ways = find_ways;
+	query->terms.arg = task;
+	task->ways = tn_letter_ways_new();
 	snprintf(task->queue, sizeof task->queue, "%.*s", TN_STR_ARG(query->queue));
 	return task;
 }
@@ -382,7 +435,7 @@ static void start(struct redrives *redrives, struct task *task, struct tn_http_r
 {
 	struct tn_store_facts facts;
 	struct task **place = find_place(redrives, task->queue);
-	if (find_rival(redrives, task->queue) || !place) {
+	if (find_rival(redrives, task->queue) || !place || (*place && (*place)->moving)) {
 		free_task(task);
 		refuse(request, 409, "a redrive or purge of that queue is under way; see `turnout dlq status`");
 		return;

@@ -117,7 +117,7 @@ static void confirm_resent(struct tn_engine *engine, const struct tn_move_item *
 {
 	bool comes_first = false;
 	for (uint32_t i = 0; i < item->row_count; i++) {
-		comes_first = comes_first || tn_lane_is_blocked_at(engine, item->key, &item->row[i]);
+		comes_first |= tn_lane_is_blocked_at(engine, item->key, &item->row[i]);
 		confirm_redriven(engine, tn_target_find(engine, item->row[i].target_no), item->bytes);
 	}
 	tn_lane_unblock(engine, item->key, comes_first, engine->journal.batch.now_ms);

@@ -373,3 +373,8 @@ bool tn_bus_has_route(const struct tn_bus *bus, struct tn_str rule, struct tn_st
 {
 	return tn_ruleset_find_route(bus->ruleset, rule, target) != NULL;
 }
+
+const struct tn_ruleset *tn_bus_ruleset(const struct tn_bus *bus)
+{
+	return bus->ruleset;
+}

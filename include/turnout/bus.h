@@ -128,5 +128,6 @@ enum tn_status tn_bus_breaker(struct tn_bus *bus, struct tn_str target, enum tn_
 void tn_bus_tell_moved(struct tn_bus *bus, const struct tn_id *delivery, const char *what);
 /* True when today's rules still have that rule with that target. */
 bool tn_bus_has_route(const struct tn_bus *bus, struct tn_str rule, struct tn_str target);
+const struct tn_ruleset *tn_bus_ruleset(const struct tn_bus *bus); /* today's rules; until the next reload */
 
 #endif

@@ -96,6 +96,16 @@ enum tn_status tn_dlq_each(struct tn_store *store, const struct tn_dlq_selection
 
 enum tn_dlq_action { TN_DLQ_REDRIVE, TN_DLQ_PURGE };
 enum { TN_DLQ_MAX_REDRIVES = 10, TN_DLQ_PAGE_ITEMS = 256 };
+/* Of what goes elsewhere than to its own target: the most targets of one letter, and operations of a page: 2 a letter, and one a target. */
+enum { TN_DLQ_WAYS = 500, TN_DLQ_PAGE_OPS = 1000 };
+
+/* Where a redrive sends: to the rule and target it died of; to the targets that rule has now; to what today's rules make of the event. */
+enum tn_dlq_to { TN_DLQ_TO_TARGET, TN_DLQ_TO_RULE, TN_DLQ_TO_BUS };
+struct tn_dlq_ways {                      /* of one letter; lives until the next question */
+	const struct tn_match *matches;
+	uint32_t count;                   /* up to TN_DLQ_WAYS; 0: there is none, or there are more */
+	uint64_t revision;                /* of the rules */
+};
 
 struct tn_dlq_terms {
 	enum tn_dlq_action action;
@@ -104,6 +114,9 @@ struct tn_dlq_terms {
 	uint32_t max_redrives;            /* 0: TN_DLQ_MAX_REDRIVES */
 	/* Is there still such a rule and target? False: the record stays, counted as no_target. NULL: not asked. Redrive only. */
 	bool (*has_route)(void *arg, struct tn_str rule, struct tn_str target);
+	enum tn_dlq_to to;
+	/* Not TO_TARGET: it must be there, and is asked instead. No way: the record stays, counted as no_target or no_match. */
+	void (*find_ways)(void *arg, const struct tn_row *row, const struct tn_event *event, struct tn_dlq_ways *out_ways);
 	/* Called for each record that is to be moved; may be NULL. */
 	void (*chosen)(void *arg, const struct tn_row *row, const struct tn_event *event);
 	void *arg;
@@ -111,18 +124,27 @@ struct tn_dlq_terms {
 struct tn_dlq_tally {
 	uint64_t selected, done;          /* done: moved, or, of a dry run, to be moved */
 	uint64_t no_target, too_often;    /* selected, and left where they are */
+	uint64_t no_match;                /* likewise: TO_BUS, and no rule takes them (or they would go more than TN_DLQ_WAYS ways) */
 };
 struct tn_dlq_item {
 	struct tn_row_key key;
 	uint32_t target_no;
 	uint64_t bytes;                   /* tn_store_row_bytes of its event */
 	struct tn_id id;                  /* of its delivery */
+	/* Not TO_TARGET: the rows of this event that take its place, PARKED, without keys, tries and new places in lanes (engine.h, RESEND);
+	 * the page's. */
+	struct tn_row *rows;
+	uint32_t row_count;
+	struct tn_event *event;
 };
-struct tn_dlq_page {                      /* what is to be moved next, and what was passed over on the way to it */
+struct tn_dlq_page {                      /* what is to be moved next, and what was passed over on the way to it; {0} before its first use */
 	struct tn_dlq_item items[TN_DLQ_PAGE_ITEMS];
 	uint32_t count;
 	struct tn_dlq_tally tally;        /* done: count. Add it up once they are moved */
+	uint32_t ops;
+	struct tn_arena arena;
 };
+void tn_dlq_page_fini(struct tn_dlq_page *page);
 void tn_dlq_tally_add(struct tn_dlq_tally *tally, const struct tn_dlq_tally *more);
 /* Any thread. One page of the store from cursor on, at most `most` items (up to TN_DLQ_PAGE_ITEMS); it may hold none although there are
  * more to come. */

@@ -8,6 +8,7 @@
  *   "since", "until"                                RFC 3339; when they died: from, and before
  *   "pattern"                                       an event pattern, as text: its event must match, as a rule would
  *   "action": "redrive" or "purge", "force": true, "rate": 1 to 500 a second, or "max"
+ *   "to": "target", "rule" or "bus"                  where a redrive sends
  *   "after", "limit"                                a page of a list
  */
 #ifndef TURNOUT_LETTER_QUERY_H
@@ -18,7 +19,7 @@
 enum { TN_LETTER_RATE = 50, TN_LETTER_RATE_MAX = 500, TN_LETTER_LIST = 100, TN_LETTER_LIST_MAX = 1000, TN_LETTER_IDS_MAX = 100000 };
 
 struct tn_letter_query {
-	struct tn_dlq_terms terms;        /* selection, action and force; has_route and arg are the user's to set */
+	struct tn_dlq_terms terms;        /* selection, action, force and to; has_route, find_ways and arg are the user's to set */
 	bool named;                       /* by ids */
 	struct tn_str queue;              /* the one it is about; empty: all */
 	uint32_t rate;                    /* a second; 0: as fast as it goes */

@@ -66,6 +66,10 @@ void tn_matcher_free(struct tn_matcher *matcher);
  * 0. */
 enum tn_status tn_ruleset_match(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, const struct tn_event *event,
 	const struct tn_identity *identity, struct tn_match *out, size_t capacity, size_t *out_count) TN_MUST_CHECK;
+/* What that rule would answer if the event matched it, whether it does or not, and enabled or not; by target name. A raw event, or no such
+ * rule: TN_OK with 0. TN_FULL. */
+enum tn_status tn_ruleset_match_rule(const struct tn_ruleset *ruleset, struct tn_matcher *matcher, const struct tn_event *event,
+	const struct tn_identity *identity, struct tn_str rule, struct tn_match *out, size_t capacity, size_t *out_count) TN_MUST_CHECK;
 /* The delivery id of one route, for whoever has a route and an event but no match at hand. Of a raw event its bytes stand in for CE source
  * and id. */
 struct tn_id tn_route_delivery_id(const struct tn_identity *identity, struct tn_str rule, struct tn_str target,

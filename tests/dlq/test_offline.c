@@ -151,6 +151,54 @@ static void a_record_whose_target_is_gone_stays(void **state)
 	assert_int_equal(count_rows(fixture, TN_ROW_DEAD), LETTERS);
 }
 
+/* Two ways for each but the first hundred: the one it had, and a new one. */
+static void two_ways(void *arg, const struct tn_row *row, const struct tn_event *event, struct tn_dlq_ways *out_ways)
+{
+	static const struct tn_route routes[] = {
+		{.rule = TN_STR("new"), .target = TN_STR("first")}, {.rule = TN_STR("new"), .target = TN_STR("second"), .ordered = true}};
+	static struct tn_match matches[2];
+	matches[0] = (struct tn_match){.route = &routes[0], .id = row->id};
+	matches[1] = (struct tn_match){.route = &routes[1], .id = {{7}}, .lane = {{9}}};
+	*out_ways = (struct tn_dlq_ways){.matches = matches, .count = row->key.event_seq <= 100 ? 0 : 2, .revision = 42};
+}
+
+static void what_goes_elsewhere_is_parked_there_and_is_no_dead_letter_any_more(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tn_dlq_offline offline = offline_all(fixture, TN_DLQ_REDRIVE);
+	offline.terms.to = TN_DLQ_TO_BUS;
+	offline.terms.find_ways = two_ways;
+	struct tn_dlq_tally tally = run(&offline);
+	assert_int_equal(tally.done, LETTERS - 100);
+	assert_int_equal(tally.no_match, 100);
+	assert_int_equal(tally.no_target, 0);
+	fixture_open(fixture);
+	assert_int_equal(count_rows(fixture, TN_ROW_DEAD), 100);
+	assert_int_equal(count_rows(fixture, TN_ROW_PARKED), 2 * (LETTERS - 100));
+	uint32_t first, second;
+	struct tn_error error = {0};
+	assert_int_equal(tn_store_number(fixture->store, TN_STR("first"), &first, &error), TN_OK);
+	assert_int_equal(tn_store_number(fixture->store, TN_STR("second"), &second, &error), TN_OK);
+	struct tn_page page = scan(fixture, scan_due(first, 8000));
+	assert_int_equal(page.count, LETTERS - 100);
+	struct tn_page other = scan(fixture, scan_due(second, 8000));
+	assert_int_equal(other.count, LETTERS - 100);
+	for (uint32_t i = 0; i < page.count; i++) {
+		assert_int_equal(page.rows[i].redrives, 1);
+		assert_int_equal(page.rows[i].rule_revision, 42);
+		assert_int_equal(page.rows[i].tries.system, 0);
+		assert_int_equal(page.rows[i].lane_seq, 0);
+		assert_true(page.rows[i].key.event_seq > LETTERS);
+		assert_int_equal(other.rows[i].key.event_seq, page.rows[i].key.event_seq);
+		assert_true(other.rows[i].lane_seq > (i > 0 ? other.rows[i - 1].lane_seq : 8000u << 20));
+	}
+	tn_page_fini(&page);
+	tn_page_fini(&other);
+	offline.terms.to = TN_DLQ_TO_RULE;
+	fixture_close(fixture);
+	assert_int_equal(run(&offline).no_target, 100);
+}
+
 static void a_record_redriven_ten_times_needs_force(void **state)
 {
 	struct fixture *fixture = *state;
@@ -206,6 +254,7 @@ int main(void)
 		TEST(a_purge_takes_what_is_selected_and_no_more),
 		TEST(a_dry_run_counts_and_changes_nothing),
 		TEST(a_record_whose_target_is_gone_stays),
+		TEST(what_goes_elsewhere_is_parked_there_and_is_no_dead_letter_any_more),
 		TEST(a_record_redriven_ten_times_needs_force),
 		TEST(a_store_in_use_is_not_touched),
 		TEST(no_store_is_made_where_there_is_none),

@@ -401,11 +401,162 @@ def test_what_was_redriven_ten_times_needs_force(place):
     equal(dlq(place, bus, "redrive", "--all", "--force")[0], 0)
 
 
-def test_other_destinations_are_refused_by_name(place):
-    bus = mixed(place)
-    for to in ("rule", "bus"):
-        code, _, errors = dlq(place, bus, "redrive", "--all", "--to", to)
-        check(code == 2 and "not in this version" in errors, errors)
+# --- Elsewhere: --to rule, --to bus ---
+
+def moved_house(place, count, rules, **sinks):
+    """A bus with so many dead letters of rule a and target a, and then: these rules, and these targets beside it."""
+    bus, _ = many(place, count)
+    bus.config["targets"] += [{"name": name, "kind": "http", "url": sink.url(), "retry": ONE_TRY} for name, sink in sinks.items()]
+    bus.write_config()
+    bus.write_rules(rules)
+    bus.reload()
+    wait_until(lambda: bus.metrics()["turnout_reloads_total"] >= 1, what="the reload")
+    return bus
+
+
+def rule(name, type, *targets, **more):
+    return {"name": name, "pattern": {"type": [type]}, "targets": list(targets), **more}
+
+
+def keys_of(sink):
+    """{event id: its key}; every repetition has the first one's."""
+    keys = {}
+    for line in sink.lines():
+        equal(keys.setdefault(line["id"], line["key"]), line["key"], line["id"])
+    return keys
+
+
+def check_each_way(place, bus, to, sinks, count):
+    """Half of them by the running bus, and half by the command when it is stopped: each sink gets every one, once."""
+    code, out, errors = dlq(place, bus, "redrive", "--all", "--to", to, "--dry-run", "--json")
+    equal((code, json.loads(out)["would_move"]), (0, count), errors)
+    letters = listed(place, bus)
+    half = [letter["id"] for letter in letters[:count // 2]]
+    code, out, errors = dlq(place, bus, "redrive", *half, "--to", to, "--json", "--rate", "max")
+    equal((code, json.loads(out)["moved"]), (0, count // 2), errors)
+    for sink in sinks:
+        wait_until(lambda: len(sink.ids()) == count // 2, 20, "the first half")
+    equal(len(listed(place, bus)), count - count // 2)
+    bus.check_books()
+    equal(bus.stop(), 0)
+    code, out, errors = dlq(place, bus, "redrive", "--all", "--to", to, "--json")
+    equal((code, json.loads(out)["moved"]), (0, count - count // 2), errors)
+    equal(listed(place, bus), [])
+    equal(place.run("audit", "-c", bus.path("turnout.yaml"))[0], 0)
+    bus.start()
+    for sink in sinks:
+        wait_until(lambda: len(sink.ids()) == count, 20, "the other half")
+        equal(len(sink.lines()), count, "each once")
+    bus.check_books()
+    return letters
+
+
+def test_to_rule_sends_to_the_targets_the_rule_has_now(place):
+    new, newer = place.sink(name="new"), place.sink(name="newer")
+    bus = moved_house(place, 300, [rule("a", "nothing-of-this-kind", "new", "newer")], new=new, newer=newer)
+    letters = check_each_way(place, bus, "rule", [new, newer], 300)
+    old = {letter["event"]["id"]: letter["delivery_id"] for letter in letters}
+    first, second = keys_of(new), keys_of(newer)
+    check(not (set(first.values()) & set(second.values())) and not (set(old.values()) & set(first.values())), "other deliveries, other ids")
+    equal(bus.post(event("e0", type="a")).status, 202, "no rule matches it, so it goes nowhere")
+    equal(bus.metrics()["turnout_events_unmatched_total"], 1)
+
+
+def test_to_bus_matches_again_and_the_same_rule_and_target_keep_their_id(place):
+    other = place.sink(name="other")
+    bus = moved_house(place, 300, [rule("a", "a", "a"), rule("b", "a", "other")], other=other)
+    port = int(bus.config["targets"][0]["url"].rsplit(":", 1)[1].split("/")[0])
+    well = place.sink(name="well", port=port)
+    letters = check_each_way(place, bus, "bus", [well, other], 300)
+    equal(keys_of(well), {letter["event"]["id"]: letter["delivery_id"] for letter in letters}, "the ids they had")
+
+
+def test_to_another_target_has_the_id_its_event_would_have_today(place):
+    sick, other = broken(place), place.sink(name="other")
+    bus = bus_of(place, {"a": {"url": sick.url()}})
+    bus.config["sources"][0]["dedup"] = "off"
+    bus.config["targets"].append({"name": "other", "kind": "http", "url": other.url()})
+    bus.write_config()
+    bus.start()
+    post_letters(bus, "a", 1)
+    bus.write_rules([rule("b", "a", "other")])
+    bus.reload()
+    wait_until(lambda: bus.metrics()["turnout_reloads_total"] >= 1, what="the reload")
+    equal(dlq(place, bus, "redrive", "--all", "--to", "bus")[0], 0)
+    wait_until(lambda: other.lines(), what="its delivery")
+    equal(bus.post(event("a-0", type="a", data={"number": 0})).status, 202)
+    wait_until(lambda: len(other.lines()) == 2, what="the same event, sent today")
+    equal(len(keys_of(other)), 1)
+
+
+def test_what_has_no_way_to_go_stays_and_is_counted(place):
+    other = place.sink(name="other")
+    bus = moved_house(place, 3, [rule("b", "b", "other")], other=other)
+
+    def ask():
+        answers = []
+        for to in ("rule", "bus"):
+            code, out, _ = dlq(place, bus, "redrive", "--all", "--to", to, "--json")
+            answer = json.loads(out)
+            answers.append((code, answer["state"], answer["selected"], answer["moved"], answer["no_target"], answer["no_match"]))
+        return answers
+    equal(both_ways(place, bus, ask), [(1, "done", 3, 0, 3, 0), (1, "done", 3, 0, 0, 3)])
+    code, out, _ = dlq(place, bus, "redrive", "--all", "--to", "bus")
+    check("3 stay: NO_MATCH" in out, out)
+    code, out, _ = dlq(place, bus, "redrive", "--all", "--to", "bus", "--dry-run")
+    check(code == 1 and "0 dead letters would be redriven" in out and "3 stay: NO_MATCH" in out, out)
+    equal(len(listed(place, bus)), 3, "they stay")
+    code, _, errors = dlq(place, bus, "redrive", "--all", "--to", "moon")
+    check(code == 2 and "--to takes target, rule or bus" in errors, errors)
+
+
+def test_what_was_sent_elsewhere_counts_its_redrives(place):
+    other = broken(place, "other")
+    bus = moved_house(place, 1, [rule("b", "a", "other")], other=other)
+    for turn in range(10):
+        dead = bus.metrics()["turnout_deliveries_dead_total"]
+        equal(dlq(place, bus, "redrive", "--all", "--to", "bus")[0], 0, turn)
+        wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] > dead, what="it to die again")
+        letters = listed(place, bus)
+        equal([(letter["redrive"]["count"], letter["target"]["id"]) for letter in letters], [(turn + 1, "other")])
+    code, out, _ = dlq(place, bus, "redrive", "--all", "--to", "bus")
+    check(code == 1 and "--force" in out, out)
+    equal(len(keys_of(other)), 1, "one key all the time")
+
+
+def test_a_redrive_to_the_bus_with_kills_in_the_middle_leaves_each_in_one_place(place):
+    count = 3000
+    one, two = place.sink("--delay", "5ms", name="one"), place.sink(name="two")
+    bus = moved_house(place, count, [rule("b", "a", "one", "two")], one=one, two=two)
+    everything = {letter["event"]["id"] for letter in listed(place, bus, "--limit", str(count))}
+    equal(len(everything), count)
+    equal(dlq(place, bus, "redrive", "--all", "--to", "bus", "--rate", "max", "--detach")[0], 0)
+    kills = 0
+    while kills < 4:
+        before = len(one.ids())
+        if before > count * 0.8:
+            break
+        wait_until(lambda: len(one.ids()) >= before + 200, 60, "some of it")
+        bus.kill()
+        kills += 1
+        if kills == 2:
+            command = place.start("stopped", [bus.process.child.args[0], "dlq", "redrive", "-c", bus.path("turnout.yaml"), "--resume"])
+            time.sleep(0.05)
+            command.kill()
+        bus.start()
+        if [task for task in tasks(place, bus) if task["state"] == "interrupted"]:
+            equal(dlq(place, bus, "redrive", "--resume", "--detach")[0], 0)
+    wait_until(lambda: not [task for task in tasks(place, bus) if task["state"] == "running"], 60, "its end")
+    wait_until(bus.settled, 60, "all deliveries")
+    left = {letter["event"]["id"] for letter in listed(place, bus, "--limit", str(count))}
+    for sink in (one, two):
+        equal(sink.ids() | left, everything, "neither moved nor left")
+        equal(sink.ids() & left, set(), "moved, and left too")
+        keys_of(sink)
+    check(kills >= 1, "it was killed in the middle of it")
+    bus.check_books()
+    equal(bus.stop(), 0)
+    equal(place.run("audit", "-c", bus.path("turnout.yaml"))[0], 0)
 
 
 # --- Export and import ---

@@ -165,6 +165,31 @@ static void too_little_room_is_full(void **state)
 	tn_ruleset_unref(ruleset);
 }
 
+static void a_rule_can_be_asked_for_its_routes_whatever_its_pattern_says(void **state)
+{
+	struct tn_ruleset *ruleset = compile(TN_STR(
+		"{\"rules\":[{\"name\":\"b\",\"enabled\":false,\"pattern\":{\"type\":[\"other\"]},\"targets\":[\"u\",\"t\"]},"
+		"{\"name\":\"a\",\"pattern\":{\"type\":[\"order.created\"]},\"targets\":[\"t\"]}]}"));
+	struct tn_matcher *matcher = tn_matcher_new();
+	struct tn_event *event = event_of("{" BASE "}"), *raw = tn_event_new_raw(TN_STR("?"), TN_STR("bad"), 1);
+	struct tn_match matches[2];
+	size_t count = 99;
+	assert_int_equal(tn_ruleset_match_rule(ruleset, matcher, event, &identity, TN_STR("b"), matches, 2, &count), TN_OK);
+	assert_int_equal(count, 2);
+	assert_true(tn_str_is(matches[0].route->target, "t") && tn_str_is(matches[1].route->target, "u"));
+	struct tn_id id = tn_route_delivery_id(&identity, TN_STR("b"), TN_STR("u"), event);
+	assert_true(tn_id_equal(&matches[1].id, &id));
+	assert_int_equal(tn_ruleset_match_rule(ruleset, matcher, event, &identity, TN_STR("b"), matches, 1, &count), TN_FULL);
+	assert_int_equal(tn_ruleset_match_rule(ruleset, matcher, event, &identity, TN_STR("c"), matches, 2, &count), TN_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(tn_ruleset_match_rule(ruleset, matcher, raw, &identity, TN_STR("b"), matches, 2, &count), TN_OK);
+	assert_int_equal(count, 0);
+	tn_event_unref(event);
+	tn_event_unref(raw);
+	tn_matcher_free(matcher);
+	tn_ruleset_unref(ruleset);
+}
+
 static void raw_events_take_the_poison_route(void **state)
 {
 	struct tn_ruleset *ruleset = compile(TN_STR("rules: [{name: r, pattern: {type: [{exists: false}]}, targets: [a]}]"));
@@ -374,6 +399,7 @@ int main(void)
 		cmocka_unit_test(a_view_can_be_forced),
 		cmocka_unit_test(ids_are_derived_from_names_and_event),
 		cmocka_unit_test(too_little_room_is_full),
+		cmocka_unit_test(a_rule_can_be_asked_for_its_routes_whatever_its_pattern_says),
 		cmocka_unit_test(raw_events_take_the_poison_route),
 		cmocka_unit_test(an_event_that_cannot_be_judged_goes_to_poison_too),
 		cmocka_unit_test(the_ruleset_matches_what_the_plain_matcher_matches),

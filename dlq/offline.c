@@ -68,7 +68,22 @@ static enum tn_status add_item(struct run *run, const struct tn_dlq_item *item, 
 	return TN_OK;
 }
 
-static enum tn_status move_page(struct run *run, struct tn_error *error)
+/* Before it may be in the store. */
+static enum tn_status keep(struct run *run, const struct tn_dlq_cursor *next, struct tn_error *error)
+{
+	const struct tn_dlq_offline *offline = run->offline;
+	struct tn_dlq_progress *progress = offline->progress;
+	if (!progress)
+		return TN_OK;
+	progress->tally = *run->tally;
+	progress->moving = true;
+	progress->first = run->page.items[0].key;
+	progress->next = *next;
+	progress->page = run->page.tally;
+	return tn_dlq_keep_progress(offline->store_path, offline->progress_queue, progress, error);
+}
+
+static enum tn_status move_page(struct run *run, const struct tn_dlq_cursor *next, struct tn_error *error)
 {
 	enum tn_status status = TN_OK;
 	if (run->page.count > 0 && !run->offline->dry_run) {
@@ -76,6 +91,8 @@ static enum tn_status move_page(struct run *run, struct tn_error *error)
 		run->batch.count = 0;
 		for (uint32_t i = 0; i < run->page.count && status == TN_OK; i++)
 			status = add_item(run, &run->page.items[i], error);
+		if (status == TN_OK)
+			status = keep(run, next, error);
 		if (status == TN_OK)
 			status = commit(run->store, &run->batch, error);
 	}
@@ -86,7 +103,8 @@ static enum tn_status move_page(struct run *run, struct tn_error *error)
 
 static enum tn_status move_all(struct run *run, struct tn_error *error)
 {
-	struct tn_dlq_cursor cursor = run->offline->from;
+	struct tn_dlq_progress *progress = run->offline->progress;
+	struct tn_dlq_cursor cursor = progress ? progress->cursor : (struct tn_dlq_cursor){0};
 	struct tn_store_facts facts;
 	enum tn_status status = TN_OK;
 	tn_store_facts(run->store, &facts);
@@ -97,7 +115,9 @@ static enum tn_status move_all(struct run *run, struct tn_error *error)
 	while (status == TN_OK && !cursor.done) {
 		status = tn_dlq_page_read(run->store, &run->offline->terms, TN_DLQ_PAGE_ITEMS, &cursor, &run->page, error);
 		if (status == TN_OK)
-			status = move_page(run, error);
+			status = move_page(run, &cursor, error);
+		if (status == TN_OK && progress)
+			progress->cursor = cursor;
 	}
 	return status;
 }
@@ -141,7 +161,7 @@ enum tn_status tn_dlq_apply_offline(const struct tn_dlq_offline *offline, struct
 		.max_size_bytes = offline->store_max_size_bytes,
 		.completed = on_completed,
 	};
-	*out_tally = (struct tn_dlq_tally){0};
+	*out_tally = offline->progress ? offline->progress->tally : (struct tn_dlq_tally){0};
 	enum tn_status status = find_store(offline->store_path, error);
 	if (status == TN_OK)
 		status = tn_store_open(&options, &run.store, error);

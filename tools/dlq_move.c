@@ -362,10 +362,42 @@ static bool wait_for_store(struct dlq *dlq)
 	return store != NULL;
 }
 
-/* kept: what an interrupted task left, or NULL. */
-static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *kept, json_t *sample, struct tn_dlq_tally *tally)
+/* What an interrupted task left. */
+struct kept {
+	json_t *json;
+	struct tn_str queue;
+	struct tn_dlq_progress progress;
+};
+
+/* What was kept with its last page is newer than the rest. False: it complained, or there is a bus to ask instead. */
+static bool read_progress(struct dlq *dlq, struct kept *kept)
 {
 	struct tn_error error = {0};
+	struct tn_store *store = dlq_open_store(dlq);
+	struct tn_dlq_progress *progress = &kept->progress;
+	const json_t *json = kept->json;
+	*progress = (struct tn_dlq_progress){.started_ms = json_integer_value(json_object_get(json, "started_ms")),
+		.cutoff_ms = json_integer_value(json_object_get(json, "cutoff_ms")), .cursor.ids_done = (uint32_t)dlq_count(json, "ids_done"),
+		.cursor.rows_read = dlq_count(json, "looked_at"),
+		.tally = {.selected = dlq_count(json, "selected"), .done = dlq_count(json, "moved"), .no_target = dlq_count(json, "no_target"),
+			.too_often = dlq_count(json, "too_often"), .no_match = dlq_count(json, "no_match")}};
+	if (!tn_dlq_id_parse(tn_str_from(dlq_string(json, "after")), &progress->cursor.after))
+		progress->cursor = (struct tn_dlq_cursor){0};
+	if (!store)
+		return false;
+	enum tn_status status = tn_dlq_kept_progress(dlq->config->store_path.bytes, kept->queue, store, progress, &error);
+	tn_store_close(store);
+	if (status != TN_OK && status != TN_NOT_FOUND)
+		dlq_complain_error(&error);
+	return status == TN_OK || status == TN_NOT_FOUND;
+}
+
+/* kept: or NULL. */
+static int apply_stopped(struct dlq *dlq, const json_t *request, struct kept *kept, json_t *sample, struct tn_dlq_tally *tally)
+{
+	struct tn_error error = {0};
+	if (kept && !read_progress(dlq, kept))
+		return TN_EXIT_UNUSABLE;
 	struct stopped stopped = {.dlq = dlq, .sample = sample};
 	struct tn_letter_query *query = dlq_query(request);
 	if (!query)
@@ -388,10 +420,9 @@ static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *k
 	offline.terms.chosen = dlq->dry_run ? add_sample : offline.terms.action == TN_DLQ_REDRIVE ? note_chance : NULL;
 	offline.terms.arg = &stopped;
 	if (kept) {
-		int64_t cutoff_ms = json_integer_value(json_object_get(kept, "cutoff_ms"));
-		offline.from.ids_done = (uint32_t)dlq_count(kept, "ids_done");
-		if (!tn_dlq_id_parse(tn_str_from(dlq_string(kept, "after")), &offline.from.after))
-			offline.from = (struct tn_dlq_cursor){0};
+		int64_t cutoff_ms = kept->progress.cutoff_ms;
+		offline.progress = &kept->progress;
+		offline.progress_queue = kept->queue;
 		if (offline.terms.selection.dead_before_ms == 0 || offline.terms.selection.dead_before_ms > cutoff_ms)
 			offline.terms.selection.dead_before_ms = cutoff_ms;
 	}
@@ -409,7 +440,7 @@ static int apply_stopped(struct dlq *dlq, const json_t *request, const json_t *k
 	return waited ? dlq_complain_error(status != TN_OK ? &error : &chances_error) : TN_EXIT_UNUSABLE;
 }
 
-static int move_stopped(struct dlq *dlq, const json_t *request, const json_t *kept)
+static int move_stopped(struct dlq *dlq, const json_t *request, struct kept *kept)
 {
 	struct tn_dlq_tally tally = {0};
 	int status = apply_stopped(dlq, request, kept, NULL, &tally);
@@ -462,15 +493,17 @@ static json_t *find_kept(struct dlq *dlq, struct tn_str *out_queue)
 
 static int resume_stopped(struct dlq *dlq)
 {
-	struct tn_str queue = {0};
+	struct kept kept = {0};
 	struct tn_error error = {0};
-	json_t *kept = find_kept(dlq, &queue);
-	if (!kept)
+	const char *path = dlq->config->store_path.bytes;
+	kept.json = find_kept(dlq, &kept.queue);
+	if (!kept.json)
 		return TN_EXIT_FINDINGS;
-	int status = move_stopped(dlq, json_object_get(kept, "request"), kept);
-	if (status != TN_EXIT_UNUSABLE && tn_dlq_keep(dlq->config->store_path.bytes, queue, (struct tn_str){0}, &error) != TN_OK)
+	int status = move_stopped(dlq, json_object_get(kept.json, "request"), &kept);
+	if (status != TN_EXIT_UNUSABLE && (tn_dlq_keep(path, kept.queue, (struct tn_str){0}, &error) != TN_OK ||
+						   tn_dlq_keep_progress(path, kept.queue, NULL, &error) != TN_OK))
 		status = dlq_complain_error(&error);
-	json_decref(kept);
+	json_decref(kept.json);
 	return status;
 }
 

@@ -133,17 +133,34 @@ static void keep(struct task *task)
 	struct tn_error error = {0};
 	struct tn_str queue = tn_str_from(task->queue);
 	const char *path = tn_bus_config(task->redrives->bus)->store_path.bytes;
+	const struct tn_dlq_cursor *cursor = task->moving ? &task->before : &task->cursor;
 	task->kept_ms = now_ms(task);
 	if (task->state != DONE)
-		add_json(&text, json_pack("{s:i s:O s:s s:s s:o s:o s:s s:o s:o s:o s:o s:o s:o s:o}", "version", 1, "request", task->request,
+		add_json(&text, json_pack("{s:i s:O s:s s:s s:o s:o s:s s:o s:o s:o s:o s:o s:o s:o s:o}", "version", 1, "request", task->request,
 			"state", state_names[task->state], "why", task->why, "started_ms", json_integer(task->started_wall_ms), "cutoff_ms",
-			json_integer(task->cutoff_ms), "after", tn_dlq_id_format(task->cursor.after, id), "ids_done",
-			number(task->cursor.ids_done), "looked_at", number(task->cursor.rows_read), "total", number(task->total), "selected",
+			json_integer(task->cutoff_ms), "after", tn_dlq_id_format(cursor->after, id), "ids_done",
+			number(cursor->ids_done), "looked_at", number(cursor->rows_read), "total", number(task->total), "selected",
 			number(task->tally.selected), "moved", number(task->tally.done), "no_target", number(task->tally.no_target),
-			"too_often", number(task->tally.too_often)));
+			"too_often", number(task->tally.too_often), "no_match", number(task->tally.no_match)));
 	if (tn_dlq_keep(path, queue, text.len > 0 ? tn_buf_str(&text) : (struct tn_str){0}, &error) != TN_OK)
 		tn_log_warn(tn_bus_log(task->redrives->bus), "redrive could not be kept; after a crash it starts anew", "error=%s", error.message);
 	tn_buf_fini(&text);
+}
+
+/* A page that is on its way stays named until it is known to have moved. */
+static void keep_progress(struct task *task)
+{
+	struct tn_error error = {0};
+	struct tn_dlq_progress progress = {.started_ms = task->started_wall_ms, .cutoff_ms = task->cutoff_ms,
+		.cursor = task->moving ? task->before : task->cursor, .tally = task->tally, .moving = task->moving, .next = task->cursor};
+	if (task->moving) {
+		progress.first = task->page.items[0].key;
+		progress.page = task->page.tally;
+	}
+	if (tn_dlq_keep_progress(tn_bus_config(task->redrives->bus)->store_path.bytes, tn_str_from(task->queue),
+		task->state == DONE ? NULL : &progress, &error) != TN_OK)
+		tn_log_warn(tn_bus_log(task->redrives->bus), "progress of a redrive could not be kept; after a crash it may count too few",
+			"error=%s", error.message);
 }
 
 /* --- The end --- */
@@ -156,6 +173,7 @@ static void finish(struct task *task, enum state state, const char *why)
 	snprintf(task->why, sizeof task->why, "%s", why);
 	event_del(task->timer);
 	keep(task);
+	keep_progress(task);
 	tn_log_info(tn_bus_log(task->redrives->bus), said[state], "queue=%s action=%s selected=%" PRIu64 " moved=%" PRIu64 " why=\"%s\"",
 		task->queue[0] ? task->queue : "*", task->query->terms.action == TN_DLQ_PURGE ? "purge" : "redrive", task->tally.selected,
 		task->tally.done, why);
@@ -233,6 +251,7 @@ static void on_moved(void *arg, uint32_t moved)
 		tell_moved(task);
 	if (task->state != RUNNING) { /* it ended meanwhile, and this was still on its way */
 		keep(task);
+		keep_progress(task);
 		return;
 	}
 	snprintf(task->why, sizeof task->why, "%s", moved == 0 ? "the store is full" : "");
@@ -283,6 +302,7 @@ static int64_t move_page(struct task *task, uint64_t as_of)
 	case TN_OK:
 		task->budget -= task->page.count;
 		task->moving = true;
+		keep_progress(task);
 		return 0;
 	case TN_NOT_FOUND: /* a target went with a reload that its rule has not heard of yet */
 		task->cursor = task->before;
@@ -474,6 +494,18 @@ static uint64_t count_of(const json_t *kept, const char *name)
 	return value > 0 ? (uint64_t)value : 0;
 }
 
+/* What was kept with the last page is newer. */
+static void read_progress(struct task *task)
+{
+	struct tn_bus *bus = task->redrives->bus;
+	struct tn_error error = {0};
+	struct tn_dlq_progress progress = {.started_ms = task->started_wall_ms, .cutoff_ms = task->cutoff_ms};
+	if (tn_dlq_kept_progress(tn_bus_config(bus)->store_path.bytes, tn_str_from(task->queue), tn_bus_store(bus), &progress, &error) != TN_OK)
+		return;
+	task->cursor = progress.cursor;
+	task->tally = progress.tally;
+}
+
 /* NULL: nothing was kept for that queue, or nobody can read it. */
 static struct task *read_kept(struct redrives *redrives, struct tn_str queue)
 {
@@ -495,9 +527,10 @@ static struct task *read_kept(struct redrives *redrives, struct tn_str queue)
 		task->cutoff_ms = (int64_t)count_of(kept, "cutoff_ms");
 		task->total = count_of(kept, "total");
 		task->tally = (struct tn_dlq_tally){.selected = count_of(kept, "selected"), .done = count_of(kept, "moved"),
-			.no_target = count_of(kept, "no_target"), .too_often = count_of(kept, "too_often")};
+			.no_target = count_of(kept, "no_target"), .too_often = count_of(kept, "too_often"), .no_match = count_of(kept, "no_match")};
 		snprintf(task->why, sizeof task->why, "the bus was stopped");
 		bound_by_cutoff(task);
+		read_progress(task);
 	}
 	json_decref(kept);
 	tn_buf_fini(&text);

@@ -302,6 +302,7 @@ def test_a_redrive_goes_on_after_the_bus_was_killed(place):
         code, _, errors = dlq(place, bus, "redrive", "--resume", "--detach")
         equal(code, 0, errors)
     wait_until(lambda: not [task for task in tasks(place, bus) if task["state"] == "running"], 60, "its end")
+    equal([(task["selected"], task["moved"]) for task in tasks(place, bus)], [(count, count)], "what moved before the kills counts too")
     wait_until(bus.settled, 60, "all deliveries")
     lines = well.lines()
     note(f"redrive of {count} with {kills} kills: {len(listed(place, bus))} left, {len(lines) - len(well.ids())} duplicates")
@@ -329,7 +330,7 @@ def test_an_interrupted_redrive_is_finished_by_a_stopped_bus_too(place):
     equal(bus.stop(), 0)
     equal([task["state"] for task in tasks(place, bus)], ["interrupted"])
     code, out, errors = dlq(place, bus, "redrive", "--resume", "--json")
-    equal(code, 0, errors)
+    equal((code, json.loads(out)["moved"]), (0, 300), errors)
     equal(tasks(place, bus), [])
     bus.start()
     wait_until(lambda: len(well.ids()) == 300, 20, "all of them")
@@ -548,6 +549,7 @@ def test_a_redrive_to_the_bus_with_kills_in_the_middle_leaves_each_in_one_place(
             equal(dlq(place, bus, "redrive", "--resume", "--detach")[0], 0)
     wait_until(lambda: not [task for task in tasks(place, bus) if task["state"] == "running"], 60, "its end")
     wait_until(bus.settled, 60, "all deliveries")
+    equal([(task["selected"], task["moved"]) for task in tasks(place, bus)], [(count, count)])
     left = {letter["event"]["id"] for letter in listed(place, bus, "--limit", str(count))}
     for sink in (one, two):
         equal(sink.ids() | left, everything, "neither moved nor left")

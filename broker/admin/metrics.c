@@ -268,6 +268,22 @@ static void queue_line(struct tn_buf *out, const char *name, const struct tn_tar
 	tn_buf_addf(out, "%s{queue=\"%.*s\",target=\"%.*s\"} %" PRIu64 "\n", name, TN_STR_ARG(queue), TN_STR_ARG(view->name), value);
 }
 
+static uint64_t age_seconds(const struct tn_bus *bus, int64_t since_ms)
+{
+	int64_t now_ms = tn_bus_engine_ms(bus);
+	return since_ms == 0 || since_ms > now_ms ? 0 : (uint64_t)(now_ms - since_ms) / 1000;
+}
+
+static void add_parked_age(struct tn_buf *out, const struct tn_bus *bus)
+{
+	const char *oldest = "turnout_target_parked_oldest_seconds";
+	struct tn_target_view view;
+	head(out, oldest, "gauge", "Age of the event of the oldest parked delivery, as of some seconds ago; 0: there is none");
+	for (uint32_t t = 0; t < tn_engine_target_count(tn_bus_engine(bus)); t++)
+		if (tn_engine_target_view(tn_bus_engine(bus), t, &view))
+			labelled(out, oldest, "target", view.name, age_seconds(bus, tn_bus_oldest_parked_ms(bus, t)));
+}
+
 static void add_dead_letters(struct tn_buf *out, const struct tn_bus *bus)
 {
 	static const struct {
@@ -290,9 +306,8 @@ static void add_dead_letters(struct tn_buf *out, const struct tn_bus *bus)
 	}
 	head(out, oldest, "gauge", "Age of the oldest dead letter, as of some seconds ago; 0: there is none");
 	for (uint32_t t = 0; t < tn_engine_target_count(engine); t++) {
-		int64_t dead_ms = tn_bus_oldest_dead_ms(bus, t), now_ms = tn_bus_engine_ms(bus);
 		if (tn_engine_target_view(engine, t, &view))
-			queue_line(out, oldest, &view, dead_ms == 0 || dead_ms > now_ms ? 0 : (uint64_t)(now_ms - dead_ms) / 1000);
+			queue_line(out, oldest, &view, age_seconds(bus, tn_bus_oldest_dead_ms(bus, t)));
 	}
 	tn_bus_keeping(bus, &keeping);
 	single(out, "turnout_dead_letters_expired_total", "counter", "Purged when their queue's retention was over", keeping.expired);
@@ -317,6 +332,12 @@ static void add_sources(struct tn_buf *out, const struct tn_bus *bus)
 	for (size_t i = 0; i < count; i++) {
 		tn_bus_source_view(bus, i, &view);
 		labelled(out, "turnout_source_over_rate_total", "source", view.name, view.over_rate);
+	}
+	const char *oldest = "turnout_source_unsettled_oldest_seconds";
+	head(out, oldest, "gauge", "Age of the source's oldest event, of this run, that is neither settled nor parked; 0: there is none");
+	for (size_t i = 0; i < count; i++) {
+		tn_bus_source_view(bus, i, &view);
+		labelled(out, oldest, "source", view.name, age_seconds(bus, view.oldest_ms));
 	}
 }
 
@@ -445,11 +466,11 @@ void tn_metrics_write(struct tn_bus *bus, struct tn_buf *out)
 	const struct tn_engine *engine = tn_bus_engine(bus);
 	add_process(out, bus);
 	add_books(out, tn_engine_books(engine));
-	int64_t oldest_ms = tn_engine_books(engine)->oldest_accepted_ms, now_ms = tn_bus_engine_ms(bus);
 	single(out, "turnout_oldest_in_hand_seconds", "gauge", "Age of the oldest event in hand",
-		oldest_ms == INT64_MAX || oldest_ms > now_ms ? 0 : (uint64_t)(now_ms - oldest_ms) / 1000);
+		age_seconds(bus, tn_engine_books(engine)->oldest_accepted_ms));
 	add_targets(out, engine);
 	add_drops(out, bus);
+	add_parked_age(out, bus);
 	add_dead_letters(out, bus);
 	add_sources(out, bus);
 	add_source_counts(out, bus);

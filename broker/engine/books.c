@@ -149,3 +149,13 @@ void tn_books_note_target(struct tn_engine *engine, enum tn_note_kind kind, cons
 		note.target = target->limits.name;
 	engine->config.note(engine->config.note_arg, &note);
 }
+
+int64_t tn_engine_oldest_of(const struct tn_engine *engine, uint32_t source)
+{
+	for (struct tn_link *link = tn_list_first(&engine->arrivals); link != NULL; link = tn_list_next(&engine->arrivals, link)) {
+		const struct tn_arrival_in_hand *arrival = TN_OWNER(link, const struct tn_arrival_in_hand, in_hand);
+		if (arrival->position.source == source && arrival->reply_bytes == 0) /* a reply's position says nothing */
+			return arrival->accepted_ms;
+	}
+	return INT64_MAX;
+}

@@ -355,6 +355,7 @@ void tn_bus_source_view(const struct tn_bus *bus, size_t index, struct tn_source
 		.over_rate = source->over_rate,
 		.rate = source->config->rate,
 		.open = !source->instances[0].stopped,
+		.oldest_ms = tn_engine_oldest_of(bus->engine, source->number),
 	};
 }
 

@@ -18,6 +18,9 @@ enum { TICK_MS = 200, BUSY_MS = 20, REFUSED_MS = 2000, SWEEP_MIN_MS = 1000, SWEE
 
 enum work { RESTING, EXPIRING, DROPPING };
 
+struct oldest {                           /* engine time; 0: none */
+	int64_t dead_ms, parked_ms;
+};
 struct keeper {
 	struct tn_bus *bus;
 	struct event *timer;
@@ -28,7 +31,7 @@ struct keeper {
 	struct tn_str drop_target;        /* DROPPING: whose, and how many bytes are to go */
 	uint64_t drop_bytes;
 	uint32_t oldest_index;            /* of the target looked at next */
-	int64_t *oldest_ms;               /* by index of the engine's targets; 0: none */
+	struct oldest *oldest;            /* by index of the engine's targets */
 	uint32_t oldest_count;
 	struct tn_move_item items[PAGE_ITEMS];
 	uint32_t count;
@@ -172,16 +175,24 @@ static bool find_overflow(struct keeper *keeper)
 	return false;
 }
 
-/* One target a tick: the first of its dead letters, in the order in which their events were stored. */
+/* The first of its rows in that state, in the order in which their events were stored. True: there is one. */
+static bool read_first(struct keeper *keeper, uint32_t target_no, enum tn_row_state state, struct tn_page *out_page)
+{
+	struct tn_scan one = {.order = TN_SCAN_BY_KEY, .state = state, .target_no = target_no, .max_rows = 1, .max_bytes = 1};
+	struct tn_error error = {0};
+	return tn_store_scan(keeper->bus->store, &one, out_page, &error) == TN_OK && out_page->count > 0;
+}
+
+/* One target a tick. */
 static void look_at_oldest(struct keeper *keeper)
 {
 	struct tn_target_view view;
 	uint32_t count = tn_engine_target_count(keeper->bus->engine);
 	if (count > keeper->oldest_count) {
-		keeper->oldest_ms = realloc(keeper->oldest_ms, count * sizeof *keeper->oldest_ms);
-		if (!keeper->oldest_ms)
+		keeper->oldest = realloc(keeper->oldest, count * sizeof *keeper->oldest);
+		if (!keeper->oldest)
 			abort();
-		memset(keeper->oldest_ms + keeper->oldest_count, 0, (count - keeper->oldest_count) * sizeof *keeper->oldest_ms);
+		memset(keeper->oldest + keeper->oldest_count, 0, (count - keeper->oldest_count) * sizeof *keeper->oldest);
 		keeper->oldest_count = count;
 	}
 	if (keeper->oldest_index >= count)
@@ -189,14 +200,13 @@ static void look_at_oldest(struct keeper *keeper)
 	uint32_t index = keeper->oldest_index++;
 	if (count == 0 || !tn_engine_target_view(keeper->bus->engine, index, &view))
 		return;
-	int64_t oldest_ms = 0;
-	struct tn_scan one = {.order = TN_SCAN_BY_KEY, .state = TN_ROW_DEAD, .target_no = view.target_no, .max_rows = 1, .max_bytes = 1};
-	struct tn_page page = {0};
-	struct tn_error error = {0};
-	if (view.dead_rows > 0 && tn_store_scan(keeper->bus->store, &one, &page, &error) == TN_OK && page.count > 0)
-		oldest_ms = page.rows[0].dead_ms;
-	tn_page_fini(&page);
-	keeper->oldest_ms[index] = oldest_ms;
+	struct tn_page dead = {0}, parked = {0};
+	bool some_dead = view.dead_rows > 0 && read_first(keeper, view.target_no, TN_ROW_DEAD, &dead);
+	bool some_parked = view.parked > 0 && read_first(keeper, view.target_no, TN_ROW_PARKED, &parked);
+	keeper->oldest[index] = (struct oldest){
+		.dead_ms = some_dead ? dead.rows[0].dead_ms : 0, .parked_ms = some_parked ? parked.rows[0].tries.accepted_ms : 0};
+	tn_page_fini(&dead);
+	tn_page_fini(&parked);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -241,7 +251,7 @@ void tn_keeper_free(struct keeper *keeper)
 		return;
 	tn_bus_moves_forget(keeper->bus, keeper);
 	event_free(keeper->timer);
-	free(keeper->oldest_ms);
+	free(keeper->oldest);
 	free(keeper);
 }
 
@@ -252,5 +262,10 @@ void tn_bus_keeping(const struct tn_bus *bus, struct tn_bus_keeping *out_keeping
 
 int64_t tn_bus_oldest_dead_ms(const struct tn_bus *bus, uint32_t index)
 {
-	return bus->keeper && index < bus->keeper->oldest_count ? bus->keeper->oldest_ms[index] : 0;
+	return bus->keeper && index < bus->keeper->oldest_count ? bus->keeper->oldest[index].dead_ms : 0;
+}
+
+int64_t tn_bus_oldest_parked_ms(const struct tn_bus *bus, uint32_t index)
+{
+	return bus->keeper && index < bus->keeper->oldest_count ? bus->keeper->oldest[index].parked_ms : 0;
 }

@@ -72,6 +72,7 @@ struct tn_source_view {
 	uint64_t messages, refused, answered, over_rate; /* over_rate: of the refused */
 	struct tn_str rate;               /* as configured; empty: none */
 	bool open;
+	int64_t oldest_ms;                /* engine time its oldest unsettled event was accepted; INT64_MAX: there is none */
 };
 size_t tn_bus_source_count(const struct tn_bus *bus);
 void tn_bus_source_view(const struct tn_bus *bus, size_t index, struct tn_source_view *out_view);
@@ -93,6 +94,8 @@ struct tn_bus_drop {
 bool tn_bus_drop(const struct tn_bus *bus, size_t index, struct tn_bus_drop *out_drop);
 /* When the oldest dead letter of the engine's target with that index died (engine time), as of some seconds ago; 0: it has none. */
 int64_t tn_bus_oldest_dead_ms(const struct tn_bus *bus, uint32_t index);
+/* When the event of its oldest parked delivery was accepted; likewise. */
+int64_t tn_bus_oldest_parked_ms(const struct tn_bus *bus, uint32_t index);
 
 /* Are senders turned away (delivery-semantics section 16)? */
 struct tn_bus_shed {

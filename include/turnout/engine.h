@@ -390,6 +390,8 @@ struct tn_books {
 	uint64_t memory_bytes;                            /* gauge */
 	int64_t oldest_accepted_ms;                       /* engine time of the oldest event in hand, or INT64_MAX */
 };
+/* Engine time that source's oldest unsettled event of this run was accepted, or INT64_MAX. */
+int64_t tn_engine_oldest_of(const struct tn_engine *engine, uint32_t source);
 /* matched + recovered + redriven == delivered + dead + dropped + released + parked + in hand */
 bool tn_books_closed(const struct tn_books *books);
 

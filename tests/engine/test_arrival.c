@@ -206,6 +206,26 @@ static void it_is_full_while_what_is_in_hand_needs_all_the_memory(void **state)
 	desk_close(&desk);
 }
 
+static void each_source_has_an_oldest_event_of_its_own(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_true(tn_engine_oldest_of(desk.engine, 1) == INT64_MAX);
+	int64_t began_ms = desk.now_ms;
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	struct tn_command first = desk.starts[0];
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(tn_engine_oldest_of(desk.engine, 1), began_ms);
+	assert_true(tn_engine_oldest_of(desk.engine, 2) == INT64_MAX);
+	desk.starts[0] = first;
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(tn_engine_oldest_of(desk.engine, 1), began_ms + 1000);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +238,7 @@ int main(void)
 		cmocka_unit_test(intake_stops_at_the_memory_limit_and_room_comes_at_half),
 		cmocka_unit_test(raw_bytes_go_straight_to_the_dead_letters),
 		cmocka_unit_test(what_ended_the_process_says_so_also_when_another_run_buries_it),
+		cmocka_unit_test(each_source_has_an_oldest_event_of_its_own),
 		cmocka_unit_test(it_is_full_while_what_is_in_hand_needs_all_the_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,7 @@ static void the_parent_counts_only_when_its_reply_is_durable(void **state)
 	assert_int_equal(desk_books(&desk)->replying, 1);
 	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_OPEN);
 	assert_int_equal(desk_row(&desk, 0)->hops, 1);
+	assert_true(tn_engine_oldest_of(desk.engine, 0) == INT64_MAX); /* it is of no source */
 	desk_commit(&desk, TN_COMMIT_OK);
 	assert_int_equal(desk.answer_count, 1);
 	assert_int_equal(desk.settlements[0].delivered, 1);

@@ -69,6 +69,22 @@ def test_what_senders_do_is_counted_over_all_workers(place):
     equal(bus.admin("/metrics").body.count(b"# TYPE turnout_source_gone_total "), 1)
 
 
+def test_ages_of_what_waits_are_served_by_source_and_target(place):
+    slow, dead = place.sink("--delay", "4s", name="slow"), place.sink("--fail", 1, name="dead")
+    bus = place.bus([{"name": "a", "pattern": {"source": [{"exists": True}]}, "targets": ["slow", "dead"]}],
+                    targets=[{"name": "slow", "kind": "http", "url": slow.url()},
+                             {"name": "dead", "kind": "http", "url": dead.url(), "retry": {"base": "1m"}}]).start()
+    waiting = 'turnout_source_unsettled_oldest_seconds{source="web"}'
+    parked = 'turnout_target_parked_oldest_seconds{target="dead"}'
+    equal((bus.metrics()[waiting], bus.metrics()[parked]), (0, 0))
+    equal(bus.post(event("1")).status, 202)
+    wait_until(lambda: bus.metrics()[waiting] >= 1, what="the age of what the slow one has")
+    wait_until(lambda: bus.metrics()[parked] >= 1, what="the age of what the dead one has not")
+    equal(bus.metrics()['turnout_target_parked_oldest_seconds{target="slow"}'], 0)
+    wait_until(lambda: bus.metrics()[waiting] == 0, what="the slow one's answer")
+    check(bus.metrics()[parked] >= 3, "parked deliveries go on ageing")
+
+
 def test_every_metric_is_documented(place):
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "..", "..", "broker", "admin", "METRICS.md"), encoding="utf-8") as file:

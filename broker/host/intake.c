@@ -222,6 +222,8 @@ static bool within_rate(struct source_instance *instance, const struct tn_messag
 {
 	struct source *source = instance->source;
 	struct tn_wire_error error = {.fault = TN_FAULT_NONE, .index = -1, .offset = -1};
+	if (source->rate.each_ns == 0)
+		return true;
 	int64_t now_ns = tn_clock_mono_ms(&source->bus->clock) * 1000000;
 	int64_t wait_ms = tn_source_rate_take(&source->rate, now_ns, events > 0 ? events : 1);
 	if (wait_ms == 0)

@@ -721,6 +721,24 @@ static void of_a_target_that_is_gone_for_good_a_row_dies_before_it_is_due(void *
 	desk_close(&desk);
 }
 
+static void a_due_row_without_memory_for_its_lane_comes_later(void **state)
+{
+	prepare();
+	struct tn_row row = parked(1, 40, desk.now_ms);
+	open_with_rows(2, 1);
+	while (desk.scan->order != TN_SCAN_DUE)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	desk.fail_after = 0;
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 0);
+	desk.fail_after = -1;
+	desk_tick(&desk, 5000);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -740,6 +758,7 @@ int main(void)
 		cmocka_unit_test(a_redriven_blocker_comes_before_those_it_blocked),
 		cmocka_unit_test(what_takes_the_place_of_a_blocker_comes_first_where_it_has_its_place),
 		cmocka_unit_test(a_lane_is_blocked_over_a_restart),
+		cmocka_unit_test(a_due_row_without_memory_for_its_lane_comes_later),
 		cmocka_unit_test(a_lane_without_memory_refuses_the_offer_and_nothing_else),
 		cmocka_unit_test(of_two_blockers_found_the_first_blocks_the_lane),
 		cmocka_unit_test(blocked_lanes_are_listed_page_by_page),

@@ -173,7 +173,8 @@ struct tn_store_options {
 	const char *path;                 /* folder; made with 0700 when missing (its parent must exist) */
 	uint64_t max_size_bytes;          /* [4 GiB] map size; intake stops at 90% */
 	uint32_t commit_wait_us;          /* [0..2000] how long a batch waits for company */
-	uint64_t max_seen;                /* [1,000,000; 0 is the default] idempotency keys; in a small store fewer: one a KiB of the map */
+	uint64_t max_seen;                /* [1,000,000; 0 is the default] idempotency keys, each up to 16 bytes of memory; in a small
+	                                     store fewer: one a KiB of the map */
 	uint64_t ledger_max_bytes;        /* of the ledger, beside max_size_bytes; 0: none is kept, though what there is can be read */
 	int64_t ledger_keep_ms;           /* entries are dropped when they are older */
 	const char *admin_socket;         /* written into the lock file; may be NULL (a tool) */
@@ -246,9 +247,10 @@ enum tn_status tn_store_scan(struct tn_store *store, const struct tn_scan *scan,
 	TN_MUST_CHECK;
 /* Any thread. One row by key, as a page of one; TN_NOT_FOUND: absent, or a bad record. */
 enum tn_status tn_store_get(struct tn_store *store, struct tn_row_key key, struct tn_page *out_page, struct tn_error *error) TN_MUST_CHECK;
-/* Any thread. One read transaction: which of these idempotency keys are in the store and expire after now_ms. out and out_found are by
- * key; out[i] is filled in where out_found[i]. A damaged one is not found: that costs a duplicate, never an event. Where there are too many
- * keys those that expire first are dropped. */
+/* Any thread. Which of these idempotency keys are in the store and expire after now_ms: an index in memory says where each may be, and one
+ * read transaction, if there is anything to look at, whether it is. out and out_found are by key; out[i] is filled in where out_found[i]. A
+ * damaged one is not found, nor one that there was no memory for in the index: that costs a duplicate, never an event. Where there are
+ * too many keys those that expire first are dropped. */
 enum tn_status tn_store_seen(struct tn_store *store, const struct tn_id *keys, uint32_t count, int64_t now_ms, struct tn_seen *out,
 	bool *out_found, struct tn_error *error) TN_MUST_CHECK;
 /* Frees rows and strings, unrefs events. ruleset and routes are the host's. */

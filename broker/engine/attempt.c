@@ -175,7 +175,7 @@ static struct tn_delivery *next_of_batch(const struct tn_engine *engine, struct 
 {
 	struct tn_link *link = tn_list_first(&target->waiting);
 	struct tn_delivery *delivery = link != NULL ? TN_OWNER(link, struct tn_delivery, link) : NULL;
-	if (delivery == NULL || delivery->state != TN_STATE_PENDING || tn_txn_number(delivery) != txn)
+	if (delivery == NULL || delivery->state != TN_STATE_PENDING || delivery->alone || tn_txn_number(delivery) != txn)
 		return NULL;
 	if (tn_retries_is_one(delivery) && !tn_retries_allow(engine, target))
 		return NULL;
@@ -189,7 +189,9 @@ static void fill_batch(struct tn_engine *engine, struct tn_slot *slot, struct tn
 	uint32_t most = target->limits.batch_items;
 	uint64_t txn = tn_txn_number(slot->load.delivery);
 	struct tn_delivery *delivery = next_of_batch(engine, target, txn, &bytes);
-	if (most < 2 || slot->load.delivery->state != TN_STATE_INFLIGHT || target->breaker.state != TN_BREAKER_CLOSED || delivery == NULL)
+	if (most < 2 || slot->load.delivery->state != TN_STATE_INFLIGHT || slot->load.delivery->alone)
+		return;
+	if (target->breaker.state != TN_BREAKER_CLOSED || delivery == NULL)
 		return;
 	make_room(engine, slot, target->waiting_count < most ? target->waiting_count + 1 : most);
 	while (slot->count < slot->room && delivery != NULL) {

@@ -128,6 +128,7 @@ struct tn_delivery {
 	bool moves : 1;                    /* of a SETTLED arrival whose stream may move to another process */
 	bool blocks : 1;                   /* its death stops its lane */
 	bool staged_dead : 1;              /* STAGED: as a dead letter */
+	bool alone : 1;                    /* goes into no batch with others */
 	uint8_t txn_place;                 /* enum tn_txn_place */
 };
 

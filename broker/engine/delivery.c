@@ -413,6 +413,7 @@ void tn_delivery_answered(struct tn_engine *engine, struct tn_delivery *delivery
 		tn_delivery_end(engine, delivery, TN_STATE_DELIVERED);
 		break;
 	case TN_HOLD:
+		delivery->alone = delivery->alone || outcome->alone;
 		held(engine, delivery);
 		break;
 	case TN_REJECTED:

@@ -29,6 +29,7 @@ struct tn_outcome {
 	bool maybe_done;          /* unknown: a timeout, a broken exchange after the request was sent */
 	bool credential;          /* MISCONFIGURED by who we are (login, token, certificate), not by what is missing */
 	bool local;               /* RETRY: it was our shortage, of descriptors or memory; says nothing of the target */
+	bool alone;               /* HOLD: from now on it is attempted by itself, in no batch with others */
 	bool declined;            /* Retry-After was negative: the target wants no more of it (TargetDeclined) */
 	int32_t status;           /* HTTP status or 0 */
 	int64_t retry_after_ms;   /* 0: none said. It is the whole target's, not this delivery's alone */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "desk.h"
@@ -104,6 +105,41 @@ static void a_batch_that_finds_no_room_stands_in_line_again_as_before(void **sta
 	desk_close(&desk);
 }
 
+static void expect_batch_from(uint64_t first, uint32_t count)
+{
+	uint64_t number;
+	assert_int_equal(desk.start_count, 1);
+	memcpy(&number, desk.starts[0].attempt->items[0].id.bytes, sizeof(number));
+	assert_int_equal(number, first);
+	assert_int_equal(desk.starts[0].attempt->count, count);
+	answer(1, &(struct tn_outcome){.verdict = TN_DELIVERED});
+}
+
+static void what_is_to_go_alone_does_and_the_others_go_together_and_none_was_tried(void **state)
+{
+	struct tn_outcome outcomes[6];
+	desk_init(&desk);
+	desk.policy.system.max_retries = 0;
+	desk.limits[0].max_in_flight = 1;
+	desk.limits[0].batch_items = 10;
+	desk.limits[0].batch_bytes = 1 << 20;
+	desk_open(&desk);
+	offer(6);
+	for (int i = 0; i < 6; i++)
+		outcomes[i] = (struct tn_outcome){.verdict = TN_HOLD, .code = "BATCH_SPLIT", .alone = i == 2};
+	outcomes[3] = (struct tn_outcome){.verdict = TN_REJECTED, .code = "POISON_CRASH"};
+	answer(6, outcomes);
+	tn_engine_ready(desk.engine, 1, UINT32_MAX);
+	desk_obey(&desk);
+	expect_batch_from(1, 2);
+	expect_batch_from(3, 1);
+	expect_batch_from(5, 2);
+	assert_int_equal(desk_books(&desk)->delivered, 5);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	desk_close(&desk);
+}
+
 static void a_batch_that_takes_too_long_fails_whole_and_its_late_success_is_counted_by_item(void **state)
 {
 	open_taking(10, 1 << 20);
@@ -139,6 +175,7 @@ int main(void)
 		cmocka_unit_test(of_ten_items_with_three_failed_exactly_those_are_repeated),
 		cmocka_unit_test(a_batch_is_bounded_in_items_and_bytes_and_one_always_fits),
 		cmocka_unit_test(a_batch_that_finds_no_room_stands_in_line_again_as_before),
+		cmocka_unit_test(what_is_to_go_alone_does_and_the_others_go_together_and_none_was_tried),
 		cmocka_unit_test(a_batch_that_takes_too_long_fails_whole_and_its_late_success_is_counted_by_item),
 		cmocka_unit_test(without_memory_for_a_batch_they_go_one_by_one),
 	};

@@ -135,7 +135,7 @@ static void enter_batch(struct tn_guard_slot *slot, const struct tn_attempt *att
 	uint32_t count = attempt->count < TN_GUARD_NAMES ? attempt->count : TN_GUARD_NAMES;
 	for (uint32_t i = 0; i < count; i++)
 		names[i] = tn_quarantine_delivery(&attempt->items[i].id);
-	tn_guard_enter(slot, &(struct tn_guard_work){names, count, where});
+	tn_guard_enter(slot, &(struct tn_guard_work){names, count, where, .any = true});
 }
 
 /* [worker] A target turns the event into what it sends before deliver() returns: the guard sees to it that this is known. */
@@ -181,20 +181,32 @@ static void post(struct target_instance *instance, const struct tn_attempt *atte
 	tn_mailbox_post(instance->worker->mailbox, &letter->mail);
 }
 
-/* True: some of it ended the process too often, and it was answered instead of handed over. What else was in its batch tries again. */
+/* Some of it ended the process too often; or may have, and is not alone. */
+static bool is_suspect(const struct tn_bus *bus, const struct tn_attempt *attempt)
+{
+	bool suspect = false;
+	for (uint32_t i = 0; i < attempt->count && !suspect; i++) {
+		uint64_t name = tn_quarantine_delivery(&attempt->items[i].id);
+		suspect = tn_quarantine_holds(bus->quarantine, name) || (attempt->count > 1 && tn_quarantine_suspects(bus->quarantine, name));
+	}
+	return suspect;
+}
+
+/* True: it was answered instead of handed over. What is quarantined dies; of a batch, suspects come again one by one, the others as a
+ * batch again: for them it was no attempt. */
 static bool refuse_quarantined(struct tn_bus *bus, const struct tn_attempt *attempt)
 {
-	bool any = false;
-	for (uint32_t i = 0; i < attempt->count && !any; i++)
-		any = tn_quarantine_holds(bus->quarantine, tn_quarantine_delivery(&attempt->items[i].id));
-	if (!any)
+	uint32_t target_no = attempt->target_no;
+	if (!is_suspect(bus, attempt))
 		return false;
 	struct tn_outcome *outcomes = calloc(attempt->count, sizeof *outcomes);
 	if (!outcomes)
 		abort();
 	for (uint32_t i = 0; i < attempt->count; i++) {
-		outcomes[i] = (struct tn_outcome){.verdict = TN_RETRY, .code = "BATCH_SPLIT", .message = TN_STR("another one of its batch is quarantined")};
-		if (!tn_quarantine_holds(bus->quarantine, tn_quarantine_delivery(&attempt->items[i].id)))
+		uint64_t name = tn_quarantine_delivery(&attempt->items[i].id);
+		outcomes[i] = (struct tn_outcome){
+			.verdict = TN_HOLD, .code = "BATCH_SPLIT", .alone = tn_quarantine_suspects(bus->quarantine, name)};
+		if (!tn_quarantine_holds(bus->quarantine, name))
 			continue;
 		outcomes[i] = (struct tn_outcome){.verdict = TN_REJECTED, .code = "POISON_CRASH",
 			.message = TN_STR("the process ended too often while it was handed to its target; it was not tried again")};
@@ -202,6 +214,7 @@ static bool refuse_quarantined(struct tn_bus *bus, const struct tn_attempt *atte
 	}
 	tn_engine_result(bus->engine, &(struct tn_result){.token = attempt->token, .count = attempt->count, .outcomes = outcomes});
 	free(outcomes);
+	tn_engine_ready(bus->engine, target_no, UINT32_MAX); /* the target itself lacks no room */
 	return true;
 }
 

@@ -250,6 +250,8 @@ struct quarantine *tn_quarantine_new(struct tn_bus *bus); /* the store is open, 
 void tn_quarantine_free(struct quarantine *quarantine);
 /* Any thread. NULL holds nothing. */
 bool tn_quarantine_holds(const struct quarantine *quarantine, uint64_t name);
+/* Likewise: it has a strike, or was in a batch that the last run ended at. It is to be attempted alone, so that no other is struck. */
+bool tn_quarantine_suspects(const struct quarantine *quarantine, uint64_t name);
 /* Any thread. The message's names; answers how many. origin: its source and position. */
 uint32_t tn_quarantine_message(const struct tn_connector *connector, const struct tn_message *message, struct tn_str origin,
 	uint64_t out_names[2]);

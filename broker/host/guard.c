@@ -8,7 +8,7 @@
  * the worst that garbage can do is a strike for bytes that nobody has. Each slot belongs to one thread; opening and
  * closing to the bus thread.
  *
- *   0          4096               8192
+ *   0          12288              24576
  *   | head     | slot of worker 0 | slot of worker 1 | ... | slot of the store's writer |
  */
 #include "guard.h"
@@ -23,19 +23,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, SLOTS_MAX = 1024, BUSY = 0x59535542 /* "BUSY" */ };
+enum { PLACE = 3 * 4096, SLOTS_MAX = 1024, BUSY = 0x59535542 /* "BUSY" */ };
 static const char magic[16] =
-        "turnout guard 1"; /* another layout: another number; then an old file is passed over, and costs a strike */
+        "turnout guard 2"; /* another layout: another number; then an old file is passed over, and costs a strike */
 
 struct tn_guard_slot {
 	_Atomic uint32_t state; /* BUSY, or anything else: empty. Written last, cleared first */
 	uint32_t count;
-	uint32_t where_len, spare;
+	uint32_t where_len, any;
 	uint64_t sum; /* of the first name, count and where_len: garbage has no such sum */
 	uint64_t names[TN_GUARD_NAMES];
 	char where[TN_GUARD_WHERE];
 };
-_Static_assert(sizeof(struct tn_guard_slot) <= PAGE, "a slot is a page: threads share no line");
+_Static_assert(sizeof(struct tn_guard_slot) <= PLACE, "a slot has pages of its own: threads share no line");
 
 struct tn_guard {
 	char *bytes;
@@ -54,6 +54,7 @@ void tn_guard_enter(struct tn_guard_slot *slot, const struct tn_guard_work *work
 	if (!slot)
 		return;
 	slot->count = work->count < TN_GUARD_NAMES ? work->count : TN_GUARD_NAMES;
+	slot->any = work->any;
 	slot->where_len = (uint32_t)(work->where.len < TN_GUARD_WHERE ? work->where.len : TN_GUARD_WHERE);
 	memcpy(slot->names, work->names, slot->count * sizeof *slot->names);
 	if (slot->where_len)
@@ -84,10 +85,10 @@ static void read_slots(int fd, void (*left)(void *arg, const struct tn_guard_wor
 	if (pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head || memcmp(head, magic, sizeof head) != 0)
 		return;
 	struct tn_guard_slot slot;
-	for (off_t i = 1; i <= SLOTS_MAX && pread(fd, &slot, sizeof slot, i * PAGE) == (ssize_t)sizeof slot; i++)
+	for (off_t i = 1; i <= SLOTS_MAX && pread(fd, &slot, sizeof slot, i * PLACE) == (ssize_t)sizeof slot; i++)
 		if (makes_sense(&slot))
 			left(arg, &(struct tn_guard_work){
-			                  slot.names, slot.count, tn_str_make(slot.where, slot.where_len)});
+			                  slot.names, slot.count, tn_str_make(slot.where, slot.where_len), slot.any != 0});
 }
 
 /* Where a file system writes each change to a new place (btrfs), a full disk would find us; others do not know the
@@ -134,7 +135,7 @@ enum tn_status tn_guard_open(const char *path, uint32_t slots,
 	struct tn_guard *guard = calloc(1, sizeof *guard);
 	if (!guard)
 		abort();
-	guard->size = (size_t)(slots + 1) * PAGE;
+	guard->size = (size_t)(slots + 1) * PLACE;
 	read_slots(fd, left, arg);
 	enum tn_status status = map_file(fd, path, guard, error);
 	close(fd);
@@ -156,7 +157,7 @@ void tn_guard_close(struct tn_guard *guard)
 
 struct tn_guard_slot *tn_guard_slot(struct tn_guard *guard, uint32_t index)
 {
-	return guard && (index + 2) * (size_t)PAGE <= guard->size
-	               ? (struct tn_guard_slot *)(void *)(guard->bytes + (index + 1) * (size_t)PAGE)
+	return guard && (index + 2) * (size_t)PLACE <= guard->size
+	               ? (struct tn_guard_slot *)(void *)(guard->bytes + (index + 1) * (size_t)PLACE)
 	               : NULL;
 }

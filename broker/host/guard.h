@@ -10,6 +10,7 @@
 #ifndef TURNOUT_HOST_GUARD_H
 #define TURNOUT_HOST_GUARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "turnout/error.h"
 #include "turnout/status.h"
@@ -18,12 +19,13 @@
 struct tn_guard;
 struct tn_guard_slot;
 
-enum { TN_GUARD_NAMES = 256, TN_GUARD_WHERE = 1024 };
+enum { TN_GUARD_NAMES = 1000 /* a batch has no more */, TN_GUARD_WHERE = 1024 };
 
 struct tn_guard_work { /* what a thread is at work on */
 	const uint64_t *names; /* by which it will be known again */
 	uint32_t count; /* those over TN_GUARD_NAMES are left out */
 	struct tn_str where; /* for people; cut off at TN_GUARD_WHERE bytes */
+	bool any; /* one of the names, and nobody knows which: a batch. Else all of them are names of one thing */
 };
 
 /* Opens or makes the file (0600) and calls back for each slot that a process died in; what makes no sense is passed

@@ -3,8 +3,10 @@
  * quarantine.c - at start, strikes for what the last run died at work on; then, who has three of them.
  *
  *   guard file --at start--> a strike in the store for each name --3--> in quarantine: intake.c, pages.c and attempts.c
- * do not look at it
- *                                                                  '-- pardoned by an operator, or by a redrive
+ *                    |                                                do not look at it
+ *                    |                                             '-- pardoned by an operator, or by a redrive
+ *                    '-- a batch: nobody is struck, but each of it, like what has a strike already, is attempted
+ *                        alone in this run; so the next time it is known who it was
  *
  * The list is made at start and only ever shrinks: sorted names, each with a flag that an operator may set. Any thread
  * asks; the rest is the bus thread's.
@@ -24,12 +26,13 @@ enum { WHERE_DEPTH = 8 };
 
 struct name {
 	uint64_t name;
+	uint32_t strikes; /* 0: of a batch */
 	_Atomic bool pardoned;
 };
 struct quarantine {
 	struct tn_bus *bus;
 	struct tn_guard *guard;
-	struct name *names; /* ascending */
+	struct name *names; /* ascending; of equal ones, that with most strikes comes first */
 	size_t count, capacity;
 	uint64_t strikes; /* given at this start */
 	atomic_uint_fast64_t buried;
@@ -194,7 +197,13 @@ bool tn_quarantine_holds(const struct quarantine *quarantine, uint64_t name)
 	if (!quarantine || quarantine->count == 0)
 		return false;
 	const struct name *found = find(quarantine, name);
-	return found && !atomic_load_explicit(&found->pardoned, memory_order_relaxed);
+	return found && found->strikes >= TN_QUARANTINE_STRIKES &&
+	       !atomic_load_explicit(&found->pardoned, memory_order_relaxed);
+}
+
+bool tn_quarantine_suspects(const struct quarantine *quarantine, uint64_t name)
+{
+	return quarantine && quarantine->count > 0 && find(quarantine, name) != NULL;
 }
 
 void tn_quarantine_counted(struct quarantine *quarantine)
@@ -202,11 +211,8 @@ void tn_quarantine_counted(struct quarantine *quarantine)
 	atomic_fetch_add_explicit(&quarantine->buried, 1, memory_order_relaxed);
 }
 
-static void take_strike(void *arg, const struct tn_strike *strike)
+static void add_name(struct quarantine *quarantine, uint64_t of, uint32_t strikes)
 {
-	struct quarantine *quarantine = arg;
-	if (strike->strikes < TN_QUARANTINE_STRIKES)
-		return;
 	if (quarantine->count == quarantine->capacity) {
 		quarantine->capacity = quarantine->capacity ? quarantine->capacity * 2 : 16;
 		quarantine->names = realloc(quarantine->names, quarantine->capacity * sizeof *quarantine->names);
@@ -214,14 +220,22 @@ static void take_strike(void *arg, const struct tn_strike *strike)
 			abort();
 	}
 	struct name *name = &quarantine->names[quarantine->count++];
-	name->name = strike->hash;
+	name->name = of;
+	name->strikes = strikes;
 	atomic_init(&name->pardoned, false);
+}
+
+static void take_strike(void *arg, const struct tn_strike *strike)
+{
+	add_name(arg, strike->hash, strike->strikes);
 }
 
 static int compare(const void *a, const void *b)
 {
 	const struct name *left = a, *right = b;
-	return left->name < right->name ? -1 : left->name > right->name;
+	if (left->name != right->name)
+		return left->name < right->name ? -1 : 1;
+	return left->strikes > right->strikes ? -1 : left->strikes < right->strikes;
 }
 
 /* --- At start --- */
@@ -254,8 +268,22 @@ static void strike(struct quarantine *quarantine, uint64_t name, struct tn_str w
 		        "hash=%s strikes=%u where=%s", text, strikes, quoted);
 }
 
+static void suspect(struct quarantine *quarantine, const struct tn_guard_work *work)
+{
+	char quoted[TN_GUARD_WHERE * 2];
+	for (uint32_t i = 0; i < work->count; i++)
+		add_name(quarantine, work->names[i], 0);
+	tn_log_warn(&quarantine->bus->log, "the last run ended at work on a batch; each of it is tried alone now",
+	        "count=%" PRIu32 " where=%s", work->count,
+	        tn_log_quote(work->where.bytes, work->where.len, quoted, sizeof quoted));
+}
+
 static void take_left(void *arg, const struct tn_guard_work *work)
 {
+	if (work->any && work->count > 1) {
+		suspect(arg, work);
+		return;
+	}
 	for (uint32_t i = 0; i < work->count; i++)
 		strike(arg, work->names[i], work->where);
 }
@@ -353,5 +381,5 @@ void tn_bus_quarantine(const struct tn_bus *bus, struct tn_bus_quarantine *out_v
 	const struct quarantine *quarantine = bus->quarantine;
 	*out_view = (struct tn_bus_quarantine){.strikes = quarantine->strikes, .buried = quarantine->buried};
 	for (size_t i = 0; i < quarantine->count; i++)
-		out_view->held += !quarantine->names[i].pardoned;
+		out_view->held += quarantine->names[i].strikes >= TN_QUARANTINE_STRIKES && !quarantine->names[i].pardoned;
 }

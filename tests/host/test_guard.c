@@ -27,6 +27,7 @@ struct found {
 	uint32_t count;
 	uint64_t names[FOUND_MAX];
 	uint32_t name_counts[FOUND_MAX];
+	bool any[FOUND_MAX];
 	char where[FOUND_MAX][64];
 };
 
@@ -62,6 +63,7 @@ static void take(void *arg, const struct tn_guard_work *work)
 	if (found->count < FOUND_MAX) {
 		found->names[found->count] = work->names[0];
 		found->name_counts[found->count] = work->count;
+		found->any[found->count] = work->any;
 		snprintf(found->where[found->count], sizeof found->where[0], "%.*s", TN_STR_ARG(work->where));
 	}
 	found->count++;
@@ -174,6 +176,24 @@ static void what_is_too_much_is_cut(void **state)
 	assert_int_equal(fixture->found.name_counts[0], TN_GUARD_NAMES);
 }
 
+static void work_on_a_batch(struct tn_guard *guard)
+{
+	uint64_t names[] = {7, 8, 9};
+	tn_guard_enter(tn_guard_slot(guard, 0), &(struct tn_guard_work){names, 3, TN_STR("batch"), .any = true});
+	tn_guard_enter(tn_guard_slot(guard, 1), &(struct tn_guard_work){names, 2, TN_STR("message"), .any = false});
+}
+
+static void of_a_batch_it_is_known_that_it_was_any_of_it(void **state)
+{
+	struct fixture *fixture = *state;
+	die_after(fixture, 2, work_on_a_batch);
+	tn_guard_close(open_guard(fixture, 2));
+	assert_int_equal(fixture->found.count, 2);
+	assert_int_equal(fixture->found.name_counts[0], 3);
+	assert_true(fixture->found.any[0]);
+	assert_false(fixture->found.any[1]);
+}
+
 static size_t read_file(const struct fixture *fixture, char *out, size_t size)
 {
 	int fd = open(fixture->path, O_RDONLY);
@@ -256,6 +276,7 @@ int main(void)
 	                a_death_between_two_pieces_of_work_names_nobody, make_path, remove_path),
 	        cmocka_unit_test_setup_teardown(all_threads_are_named_with_fewer_of_them_now, make_path, remove_path),
 	        cmocka_unit_test_setup_teardown(what_is_too_much_is_cut, make_path, remove_path),
+	        cmocka_unit_test_setup_teardown(of_a_batch_it_is_known_that_it_was_any_of_it, make_path, remove_path),
 	        cmocka_unit_test_setup_teardown(a_file_cut_short_anywhere_is_a_file, make_path, remove_path),
 	        cmocka_unit_test_setup_teardown(garbage_names_nobody_or_is_harmless, make_path, remove_path),
 	        cmocka_unit_test_setup_teardown(it_is_for_its_owner_alone, make_path, remove_path),

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 
+import batches
 import harness
 from harness import check, equal, event, wait_until
 
@@ -131,6 +132,29 @@ def test_a_journaled_event_that_ends_the_process_at_its_target_is_buried_under_i
     equal(bus.post(event("after")).status, 202)
     wait_until(lambda: sink.ids() == {"after"}, what="the others")
     bus.check_books()
+
+
+def test_of_a_batch_that_ends_the_process_only_the_one_that_did_it_is_buried(place):
+    with batches.function(lambda batch, number: (200, b"{}")) as (url, taken, _):
+        class Function:
+            def url(self):
+                return url
+        bus = crashing_bus(place, Function(), target={"max_in_flight": 1, "batch": {"max_items": 10},
+                                                      "retry": {"profile": "fast", "max_retries": 0}}).start()
+        body = json.dumps([event(str(i), data="crash:deliver" if i == 2 else "good") for i in range(6)]).encode()
+        try:
+            harness.request(bus.port, headers=[("content-type", "application/cloudevents-batch+json")], body=body)
+        except (ConnectionError, http.client.HTTPException):
+            pass
+        ends(bus)
+        equal(starts_until_alive(bus), 3, "it ended once for all of them and three times for the one")
+        letter = one_crash_letter(place, bus)
+        equal(letter["event"]["id"], "2")
+        wait_until(bus.settled, what="the end")
+        equal({one["id"] for batch in taken for one in batch}, {"0", "1", "3", "4", "5"}, "all others")
+        strikes = json.loads(place.run("quarantine", "list", "-c", bus.path("turnout.yaml"), "--json")[1])["strikes"]
+        equal([(strike["strikes"], strike["quarantined"]) for strike in strikes], [(3, True)])
+        bus.check_books()
 
 
 def test_a_journal_row_that_cannot_be_read_alive_is_buried_unread(place):

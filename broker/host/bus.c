@@ -97,6 +97,14 @@ static bool a_tool_holds(const char *store_path)
 	return status == TN_NOT_FOUND || (status == TN_OK && !socket[0]);
 }
 
+/* Writer thread. */
+static void on_set_aside(void *arg, const char *record, uint32_t more)
+{
+	const struct tn_bus *bus = arg;
+	tn_log_warn(&bus->log, "damaged record of the store set aside; what it stood for is lost here: have its source send it again, and look at "
+		"the disk (turnout audit)", "record=%s more=%u", record, more);
+}
+
 static enum tn_status open_store(struct tn_bus *bus, struct tn_store_facts *out_facts, struct tn_error *error)
 {
 	const struct tn_config *config = bus->snapshot->config;
@@ -109,6 +117,7 @@ static enum tn_status open_store(struct tn_bus *bus, struct tn_store_facts *out_
 		.max_seen = config->store_max_keys,
 		.admin_socket = bus->admin_socket,
 		.completed = tn_pages_completed,
+		.set_aside = on_set_aside,
 		.arg = bus,
 		.guard = {.enter = tn_quarantine_enter_event, .leave = tn_quarantine_leave_event, .arg = bus},
 	};

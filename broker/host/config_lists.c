@@ -72,7 +72,7 @@ static const struct tn_option dead_letter_options[] = {
 	{"target", TN_OPTION_TEXT, DEAD_AT(target), .help = "the target that takes the dead letters"},
 	{"retention", TN_OPTION_DURATION, DEAD_AT(retention_ms), "14d", .min = 1000, .max = (uint64_t)3650 * 86400000, .reloadable = true, .help = "in the store: older dead letters are purged"},
 	{"max_size", TN_OPTION_SIZE, DEAD_AT(max_bytes), "1GiB", .min = 1024, .max = (uint64_t)1 << 44, .reloadable = true, .help = "in the store: cap of each target's dead letters"},
-	{"overflow", TN_OPTION_CHOICE, DEAD_AT(overflow), "stop", .choices = overflow_choices, .reloadable = true, .help = "beyond the cap: stop (the target rests) or drop_oldest"},
+	{"overflow", TN_OPTION_CHOICE, DEAD_AT(overflow), "stop", .choices = overflow_choices, .reloadable = true, .help = "at the cap: stop (the target rests; what is under way then may still die, and is kept) or drop_oldest"},
 	{0},
 };
 

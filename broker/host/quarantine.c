@@ -265,7 +265,7 @@ static void strike(struct quarantine *quarantine, uint64_t name, struct tn_str w
 		        strikes, quoted);
 	else
 		tn_log_error(&bus->log, "the last run ended at work on this; from now on it is dead-lettered unseen",
-		        "hash=%s strikes=%u where=%s", text, strikes, quoted);
+		        "hash=%s strikes=%u where=%s undo=\"turnout quarantine release %s\"", text, strikes, quoted, text);
 }
 
 static void suspect(struct quarantine *quarantine, const struct tn_guard_work *work)

@@ -13,6 +13,8 @@
 
 struct tn_seen_work;
 
+enum { TN_SET_ASIDE_SIZE = 160 };
+
 struct tn_apply { /* one write transaction's worth of work */
 	const struct tn_environment *environment;
 	MDB_txn *txn;
@@ -25,6 +27,8 @@ struct tn_apply { /* one write transaction's worth of work */
 	uint8_t last_row[TN_KEY_ROW], last_event[TN_KEY_EVENT]; /* no key above these stands in the database */
 	struct tn_buf record;
 	struct tn_arena arena;
+	char set_aside[8][TN_SET_ASIDE_SIZE]; /* the first of those set aside in it, by name */
+	uint32_t set_aside_count;             /* all of them */
 };
 
 /* All answer an LMDB code; after any but 0 the transaction is to be aborted. tn_apply_fini is due in every case, before that. */

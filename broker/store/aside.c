@@ -7,8 +7,25 @@
  */
 #include "aside.h"
 
+#include <stdio.h>
 #include "event_record.h"
 #include "row_index.h"
+
+/* For people: which record, in the words of `turnout dlq` and `turnout audit`. */
+static void name_record(char kind, const uint8_t *key, size_t len, char out[TN_SET_ASIDE_SIZE])
+{
+	static const char kinds[] = "reskt";
+	static const char *const words[] = {"row", "event", "idempotency-key", "strike", "kept"};
+	const char *found = strchr(kinds, kind);
+	size_t at = (size_t)snprintf(out, TN_SET_ASIDE_SIZE, "%s:", found ? words[found - kinds] : "record");
+	if (kind == 'r' && len == TN_KEY_ROW) {
+		struct tn_row_key row = tn_key_get_row(key);
+		snprintf(out + at, TN_SET_ASIDE_SIZE - at, "%016llx-%u", (unsigned long long)row.event_seq, row.route_no);
+		return;
+	}
+	for (size_t i = 0; i < len && at + 3 < TN_SET_ASIDE_SIZE; i++)
+		at += (size_t)snprintf(out + at, TN_SET_ASIDE_SIZE - at, "%02x", key[i]);
+}
 
 int tn_aside_record(struct tn_apply *apply, enum tn_db db, char kind, const void *key, size_t len)
 {
@@ -27,6 +44,9 @@ int tn_aside_record(struct tn_apply *apply, enum tn_db db, char kind, const void
 	if (rc == 0)
 		rc = tn_apply_delete(apply, db, key, len);
 	apply->meta.bad_records++;
+	if (apply->set_aside_count < sizeof apply->set_aside / sizeof *apply->set_aside)
+		name_record(kind, bad_key + 1, len, apply->set_aside[apply->set_aside_count]);
+	apply->set_aside_count++;
 	return rc;
 }
 

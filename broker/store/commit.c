@@ -141,6 +141,13 @@ static int sweep_seen(struct transaction *transaction)
 	return tn_seen_sweep(&transaction->apply);
 }
 
+static void tell_set_aside(const struct tn_store *store, const struct tn_apply *apply)
+{
+	const uint32_t most = sizeof apply->set_aside / sizeof *apply->set_aside;
+	for (uint32_t i = 0; store->options.set_aside && i < apply->set_aside_count && i < most; i++)
+		store->options.set_aside(store->options.arg, apply->set_aside[i], i + 1 == most ? apply->set_aside_count - most : 0);
+}
+
 static enum attempt finish(struct tn_store *store, struct transaction *transaction)
 {
 	struct tn_doubt *doubt = &store->writer.doubt;
@@ -167,6 +174,7 @@ static enum attempt finish(struct tn_store *store, struct transaction *transacti
 		tn_seen_committed(&store->seen_work, true, transaction->apply.meta.engine_ms);
 		note_commit(store, transaction);
 		tn_environment_keep_ballast(&store->environment);
+		tell_set_aside(store, &transaction->apply);
 		return DONE;
 	}
 	/* Pages are given out before the first of them is written: this one is no riddle. */

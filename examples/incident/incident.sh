@@ -116,7 +116,7 @@ expect "5 dead letters would be redriven"
 expect "! the breaker of target billing is open"
 
 say "Billing is mended; the breaker would find out within a minute, we tell it"
-printf '\n$ kill %%billing\n'
+printf '\n$ kill %%1\n'
 kill "$billing"
 wait "$billing"
 grep -c -- '-> 500' billing.log | grep -qx 10 || fail "billing was tried $(grep -c -- '-> 500' billing.log) times, not 10"

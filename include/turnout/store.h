@@ -180,6 +180,9 @@ struct tn_store_options {
 	const char *admin_socket;         /* written into the lock file; may be NULL (a tool) */
 	/* Posted from the writer thread, in order; must not block, may only enqueue. */
 	void (*completed)(void *arg, uint64_t batch, enum tn_commit commit);
+	/* Likewise, once it is durable: that record (as "row:000000000000002a-0") could not be read and was moved aside, and so were so many
+	 * more that are not named. NULL: nobody is told. */
+	void (*set_aside)(void *arg, const char *record, uint32_t more);
 	void *arg;
 	struct tn_store_guard guard;      /* enter NULL: none */
 };

@@ -211,6 +211,9 @@ def test_strikes_are_listed_and_released_running_or_not(place):
         strikes = json.loads(out)["strikes"]
         equal([(strike["strikes"], strike["quarantined"]) for strike in strikes], [(3, True)])
         equal(strikes[0]["where"]["name"], "web")
+        said = [line for line in bus.process.output().splitlines() if "dead-lettered unseen" in line]
+        check(len(said) == 1 and "hash=" + strikes[0]["hash"] in said[0] and "where=" in said[0] and
+              f'undo="turnout quarantine release {strikes[0]["hash"]}"' in said[0], said)
         check(strikes[0]["hash"] in place.run("quarantine", "list", "-c", bus.path("turnout.yaml"))[1])
         if running:
             bus.stop()

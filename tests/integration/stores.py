@@ -6,6 +6,7 @@ What is stated in the table of tests/campaigns/README.md: each has a clear messa
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -106,6 +107,9 @@ def test_a_flipped_bit_costs_its_record_and_no_other(place):
     well = place.sink(name="well", port=port)
     wait_until(lambda: len(well.ids()) >= COUNT - 3, 20, "the others")
     wait_until(lambda: bus.metrics()["turnout_store_bad_records_total"] >= 1, what="the count of damaged records")
+    wait_until(lambda: "set aside" in bus.process.output(), what="its line in the log")
+    line = next(line for line in bus.process.output().splitlines() if "set aside" in line)
+    check(re.search(r" warn .*send it again.*turnout audit.* record=(row:[0-9a-f]{16}-\d+|event:[0-9a-f]{16}) ", line), line)
     bus.check_books()
     bus.stop()
     code, out, _ = place.run("audit", "-c", bus.path("turnout.yaml"))

@@ -258,18 +258,20 @@ static void take_moves(struct tn_engine *engine)
 	if (!tn_moves_pending(engine) || journal->at_ms[line] > engine->now_ms)
 		return;
 	took_from(journal, line);
-	for (uint32_t i = 0; i < journal->move_count; i++) {
+	uint32_t count = journal->move_count < journal->moves_at_once ? journal->move_count : journal->moves_at_once;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct tn_move_item *item = &journal->moves[journal->move_first + i];
 		if (journal->move == TN_MOVE_INSERT)
-			add_insert(engine, &journal->moves[i]);
+			add_insert(engine, item);
 		else if (journal->move == TN_MOVE_RESEND)
-			add_resend(engine, &journal->moves[i]);
+			add_resend(engine, item);
 		else
-			add_op(journal, ops[journal->move], journal->moves[i].key);
+			add_op(journal, ops[journal->move], item->key);
 	}
 	if (TN_PLANT(17) && journal->move == TN_MOVE_RESEND && journal->ops[journal->op_count - 1].kind != TN_PURGE_ROW)
 		return;
-	journal->sent_moves = journal->move_count;
-	journal->move_count = 0;
+	journal->sent_moves = count;
+	journal->move_count -= count;
 }
 
 static void fill(struct tn_engine *engine)

@@ -432,7 +432,8 @@ struct tn_journal {
 	struct tn_list keeps, voids;       /* marks: their row is to be put; to be taken back */
 	uint32_t keep_count, strict_count; /* in the first of these; so many of them cannot wait for company */
 	struct tn_move_item *moves;
-	uint32_t move_count;
+	uint32_t move_first, move_count;   /* the next of them, and how many are neither durable nor in the outstanding batch */
+	uint32_t moves_at_once;            /* into one batch: fewer after a refusal */
 	bool moves_doubtful;               /* moves in line that an unknown commit may have made already */
 	enum tn_move move;
 	uint64_t move_token, moves_ended;

@@ -25,6 +25,7 @@ enum tn_status tn_journal_init(struct tn_engine *engine)
 	tn_list_init(&journal->sent_marks);
 	tn_list_init(&journal->keeps);
 	tn_list_init(&journal->voids);
+	journal->moves_at_once = TN_MOVES_MAX;
 	journal->moves = tn_budget_take_furniture(engine, TN_MOVES_MAX * sizeof(*journal->moves));
 	journal->ops = tn_budget_take_furniture(engine, (TN_BATCH_OPS + TN_MOVES_OPS) * sizeof(*journal->ops));
 	journal->rows = tn_budget_take_furniture(engine, TN_BATCH_OPS * sizeof(*journal->rows));

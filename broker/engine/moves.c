@@ -2,13 +2,14 @@
  *
  * moves.c - dead letters in the store: what an operator does to them, and how many each target may have.
  *
- * Called by the loop with rows it has read, by journal.c with what became of them. One call's moves at a time, in one batch, so all of
- * them or none. A move says nothing of what it found: the store leaves alone what is no longer DEAD. That the books may believe it all the
+ * Called by the loop with rows it has read, by journal.c with what became of them. One call's moves at a time: all of them or none, in one
+ * batch. A store without room for that may have room for less, and a move may be what makes room: so a refused batch goes again as an
+ * eighth of it, and once a part is durable, the rest is tried until it is, too. A move says nothing of what it found: the store leaves alone what is no longer DEAD. That the books may believe it all the
  * same rests on this: a DEAD row leaves that state by a move only, and moves are taken only when none is under way and none has ended
  * since the caller began to read (as_of). Dead letters that a batch in doubt may hold are known by key, and not moved.
  *
  *   tn_engine_move --> waits --> in a batch --OK-------> books, MOVED {moved: all}
- *                        ^            |-------REFUSED--> MOVED {moved: 0}
+ *                        ^            |-------REFUSED: fewer at once; a single one: MOVED {moved: 0}
  *                        '--REFUSED after UNKNOWN: rows may be moved already that no book knows of: again until OK
  */
 #include "core.h"
@@ -53,6 +54,7 @@ enum tn_status tn_engine_move(struct tn_engine *engine, const struct tn_moves *m
 	journal->move = moves->move;
 	journal->moves_own = false;
 	journal->move_token = moves->token;
+	journal->move_first = 0;
 	journal->move_count = moves->count;
 	return TN_OK;
 }
@@ -66,6 +68,7 @@ void tn_moves_take_own(struct tn_engine *engine)
 		return;
 	journal->moves_own = true;
 	journal->move = TN_MOVE_RELEASE;
+	journal->move_first = 0;
 	journal->move_count = tn_lane_fill_releases(engine, journal->moves, TN_MOVES_MAX);
 }
 
@@ -123,7 +126,7 @@ static void confirm_resent(struct tn_engine *engine, const struct tn_move_item *
 	tn_lane_unblock(engine, item->key, comes_first, engine->journal.batch.now_ms);
 }
 
-static void confirm_all(struct tn_engine *engine)
+static void confirm_sent(struct tn_engine *engine)
 {
 	struct tn_journal *journal = &engine->journal;
 	if (journal->moves_own) {
@@ -131,7 +134,7 @@ static void confirm_all(struct tn_engine *engine)
 		return;
 	}
 	for (uint32_t i = 0; i < journal->sent_moves; i++) {
-		const struct tn_move_item *item = &journal->moves[i];
+		const struct tn_move_item *item = &journal->moves[journal->move_first + i];
 		struct tn_target *target = tn_target_find(engine, item->target_no);
 		if (journal->move != TN_MOVE_RELEASE)
 			tn_moves_add_dead(engine, target, journal->move == TN_MOVE_INSERT ? 1 : -1, item->bytes);
@@ -144,20 +147,39 @@ static void confirm_all(struct tn_engine *engine)
 	}
 }
 
+static void end(struct tn_journal *journal)
+{
+	journal->moved = journal->move_first;
+	journal->moved_owed = !journal->moves_own;
+	journal->moves_ended++;
+	journal->move_count = 0;
+	journal->moves_doubtful = false;
+}
+
+static void refused(struct tn_journal *journal, bool doubtful)
+{
+	journal->moves_doubtful = journal->moves_doubtful || doubtful;
+	if (journal->sent_moves == 1 && journal->move_first == 0 && !journal->moves_doubtful) {
+		end(journal);
+		return;
+	}
+	journal->move_count += journal->sent_moves;
+	journal->moves_at_once = (journal->sent_moves + 7) / 8;
+}
+
 void tn_moves_finish(struct tn_engine *engine, bool ok, bool doubtful)
 {
 	struct tn_journal *journal = &engine->journal;
 	if (journal->sent_moves == 0)
 		return;
-	journal->moves_doubtful = !ok && (doubtful || journal->moves_doubtful);
-	if (ok)
-		confirm_all(engine);
-	if (journal->moves_doubtful) {
-		journal->move_count = journal->sent_moves;
+	if (ok) {
+		confirm_sent(engine);
+		journal->move_first += journal->sent_moves;
+		journal->moves_at_once = journal->moves_at_once < TN_MOVES_MAX / 2 ? journal->moves_at_once * 2 : TN_MOVES_MAX;
+		if (journal->move_count == 0)
+			end(journal);
 	} else {
-		journal->moved = ok ? journal->sent_moves : 0;
-		journal->moved_owed = !journal->moves_own;
-		journal->moves_ended++;
+		refused(journal, doubtful);
 	}
 	journal->sent_moves = 0;
 }

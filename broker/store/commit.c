@@ -62,6 +62,7 @@ static void note_commit(struct tn_store *store, const struct transaction *transa
 	store->facts.flows = meta->flows;
 	store->facts.seen = transaction->seen;
 	store->facts.used_bytes = transaction->space.used_bytes;
+	store->facts.ledger_bytes = transaction->space.ledger_bytes;
 	store->facts.commits++;
 	pthread_mutex_unlock(&store->facts_lock);
 }
@@ -123,7 +124,7 @@ static int begin(struct tn_store *store, struct transaction *transaction)
 	tn_doubt_began(&store->writer.doubt, mdb_txn_id(transaction->txn));
 	rc = tn_apply_begin(&transaction->apply, &store->environment, transaction->txn);
 	if (rc == 0)
-		rc = tn_environment_used(&store->environment, transaction->txn, &transaction->space.used_bytes);
+		rc = tn_environment_used(&store->environment, transaction->txn, &transaction->space.used_bytes, &transaction->space.ledger_bytes);
 	if (rc != 0)
 		abandon(transaction);
 	tn_seen_begin(&store->seen_work, &store->seen_index, tn_seen_limit(store->options.max_seen, store->environment.map_bytes));
@@ -160,7 +161,7 @@ static enum attempt finish(struct tn_store *store, struct transaction *transacti
 	if (rc == 0)
 		rc = tn_seen_count(&store->environment, transaction->txn, &transaction->seen);
 	if (rc == 0)
-		rc = tn_environment_used(&store->environment, transaction->txn, &transaction->space.used_bytes);
+		rc = tn_environment_used(&store->environment, transaction->txn, &transaction->space.used_bytes, &transaction->space.ledger_bytes);
 	if (rc != 0) {
 		note_failure(store, "cannot write", rc);
 		abandon(transaction);

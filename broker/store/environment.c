@@ -217,17 +217,27 @@ void tn_environment_keep_ballast(struct tn_environment *environment)
 		environment->ballast_end = end + ballast;
 }
 
-int tn_environment_used(const struct tn_environment *environment, MDB_txn *txn, uint64_t *out_bytes)
+static int add_pages(MDB_txn *txn, MDB_dbi dbi, uint64_t *pages)
+{
+	MDB_stat stat;
+	int rc = mdb_stat(txn, dbi, &stat);
+	if (rc == 0)
+		*pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+	return rc;
+}
+
+int tn_environment_used(const struct tn_environment *environment, MDB_txn *txn, uint64_t *out_bytes, uint64_t *out_ledger_bytes)
 {
 	enum { INNER = 2 }; /* the free list and the root, LMDB's own, are numbers 0 and 1 */
-	uint64_t pages = 2; /* the two meta pages */
-	for (unsigned i = 0; i < INNER + TN_DB_COUNT; i++) {
-		MDB_stat stat;
-		int rc = mdb_stat(txn, i < INNER ? i : environment->dbi[i - INNER], &stat);
-		if (rc != 0)
-			return rc;
-		pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
-	}
+	uint64_t pages = 2, ledger_pages = 0; /* the two meta pages */
+	int rc = 0;
+	for (unsigned i = 0; i < INNER + TN_DB_COUNT && rc == 0; i++)
+		rc = add_pages(txn, i < INNER ? i : environment->dbi[i - INNER], &pages);
+	if (rc == 0 && environment->has_ledger)
+		rc = add_pages(txn, environment->ledger, &ledger_pages);
+	if (rc == 0 && environment->has_ledger)
+		rc = add_pages(txn, environment->stories, &ledger_pages);
 	*out_bytes = pages * environment->page_bytes;
-	return 0;
+	*out_ledger_bytes = ledger_pages * environment->page_bytes;
+	return rc;
 }

@@ -41,8 +41,8 @@ int tn_environment_open_ledger(MDB_txn *txn, unsigned flags, MDB_dbi *out_ledger
 /* Sees to it that the data file has blocks of its own behind its last page: what frees space must be written first, also on a disk that
  * somebody else filled. Best effort: a disk that is full already gives none. After each commit; cheap when there is nothing to do. */
 void tn_environment_keep_ballast(struct tn_environment *environment);
-/* Bytes in pages that hold something, of all databases but the ledger's, and LMDB's own. LMDB code. */
-int tn_environment_used(const struct tn_environment *environment, MDB_txn *txn, uint64_t *out_bytes);
+/* Bytes in pages that hold something: of all databases but the ledger's, and LMDB's own; and of the ledger's. LMDB code. */
+int tn_environment_used(const struct tn_environment *environment, MDB_txn *txn, uint64_t *out_bytes, uint64_t *out_ledger_bytes);
 
 static inline MDB_val tn_val(const void *bytes, size_t len)
 {

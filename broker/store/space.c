@@ -91,7 +91,8 @@ static uint64_t reusable_bytes(const struct tn_space *space, const char *path)
 	uint64_t block_bytes = (uint64_t)st.st_blocks * 512, has_bytes = (uint64_t)st.st_size;
 	if (has_bytes > block_bytes)
 		has_bytes = block_bytes;
-	return has_bytes > space->used_bytes ? has_bytes - space->used_bytes : 0;
+	uint64_t full_bytes = space->used_bytes + space->ledger_bytes;
+	return has_bytes > full_bytes ? has_bytes - full_bytes : 0;
 }
 
 void tn_space_look(struct tn_space *space, const char *path)

@@ -64,7 +64,7 @@ static int load(struct tn_store *store, MDB_txn *txn)
 	if (rc == 0)
 		rc = tn_seen_load(&store->environment, txn, &store->seen_index, apply.meta.engine_ms);
 	if (rc == 0)
-		rc = tn_environment_used(&store->environment, txn, &used);
+		rc = tn_environment_used(&store->environment, txn, &used, &store->facts.ledger_bytes);
 	store->facts.next_seq = apply.meta.next_seq;
 	store->facts.engine_ms = apply.meta.engine_ms;
 	memcpy(store->facts.rows, apply.meta.rows, sizeof apply.meta.rows);
@@ -212,7 +212,7 @@ void tn_store_facts(struct tn_store *store, struct tn_store_facts *out_facts)
 	pthread_mutex_unlock(&store->facts_lock);
 	facts.seen_left_out = tn_seen_index_left_out(&store->seen_index);
 	facts.free_disk_bytes = tn_space_free_disk(store->path);
-	struct tn_space space = {.used_bytes = facts.used_bytes, .max_bytes = facts.max_bytes};
+	struct tn_space space = {.used_bytes = facts.used_bytes, .ledger_bytes = facts.ledger_bytes, .max_bytes = facts.max_bytes};
 	tn_space_look(&space, store->path);
 	facts.nearly_full = !tn_space_allows(&space, TN_SPACE_INTAKE);
 	*out_facts = facts;

@@ -210,7 +210,7 @@ struct tn_store_facts {                   /* as found at open, and as of the las
 	uint64_t commit_unknown, commit_refused; /* batches so answered, since open */
 	uint64_t reopened;                /* how often LMDB gave the environment up and it was opened anew (twice in 60 s: leave) */
 	uint64_t ledger_written, ledger_dropped; /* entries, since open; dropped: there was no room or no time for them */
-	uint64_t ledger_bytes;            /* in use, as of the last entry written since open */
+	uint64_t ledger_bytes;            /* in use, beside used_bytes */
 	char failure[160];                /* what last went wrong with a write; "" when nothing did */
 };
 

@@ -93,6 +93,92 @@ static void a_full_store_is_said_to_have_moved_none(void **state)
 	desk_close(&desk);
 }
 
+static uint32_t moved_in_batch(void)
+{
+	return desk_ops(&desk, TN_REDRIVE_ROW);
+}
+
+static void move_many(uint32_t count)
+{
+	static struct tn_move_item items[TN_MOVES_MAX];
+	desk_init(&desk);
+	desk_open(&desk);
+	for (uint32_t i = 0; i < count; i++)
+		items[i] = (struct tn_move_item){.key = {100 + i, 0}, .target_no = 1, .bytes = 10};
+	assert_int_equal(move(TN_MOVE_REDRIVE, items, count), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(moved_in_batch(), count);
+}
+
+/* Past any pause; what was moved is asked for, and not there yet. The next part is out. */
+static void wait_for_a_part(void)
+{
+	desk_tick(&desk, 6000);
+	if (desk.scan != NULL)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	if (desk.batch != NULL && moved_in_batch() == 0) /* it only says that we live */
+		desk_commit(&desk, TN_COMMIT_OK);
+}
+
+static void refuse(void)
+{
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	wait_for_a_part();
+}
+
+static void take_all(void)
+{
+	while (desk.moved_token == 0) {
+		if (desk.batch == NULL)
+			wait_for_a_part();
+		desk_commit(&desk, TN_COMMIT_OK);
+	}
+}
+
+static void what_does_not_fit_into_a_full_store_goes_by_fewer_at_once(void **state)
+{
+	move_many(80);
+	refuse();
+	assert_int_equal(moved_in_batch(), 10);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(moved_in_batch(), 20); /* there is room again */
+	assert_int_equal(desk_books(&desk)->redriven, 10);
+	refuse();
+	assert_int_equal(moved_in_batch(), 3);
+	take_all();
+	assert_int_equal(desk.moved, 80);
+	assert_int_equal(desk_books(&desk)->redriven, 80);
+	desk_close(&desk);
+}
+
+static void a_store_that_takes_not_even_one_has_moved_none(void **state)
+{
+	move_many(9);
+	refuse();
+	assert_int_equal(moved_in_batch(), 2);
+	refuse();
+	assert_int_equal(moved_in_batch(), 1);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.moved_token, 7);
+	assert_int_equal(desk.moved, 0);
+	assert_int_equal(desk_books(&desk)->redriven, 0);
+	desk_close(&desk);
+}
+
+static void once_some_have_moved_the_others_follow_as_soon_as_there_is_room(void **state)
+{
+	move_many(16);
+	refuse();
+	desk_commit(&desk, TN_COMMIT_OK);
+	for (int i = 0; i < 6; i++)
+		refuse();
+	assert_int_equal(desk.moved_token, 0);
+	assert_int_equal(moved_in_batch(), 1);
+	take_all();
+	assert_int_equal(desk.moved, 16);
+	desk_close(&desk);
+}
+
 static void moves_in_doubt_are_repeated_until_they_are_durable(void **state)
 {
 	desk_init(&desk);
@@ -422,6 +508,9 @@ int main(void)
 		cmocka_unit_test(none_and_too_many_are_refused),
 		cmocka_unit_test(what_was_read_before_another_move_ended_is_refused),
 		cmocka_unit_test(a_full_store_is_said_to_have_moved_none),
+		cmocka_unit_test(what_does_not_fit_into_a_full_store_goes_by_fewer_at_once),
+		cmocka_unit_test(a_store_that_takes_not_even_one_has_moved_none),
+		cmocka_unit_test(once_some_have_moved_the_others_follow_as_soon_as_there_is_room),
 		cmocka_unit_test(moves_in_doubt_are_repeated_until_they_are_durable),
 		cmocka_unit_test(inserted_dead_letters_get_keys_of_their_own),
 		cmocka_unit_test(a_target_with_all_its_dead_letters_rests_until_one_goes),

@@ -531,13 +531,13 @@ def test_a_redrive_to_the_bus_with_kills_in_the_middle_leaves_each_in_one_place(
     bus = moved_house(place, count, [rule("b", "a", "one", "two")], one=one, two=two)
     everything = {letter["event"]["id"] for letter in listed(place, bus, "--limit", str(count))}
     equal(len(everything), count)
-    equal(dlq(place, bus, "redrive", "--all", "--to", "bus", "--rate", "max", "--detach")[0], 0)
+    equal(dlq(place, bus, "redrive", "--all", "--to", "bus", "--rate", "500", "--detach")[0], 0)
     kills = 0
     while kills < 4:
         before = len(one.ids())
-        if before > count * 0.8:
-            break
         wait_until(lambda: len(one.ids()) >= before + 200, 60, "some of it")
+        if [task for task in tasks(place, bus) if task["state"] == "done"]:
+            break
         bus.kill()
         kills += 1
         if kills == 2:
@@ -549,7 +549,8 @@ def test_a_redrive_to_the_bus_with_kills_in_the_middle_leaves_each_in_one_place(
             equal(dlq(place, bus, "redrive", "--resume", "--detach")[0], 0)
     wait_until(lambda: not [task for task in tasks(place, bus) if task["state"] == "running"], 60, "its end")
     wait_until(bus.settled, 60, "all deliveries")
-    equal([(task["selected"], task["moved"]) for task in tasks(place, bus)], [(count, count)])
+    for task in tasks(place, bus): # none, if the command or the bus that was killed had just ended it
+        equal((task["selected"], task["moved"]), (count, count))
     left = {letter["event"]["id"] for letter in listed(place, bus, "--limit", str(count))}
     for sink in (one, two):
         equal(sink.ids() | left, everything, "neither moved nor left")

@@ -91,12 +91,18 @@ static void ask_lane(struct tn_engine *engine, struct tn_target *target)
 	tn_lane_ask(engine, target);
 }
 
+/* What it shows of PARKED and DEAD rows is to be so when it comes: none is read while moves are on their way (nor do these start while
+ * one is being read: tn_moves_pending). */
 static bool choose_scan(struct tn_engine *engine)
 {
 	struct tn_link *link = tn_list_first(&engine->scans);
+	bool moving = engine->journal.sent_moves > 0 || engine->journal.moves_doubtful;
+	bool unmoved = engine->reader.stage == TN_SCAN_FOR_TRIED || engine->reader.stage == TN_SCAN_FOR_OPEN;
+	if (moving && !unmoved)
+		return false;
 	if (tn_recover_next_scan(engine))
 		return true;
-	if (link == NULL || engine->journal.sent_moves > 0 || engine->journal.moves_doubtful)
+	if (link == NULL)
 		return false;
 	tn_link_leave(link);
 	struct tn_target *target = TN_OWNER(link, struct tn_target, scans);

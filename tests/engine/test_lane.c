@@ -471,6 +471,23 @@ static void a_lane_is_blocked_over_a_restart(void **state)
 	desk_close(&desk);
 }
 
+static void what_blocks_lanes_is_not_read_while_a_dead_letter_is_on_its_way_out(void **state)
+{
+	struct tn_move_item item = {.key = {1, 0}, .target_no = 1};
+	struct tn_moves moves = {.move = TN_MOVE_PURGE, .token = 1, .items = &item, .count = 1};
+	prepare();
+	desk.limits[0].found_dead_rows = 1;
+	open_with_rows(3, 1);
+	assert_int_equal(desk.scan->state, TN_ROW_TRIED);
+	assert_int_equal(tn_engine_move(desk.engine, &moves), TN_OK);
+	desk_obey(&desk);
+	desk_page(&desk, NULL, 0, INT64_MAX);
+	assert_null(desk.scan);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_non_null(desk.scan);
+	desk_close(&desk);
+}
+
 static void a_lane_without_memory_refuses_the_offer_and_nothing_else(void **state)
 {
 	prepare();
@@ -759,6 +776,7 @@ int main(void)
 		cmocka_unit_test(what_takes_the_place_of_a_blocker_comes_first_where_it_has_its_place),
 		cmocka_unit_test(a_lane_is_blocked_over_a_restart),
 		cmocka_unit_test(a_due_row_without_memory_for_its_lane_comes_later),
+		cmocka_unit_test(what_blocks_lanes_is_not_read_while_a_dead_letter_is_on_its_way_out),
 		cmocka_unit_test(a_lane_without_memory_refuses_the_offer_and_nothing_else),
 		cmocka_unit_test(of_two_blockers_found_the_first_blocks_the_lane),
 		cmocka_unit_test(blocked_lanes_are_listed_page_by_page),

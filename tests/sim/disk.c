@@ -659,6 +659,12 @@ bool sim_release_lanes(struct world *world)
 		return false;
 	for (uint32_t i = 0; i < count; i++)
 		items[i] = (struct tn_move_item){.key = lanes[i].blocked_by, .target_no = lanes[i].target_no};
+	for (uint32_t i = 0; i < count && !world->failed; i++) {
+		if (row_at(&world->disk, items[i].key) == NULL)
+			sim_fail(world, "a lane of target %u is blocked by a dead letter that is not there", items[i].target_no);
+	}
+	if (world->failed)
+		return false;
 	struct tn_moves moves = {
 		.move = TN_MOVE_RELEASE, .token = world->disk.move_token + 1, .as_of = ended, .items = items, .count = count};
 	enum tn_status status = tn_engine_move(world->engine, &moves);

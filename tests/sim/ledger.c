@@ -498,10 +498,8 @@ void sim_check_end(struct world *world)
 	const struct tn_books *books = tn_engine_books(world->engine);
 	if (books->pending + books->backoff + books->inflight + books->staged + books->parking + books->burying + books->parked > 0)
 		sim_fail(world, "the books have deliveries in hand or parked at the end");
-	for (uint32_t i = 1; i <= world->target_count; i++) {
-		if (!world->targets[i].ordered && !world->targets[i].removed && sim_has_blocks(world, i))
-			sim_fail(world, "a dead letter of target %u still blocks its lane, and it orders no more", i);
-	}
+	if (sim_blocks_without_order(world))
+		sim_fail(world, "a dead letter of target %u still blocks its lane, and it orders no more", sim_blocks_without_order(world));
 	check_rows_at_end(world);
 	for (uint32_t i = 0; i < world->event_count; i++) {
 		const struct sim_event *event = &world->events[i];

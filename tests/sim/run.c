@@ -235,7 +235,7 @@ static bool is_settled(const struct world *world)
 		if (world->disk.rows[i].state != TN_ROW_DEAD)
 			return false;
 	}
-	return true;
+	return world->draining || !sim_blocks_without_order(world);
 }
 
 static bool heal_step(struct world *world)

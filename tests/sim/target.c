@@ -57,6 +57,15 @@ bool sim_has_blocks(const struct world *world, uint32_t target_no)
 	return false;
 }
 
+uint32_t sim_blocks_without_order(const struct world *world)
+{
+	for (uint32_t i = 1; i <= world->target_count; i++) {
+		if (!world->targets[i].ordered && !world->targets[i].removed && sim_has_blocks(world, i))
+			return i;
+	}
+	return 0;
+}
+
 void sim_fill_table(struct world *world, struct tn_target_table *table, struct tn_target_limits *limits)
 {
 	*table = (struct tn_target_table){.targets = limits, .removal_grace_ms = 5000, .found_blocks = sim_has_blocks(world, 0)};

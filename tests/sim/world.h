@@ -422,6 +422,7 @@ void sim_draw_targets(struct world *world);
 void sim_fill_table(struct world *world, struct tn_target_table *table, struct tn_target_limits *limits);
 void sim_reload(struct world *world);
 bool sim_has_blocks(const struct world *world, uint32_t target_no); /* 0: of any */
+uint32_t sim_blocks_without_order(const struct world *world); /* a target that orders no more, and has some; or 0 */
 void sim_started(struct world *world, const struct tn_command *command);
 void sim_cancelled(struct world *world, const struct tn_command *command);
 bool sim_answer(struct world *world); /* one outstanding attempt; false: none is ready */

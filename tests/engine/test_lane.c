@@ -478,7 +478,6 @@ static void what_blocks_lanes_is_not_read_while_a_dead_letter_is_on_its_way_out(
 	prepare();
 	desk.limits[0].found_dead_rows = 1;
 	open_with_rows(3, 1);
-	assert_int_equal(desk.scan->state, TN_ROW_TRIED);
 	assert_int_equal(tn_engine_move(desk.engine, &moves), TN_OK);
 	desk_obey(&desk);
 	desk_page(&desk, NULL, 0, INT64_MAX);

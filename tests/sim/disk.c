@@ -163,11 +163,20 @@ static const struct sim_row *find_successor(const struct sim_disk *disk, const s
 {
 	for (uint32_t i = 0; i < disk->count; i++) {
 		const struct sim_row *row = &disk->rows[i];
-		if (row->redrives == letter->redrives + 1 && row->instance == letter->instance &&
-		        tn_id_equal(&row->id, &letter->id))
+		if (row->letter.event_seq > 0 && tn_row_key_compare(&row->letter, &letter->key) == 0)
 			return row;
 	}
 	return NULL;
+}
+
+/* Whose place it takes. */
+static struct tn_row_key letter_of(const struct sim_disk *disk, struct tn_row_key key)
+{
+	for (uint32_t i = 0; i < disk->resent_count; i++) {
+		if (disk->resent[i][0].key.event_seq == key.event_seq)
+			return disk->moving[i].key;
+	}
+	return (struct tn_row_key){0};
 }
 
 static void put(struct world *world, const struct tn_row *row)
@@ -177,6 +186,7 @@ static void put(struct world *world, const struct tn_row *row)
 	fill_row(world, &new_row, row);
 	say_row(world, &new_row, new_row.state);
 	sim_check_row_put(world, old, &new_row);
+	new_row.letter = old != NULL ? old->letter : letter_of(disk, row->key);
 	if (old != NULL) {
 		new_row.confirmed = old->confirmed && old->state != TN_ROW_TRIED;
 		tn_event_unref(old->event);

@@ -216,6 +216,7 @@ enum { NOT_COUNTED = 0x7fffffff };
 
 struct sim_row {
 	struct tn_row_key key;
+	struct tn_row_key letter;       /* RESEND put it in the place of this one; or 0 */
 	enum tn_row_state state;
 	struct tn_id id, lane;
 	uint64_t lane_seq;

@@ -147,6 +147,13 @@ static struct tn_delivery *first_in_turn(const struct tn_lane *lane)
 	return turn_from(first_member(lane));
 }
 
+/* What no row may overtake. What is staged comes first: its commit is waited for. */
+static const struct tn_delivery *first_of_all(const struct tn_lane *lane)
+{
+	struct tn_delivery *first = first_member(lane);
+	return first != NULL && first->state == TN_STATE_STAGED ? first : turn_from(first);
+}
+
 /* Of the others in hand, or in the store, none comes first. */
 static bool is_first(const struct tn_delivery *delivery)
 {
@@ -613,7 +620,7 @@ static void reckon(struct tn_lane *lane, bool shown_all)
 static bool take_row(struct tn_engine *engine, struct tn_lane *lane, const struct tn_page *page, uint32_t index)
 {
 	const struct tn_row *row = &page->rows[index];
-	const struct tn_delivery *first = first_member(lane);
+	const struct tn_delivery *first = first_of_all(lane);
 	int64_t due_ms = row->tries.not_before_ms, again_ms;
 	bool waits = due_ms > engine->now_ms && due_ms < TN_ROW_BEHIND_MS && !tn_target_expired(engine, lane->target);
 	lane->low = row->lane_seq;
@@ -691,8 +698,9 @@ static void call_next(struct tn_engine *engine, struct tn_lane *lane)
 	struct tn_delivery *first = first_in_turn(lane);
 	while (TN_PLANT(20) && first != NULL && first->state == TN_STATE_BACKOFF)
 		first = next_member(first);
-	bool between = first != NULL && has_parked_before(lane, first->lane_seq) && !has_parked_before(lane, first_member(lane)->lane_seq);
-	if (between) /* what is staged comes first: its commit is waited for */
+	const struct tn_delivery *before = first_of_all(lane);
+	bool between = first != NULL && has_parked_before(lane, first->lane_seq) && !has_parked_before(lane, before->lane_seq);
+	if (between)
 		return;
 	if (first == NULL || has_parked_before(lane, first->lane_seq)) {
 		if (lane->parked > 0 && may_load(engine, lane))

@@ -575,7 +575,8 @@ static bool goes_along(const struct world *world, uint32_t event, uint32_t match
 {
 	const struct sim_entry *entry = &world->events[event].entries[match];
 	bool delivered = entry->delivered_instance != 0 || entry->done; /* a copy of it */
-	return entry->purged && !delivered && world->events[event].routes[match] != ROUTES_MAX;
+	struct tn_id id = sim_id(event, match);
+	return entry->purged && !delivered && !sim_has_row(world, &id, false) && world->events[event].routes[match] != ROUTES_MAX;
 }
 
 static void fill_resent(struct world *world, struct tn_row *to, char (*names)[4], const struct sim_row *letter,

@@ -304,7 +304,7 @@ static bool is_done(const struct sim_entry *entry)
 	return entry->done || entry->delivered_instance != 0 || entry->sunk || entry->dropped || entry->purged;
 }
 
-bool sim_has_row(struct world *world, const struct tn_id *id, bool confirmed)
+bool sim_has_row(const struct world *world, const struct tn_id *id, bool confirmed)
 {
 	for (uint32_t i = 0; i < world->disk.count; i++) {
 		const struct sim_row *row = &world->disk.rows[i];

@@ -491,7 +491,7 @@ void sim_check_turn(struct world *world);
 void sim_check_start(struct world *world, const struct sim_attempt *attempt, const struct tn_item *item);
 void sim_check_ack(struct world *world, uint32_t instance, const struct tn_settlement *settlement);
 void sim_check_result(struct world *world, const struct sim_attempt *attempt, const struct tn_outcome *outcome);
-bool sim_has_row(struct world *world, const struct tn_id *id, bool confirmed); /* other than a TRIED one */
+bool sim_has_row(const struct world *world, const struct tn_id *id, bool confirmed); /* other than a TRIED one */
 bool sim_is_kept(struct world *world, uint32_t event, uint32_t match); /* durable, or done with */
 void sim_check_row_gone(struct world *world, const struct sim_row *row);
 void sim_check_row_put(struct world *world, const struct sim_row *old, const struct sim_row *row);

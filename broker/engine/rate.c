@@ -44,8 +44,6 @@ uint32_t tn_rate_tokens(const struct tn_engine *engine, const struct tn_target *
 
 void tn_rate_started(struct tn_engine *engine, struct tn_target *target)
 {
-	if (target->limits.rate.count == 0)
-		return;
 	target->rate.level = level_now(engine, target) - target->limits.rate.period_ms;
 	target->rate.at_ms = engine->now_ms;
 	tn_target_arm(engine, target, tn_rate_deadline(engine, target));

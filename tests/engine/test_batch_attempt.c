@@ -140,6 +140,24 @@ static void what_is_to_go_alone_does_and_the_others_go_together_and_none_was_tri
 	desk_close(&desk);
 }
 
+static void what_is_to_go_alone_does_so_however_often_it_is_held(void **state)
+{
+	open_taking(10, 1 << 20);
+	offer(2);
+	answer(2, (struct tn_outcome[]){{.verdict = TN_HOLD, .code = "BATCH_SPLIT", .alone = true}, {.verdict = TN_HOLD, .code = "BATCH_SPLIT"}});
+	for (int i = 0; i < 3; i++) {
+		tn_engine_ready(desk.engine, 1, 1);
+		desk_obey(&desk);
+		assert_int_equal(desk.starts[0].attempt->count, 1);
+		answer(1, &(struct tn_outcome){.verdict = TN_HOLD, .code = "NO_ROOM"});
+	}
+	tn_engine_ready(desk.engine, 1, 1);
+	desk_obey(&desk);
+	expect_batch_from(1, 1);
+	expect_batch_from(2, 1);
+	desk_close(&desk);
+}
+
 static void a_batch_that_takes_too_long_fails_whole_and_its_late_success_is_counted_by_item(void **state)
 {
 	open_taking(10, 1 << 20);
@@ -176,6 +194,7 @@ int main(void)
 		cmocka_unit_test(a_batch_is_bounded_in_items_and_bytes_and_one_always_fits),
 		cmocka_unit_test(a_batch_that_finds_no_room_stands_in_line_again_as_before),
 		cmocka_unit_test(what_is_to_go_alone_does_and_the_others_go_together_and_none_was_tried),
+		cmocka_unit_test(what_is_to_go_alone_does_so_however_often_it_is_held),
 		cmocka_unit_test(a_batch_that_takes_too_long_fails_whole_and_its_late_success_is_counted_by_item),
 		cmocka_unit_test(without_memory_for_a_batch_they_go_one_by_one),
 	};

@@ -260,6 +260,24 @@ static void a_key_in_doubt_is_taken_back_before_its_event_is_dropped(void **stat
 	desk_close(&desk);
 }
 
+static void a_key_that_is_taken_back_waits_for_nothing_but_the_pause_of_a_full_store(void **state)
+{
+	open_desk(true);
+	offer_first(TN_ACK_JOURNALED);
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	desk_tick(&desk, 100);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.batch->ops[0].kind, TN_DROP_SEEN); /* at once, not after 20 ms as other drops */
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	int64_t again_ms = tn_engine_deadline(desk.engine);
+	assert_in_range(again_ms, desk.now_ms + 100, desk.now_ms + 200);
+	desk_tick(&desk, again_ms - desk.now_ms - 1);
+	assert_null(desk.batch);
+	desk_tick(&desk, 1);
+	assert_int_equal(desk.batch->ops[0].kind, TN_DROP_SEEN);
+	desk_close(&desk);
+}
+
 /* Source 1's stream 1 loses the first copy; a second stream brings the event again. */
 static void offer_in_second_stream(void)
 {
@@ -714,6 +732,7 @@ int main(void)
 		cmocka_unit_test(a_sender_that_waits_for_delivery_hears_that_its_event_is_at_work),
 		cmocka_unit_test(a_copy_takes_over_when_the_first_one_is_refused),
 		cmocka_unit_test(a_key_in_doubt_is_taken_back_before_its_event_is_dropped),
+		cmocka_unit_test(a_key_that_is_taken_back_waits_for_nothing_but_the_pause_of_a_full_store),
 		cmocka_unit_test(a_copy_takes_over_what_a_lost_stream_gave_back),
 		cmocka_unit_test(an_attempt_that_outlives_its_stream_settles_the_copy),
 		cmocka_unit_test(what_waits_for_the_store_when_its_stream_ends_is_forgotten),

@@ -135,6 +135,27 @@ static void a_new_rate_brings_no_tokens(void **state)
 	desk_close(&desk);
 }
 
+static void another_burst_or_period_is_another_rate(void **state)
+{
+	set_up();
+	desk.limits[0].rate = (struct tn_rate_limits){.count = 4, .burst = 4, .period_ms = 1000};
+	desk_open(&desk);
+	desk.limits[0].rate.burst = 2;
+	reload();
+	assert_int_equal(view().tokens, 2);
+	desk.limits[0].rate.burst = 6;
+	reload();
+	assert_int_equal(view().tokens, 2);
+	desk.limits[0].rate.period_ms = 60000;
+	reload();
+	assert_int_equal(view().tokens, 2);
+	desk_tick(&desk, 14999);
+	assert_int_equal(view().tokens, 2);
+	desk_tick(&desk, 1); /* a quarter of a minute */
+	assert_int_equal(view().tokens, 3);
+	desk_close(&desk);
+}
+
 static void a_clock_that_stood_for_years_does_not_break_the_rate(void **state)
 {
 	set_up();
@@ -296,6 +317,87 @@ static void a_retry_delivered_after_its_window_has_no_place_to_give_back(void **
 	desk_close(&desk);
 }
 
+static void one_answer_to_a_whole_batch_gives_back_the_places_of_all_in_it(void **state)
+{
+	set_up_budget(0, 2);
+	desk.limits[0].batch_items = 10;
+	desk.limits[0].batch_bytes = 1 << 20;
+	desk_open(&desk);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	answer_all(TN_RETRY);
+	commit();
+	desk_tick(&desk, 50);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->count, 2);
+	assert_int_equal(view().over_budget, 8);
+	answer_all(TN_DELIVERED);
+	assert_int_equal(view().over_budget, 6);
+	assert_int_equal(view().pending, 6);
+	desk_close(&desk);
+}
+
+static void a_dead_letter_for_a_sink_is_none_of_its_retries(void **state)
+{
+	let_two_of_ten_start_again();
+	desk.limits[1].dead_letter_no = 1;
+	reload();
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 2), TN_OK);
+	desk_obey(&desk);
+	answer_all(TN_REJECTED);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->target_no, 1);
+	assert_int_equal(desk.starts[0].attempt->purpose, TN_TO_DEAD_LETTER);
+	assert_int_equal(view().over_budget, 8);
+	desk_close(&desk);
+}
+
+/* Two that failed are tried again while the breaker is half open: one is the probe, and the other stands in line. */
+static void let_two_wait_for_a_half_open_breaker(void)
+{
+	set_up_budget(0, 1);
+	desk.policy.system.base_ms = desk.policy.system.cap_ms = 200;
+	desk.limits[0].breaker = (struct tn_breaker_limits){.on = true, .in_a_row = 3, .open_ms = 100, .open_max_ms = 100};
+	desk_open(&desk);
+	offer(3);
+	for (int i = 0; i < 3; i++) {
+		struct tn_outcome retry = {.verdict = TN_RETRY, .code = "HTTP_503", .declined = i == 2 /* it leaves no row to be parked */};
+		tn_engine_result(desk.engine, &(struct tn_result){.token = desk.starts[i].token, .count = 1, .outcomes = &retry});
+	}
+	desk_obey(&desk);
+	assert_int_equal(view().breaker, TN_BREAKER_OPEN);
+	commit();
+	desk_tick(&desk, 150);
+	assert_int_equal(view().breaker, TN_BREAKER_HALF_OPEN);
+	desk_tick(&desk, 50);
+	assert_int_equal(desk.start_count, 1);
+}
+
+static void a_probe_is_within_the_budget_too_and_a_first_attempt_passes_what_is_over_it(void **state)
+{
+	let_two_wait_for_a_half_open_breaker();
+	answer_all(TN_REJECTED); /* which is an answer, and gives no place back */
+	assert_int_equal(desk.start_count, 0);
+	assert_int_equal(view().over_budget, 1);
+	offer(1);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->items[0].tries.system, 0);
+	desk_close(&desk);
+}
+
+static void what_waits_for_budget_is_probed_with_as_soon_as_there_is_some(void **state)
+{
+	let_two_wait_for_a_half_open_breaker();
+	answer_all(TN_REJECTED);
+	desk_tick(&desk, 799);
+	assert_int_equal(desk.start_count, 0);
+	desk_tick(&desk, 1); /* the next second */
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->items[0].tries.system, 1);
+	desk_close(&desk);
+}
+
 static void without_a_budget_any_more_what_waited_for_it_starts(void **state)
 {
 	set_up_budget(0, 1);
@@ -373,7 +475,7 @@ static void an_idle_target_does_not_grow(void **state)
 	desk_close(&desk);
 }
 
-static void it_never_grows_beyond_max_in_flight_or_two_hundred(void **state)
+static void it_never_grows_beyond_max_in_flight(void **state)
 {
 	set_up_adaptive();
 	desk.limits[0].max_in_flight = 6;
@@ -384,6 +486,21 @@ static void it_never_grows_beyond_max_in_flight_or_two_hundred(void **state)
 		answer_all(TN_DELIVERED);
 	}
 	assert_int_equal(view().limit, 6);
+	desk_close(&desk);
+}
+
+static void it_never_grows_beyond_two_hundred(void **state)
+{
+	set_up_adaptive();
+	desk.limits[0].max_in_flight = 1000;
+	reload();
+	offer(21000);
+	for (int i = 0; i < 196; i++)
+		answer_all(TN_DELIVERED);
+	assert_int_equal(view().limit, 200);
+	assert_int_equal(desk.start_count, 200);
+	answer_all(TN_DELIVERED);
+	assert_int_equal(view().limit, 200);
 	desk_close(&desk);
 }
 
@@ -538,6 +655,7 @@ int main(void)
 		cmocka_unit_test(an_idle_target_gathers_its_burst_and_no_more),
 		cmocka_unit_test(burst_is_the_rate_where_nothing_is_said),
 		cmocka_unit_test(a_new_rate_brings_no_tokens),
+		cmocka_unit_test(another_burst_or_period_is_another_rate),
 		cmocka_unit_test(a_clock_that_stood_for_years_does_not_break_the_rate),
 		cmocka_unit_test(retries_over_the_budget_wait_and_first_attempts_pass_them),
 		cmocka_unit_test(after_a_start_retries_ramp_second_by_second),
@@ -547,11 +665,16 @@ int main(void)
 		cmocka_unit_test(a_retry_that_was_no_attempt_gives_its_place_back),
 		cmocka_unit_test(a_retry_that_fails_or_is_refused_gives_nothing_back),
 		cmocka_unit_test(a_retry_delivered_after_its_window_has_no_place_to_give_back),
+		cmocka_unit_test(one_answer_to_a_whole_batch_gives_back_the_places_of_all_in_it),
+		cmocka_unit_test(a_dead_letter_for_a_sink_is_none_of_its_retries),
+		cmocka_unit_test(a_probe_is_within_the_budget_too_and_a_first_attempt_passes_what_is_over_it),
+		cmocka_unit_test(what_waits_for_budget_is_probed_with_as_soon_as_there_is_some),
 		cmocka_unit_test(without_a_budget_any_more_what_waited_for_it_starts),
 		cmocka_unit_test(an_opening_breaker_parks_what_waits_for_budget),
 		cmocka_unit_test(concurrency_starts_at_four_and_grows_by_one_a_window),
 		cmocka_unit_test(an_idle_target_does_not_grow),
-		cmocka_unit_test(it_never_grows_beyond_max_in_flight_or_two_hundred),
+		cmocka_unit_test(it_never_grows_beyond_max_in_flight),
+		cmocka_unit_test(it_never_grows_beyond_two_hundred),
 		cmocka_unit_test(throttling_takes_a_tenth_once_however_many_say_so),
 		cmocka_unit_test(timeouts_take_a_tenth),
 		cmocka_unit_test(answers_that_take_much_longer_take_a_tenth),

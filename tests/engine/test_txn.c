@@ -289,6 +289,48 @@ static void a_rejected_member_is_staged_as_its_dead_letter(void **state)
 	desk_close(&desk);
 }
 
+static void a_dead_letter_whose_transaction_is_aborted_in_a_drain_goes_to_the_store(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[0].dead_letter_no = 4;
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_REJECTED);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	desk_answer(&desk, 0, TN_STAGED);
+	tn_engine_drain(desk.engine, 10000);
+	desk_obey(&desk);
+	assert_commit(&desk, 2, 1);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	assert_int_equal(desk.start_count, 0);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	desk_close(&desk);
+}
+
+static void a_held_dead_letter_whose_sink_is_removed_goes_to_the_store(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.limits[0].dead_letter_no = 4;
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_REJECTED);
+	assert_abort(&desk, 1);
+	desk.limits[3].removed = true;
+	struct tn_target_table table = {.targets = desk.limits, .count = DESK_TARGETS, .removal_grace_ms = 600000};
+	assert_int_equal(tn_engine_reload(desk.engine, &table), TN_OK);
+	tn_engine_txn(desk.engine, 1, TN_TXN_ABORTED);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 0);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	desk_close(&desk);
+}
+
 static void a_dead_letter_whose_transaction_was_aborted_stays_one(void **state)
 {
 	struct desk desk;
@@ -966,6 +1008,8 @@ int main(void)
 		cmocka_unit_test(a_commit_that_was_aborted_goes_again),
 		cmocka_unit_test(an_open_transaction_may_be_aborted_by_others),
 		cmocka_unit_test(a_rejected_member_is_staged_as_its_dead_letter),
+		cmocka_unit_test(a_dead_letter_whose_transaction_is_aborted_in_a_drain_goes_to_the_store),
+		cmocka_unit_test(a_held_dead_letter_whose_sink_is_removed_goes_to_the_store),
 		cmocka_unit_test(a_dead_letter_whose_transaction_was_aborted_stays_one),
 		cmocka_unit_test(behind_a_staged_dead_letter_its_lane_waits_for_the_commit),
 		cmocka_unit_test(a_dead_letter_for_the_store_is_durable_before_its_event_is_taken_again),

@@ -105,7 +105,9 @@ bool tn_park_is_full(const struct tn_target *target)
 static bool is_kept_elsewhere(const struct tn_delivery *delivery)
 {
 	const struct tn_arrival_in_hand *arrival = delivery->parcel->arrival;
-	return arrival != NULL && arrival->ack_when == TN_ACK_SETTLED && arrival->stream != NULL && !arrival->stream->terms.answers;
+	if (arrival == NULL || arrival->stream == NULL)
+		return false;
+	return arrival->ack_when == TN_ACK_SETTLED && !arrival->stream->terms.answers;
 }
 
 bool tn_park_has_room(const struct tn_delivery *delivery)

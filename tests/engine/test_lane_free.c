@@ -256,6 +256,33 @@ static void a_row_put_behind_others_is_asked_for_though_they_are_not_due(void **
 	desk_close(&desk);
 }
 
+static uint32_t lanes(void)
+{
+	struct tn_target_view view;
+	assert_true(tn_engine_target_view(desk.engine, 0, &view));
+	return view.lanes;
+}
+
+static void a_key_is_remembered_while_its_rows_are_being_read_though_nothing_of_it_is_left(void **state)
+{
+	prepare();
+	struct tn_row rows[] = {row_of(1, 40, TN_ROW_PARKED, 7, desk.now_ms), row_of(2, 50, TN_ROW_PARKED, 8, desk.now_ms)};
+	open_with_rows(rows, 2, false);
+	while (desk.scan->order != TN_SCAN_LANE)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	desk_page(&desk, &rows[0], 1, INT64_MAX);
+	answer(&desk.starts[0], TN_DELIVERED);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	desk_page(&desk, &rows[1], 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE); /* it was to be asked for before the other brought it */
+	answer(&desk.starts[0], TN_DELIVERED);
+	assert_int_equal(lanes(), 1);
+	desk_page(&desk, NULL, 0, INT64_MAX);
+	assert_int_equal(lanes(), 0);
+	desk_close(&desk);
+}
+
 static void give_page(const struct tn_row *row)
 {
 	const struct tn_route *routes[] = {&desk.routes[0]};
@@ -334,6 +361,7 @@ int main(void)
 		cmocka_unit_test(turned_on_again_the_next_waits_for_the_one_before),
 		cmocka_unit_test(those_in_line_wait_for_their_turn_again),
 		cmocka_unit_test(a_row_put_behind_others_is_asked_for_though_they_are_not_due),
+		cmocka_unit_test(a_key_is_remembered_while_its_rows_are_being_read_though_nothing_of_it_is_left),
 		cmocka_unit_test(blocks_of_another_run_are_released_one_after_the_other),
 		cmocka_unit_test(more_than_one_batch_takes_are_released_in_several),
 	};

@@ -843,6 +843,53 @@ static void a_row_comes_before_what_a_held_dead_letter_let_pass(void **state)
 	desk_close(&desk);
 }
 
+static void what_was_redriven_between_two_of_a_transaction_waits_for_the_first_and_the_second_for_it(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk.config.recover = true;
+	desk.config.store_rows = 1;
+	desk.config.next_seq = 2;
+	desk.limits[0].ordered = desk.routes[0].ordered = true;
+	desk.limits[0].found_parked = 1;
+	desk.lane_key = 1;
+	desk_open(&desk);
+	for (int i = 0; i < 4 && desk.scan->order != TN_SCAN_DUE; i++)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	struct tn_row row = {.key = {1, 0}, .state = TN_ROW_PARKED, .id = {{8}}, .lane = desk_lane(1, 1), .redrives = 1,
+		.lane_seq = ((uint64_t)desk.now_ms + 5) << 20, .rule = TN_STR("r1"), .target = TN_STR("t1"), .target_no = 1,
+		.tries = {.accepted_ms = desk.now_ms}};
+	desk_tick(&desk, 10);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	struct tn_command second = desk.starts[0];
+	desk_page(&desk, &row, 1, INT64_MAX);
+	desk.starts[0] = second;
+	desk.start_count = 1;
+	desk_answer(&desk, 0, TN_HOLD);
+	tn_engine_ready(desk.engine, 1, 10);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 0);
+	assert_null(desk.scan); /* it would be read for nothing, again and again */
+	desk_tick(&desk, 30200);
+	assert_abort(&desk, 1);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	assert_int_equal(desk.start_count, 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	assert_commit(&desk, 2, 1); /* half as many as before: one */
+	assert_null(desk.scan);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->items[0].id.bytes[0], 8);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(desk.start_count, 1);
+	assert_memory_equal(&desk.starts[0].attempt->items[0].id, &second.attempt->items[0].id, sizeof(struct tn_id));
+	desk_close(&desk);
+}
+
 static void a_member_that_is_removed_is_held_and_dies_after_the_grace(void **state)
 {
 	struct desk desk;
@@ -1033,6 +1080,7 @@ int main(void)
 		cmocka_unit_test(until_commit_was_said_a_lost_stream_still_aborts),
 		cmocka_unit_test(a_held_dead_letter_goes_back_with_its_stream_though_its_count_is_being_written),
 		cmocka_unit_test(a_row_comes_before_what_a_held_dead_letter_let_pass),
+		cmocka_unit_test(what_was_redriven_between_two_of_a_transaction_waits_for_the_first_and_the_second_for_it),
 		cmocka_unit_test(a_member_that_is_removed_is_held_and_dies_after_the_grace),
 		cmocka_unit_test(a_target_that_leaves_the_cluster_is_served_outside),
 		cmocka_unit_test(without_memory_a_transactional_stream_does_not_open),

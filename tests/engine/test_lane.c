@@ -755,6 +755,58 @@ static void a_due_row_without_memory_for_its_lane_comes_later(void **state)
 	desk_close(&desk);
 }
 
+static uint32_t lanes(void)
+{
+	struct tn_target_view view;
+	assert_true(tn_engine_target_view(desk.engine, 0, &view));
+	return view.lanes;
+}
+
+/* The breaker puts all three back: the one without a key is due again, the others wait for their lanes to ask for them. */
+static void put_back_one_without_a_key_and_two_with(const struct tn_row rows[3])
+{
+	desk.limits[0].max_in_flight = 1;
+	open_with_rows(4, 3);
+	desk_page(&desk, rows + 1, 2, INT64_MAX);
+	while (desk.scan->order != TN_SCAN_DUE)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	desk_page(&desk, rows, 3, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	struct tn_command first = desk.starts[0];
+	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_OPEN), TN_OK);
+	desk_obey(&desk);
+	desk.starts[0] = first;
+	desk.start_count = 1;
+	desk_answer(&desk, 0, TN_HOLD);
+	tn_engine_ready(desk.engine, 1, 1);
+	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_CLOSED), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk_books(&desk)->parked, 3);
+}
+
+static void a_lane_stays_while_its_rows_are_being_read_though_nothing_of_it_is_left(void **state)
+{
+	prepare();
+	uint64_t seq = (uint64_t)(desk.now_ms + 1000) << 20; /* of this run: its rows are counted */
+	struct tn_row rows[] = {parked(1, 0, desk.now_ms), parked(2, seq, desk.now_ms), parked(3, seq + 1, desk.now_ms)};
+	rows[0].lane = (struct tn_id){0};
+	rows[2].lane = desk_lane(1, 8);
+	put_back_one_without_a_key_and_two_with(rows);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk_page(&desk, &rows[1], 1, INT64_MAX);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(lanes(), 1);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	desk_page(&desk, &rows[2], 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE); /* it had asked for what that page brought */
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(lanes(), 1);
+	desk_page(&desk, NULL, 0, INT64_MAX);
+	assert_int_equal(lanes(), 0);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -775,6 +827,7 @@ int main(void)
 		cmocka_unit_test(what_takes_the_place_of_a_blocker_comes_first_where_it_has_its_place),
 		cmocka_unit_test(a_lane_is_blocked_over_a_restart),
 		cmocka_unit_test(a_due_row_without_memory_for_its_lane_comes_later),
+		cmocka_unit_test(a_lane_stays_while_its_rows_are_being_read_though_nothing_of_it_is_left),
 		cmocka_unit_test(what_blocks_lanes_is_not_read_while_a_dead_letter_is_on_its_way_out),
 		cmocka_unit_test(a_lane_without_memory_refuses_the_offer_and_nothing_else),
 		cmocka_unit_test(of_two_blockers_found_the_first_blocks_the_lane),

@@ -18,7 +18,7 @@ static const char *const config_error_choices[] = {"hold", "dead_letter", NULL};
 
 #define SOURCE_AT(member) offsetof(struct tn_source_config, member)
 #define TARGET_AT(member) offsetof(struct tn_target_config, member)
-#define LATER(name, what) {name, TN_OPTION_LATER, .help = what " comes with the complete delivery engine"}
+#define LATER(name, what) {name, TN_OPTION_LATER, .help = what " comes with the Kafka connector"}
 
 static const struct tn_option source_options[] = {
 	{"name", TN_OPTION_TEXT, SOURCE_AT(name), .required = true, .help = "unique among sources"},
@@ -61,7 +61,6 @@ static const struct tn_option target_options[] = {
 	{"retry_budget.percent", TN_OPTION_NUMBER, TARGET_AT(retry_percent), "20", .max = 1000, .reloadable = true, .help = "for a hundred first attempts so many retries"},
 	{"retry_budget.per_second", TN_OPTION_NUMBER, TARGET_AT(retry_per_second), "10", .max = 1000000, .reloadable = true, .help = "and so many more"},
 	LATER("exactly_once", "exactly once"),
-	LATER("dedup", "idempotency"),
 	{0},
 };
 

@@ -18,10 +18,10 @@ COUNT = 40
 
 
 def bus_with_parked(place, store="store", **config):
-    """A stopped bus with 40 parked deliveries, and the port of its target, which is down."""
+    """A stopped bus with 40 parked deliveries (none in memory, waiting for a retry budget), and the port of its target, which is down."""
     sick = place.sink("--fail", 1, name="sick")
     bus = place.simple_bus(sick, store={"path": store, "max_size": "64MiB"}, limits={"park_after": "50ms", "removal_grace": "1s"},
-                           target={"retry": QUICK, "breaker": {"enabled": False}}, **config).start()
+                           target={"retry": QUICK, "breaker": {"enabled": False}, "retry_budget": {"enabled": False}}, **config).start()
     for number in range(COUNT):
         equal(bus.post(event(f"e{number}", data="x" * (number * 50))).status, 202)
     wait_until(lambda: bus.metrics()["turnout_deliveries_parked"] >= COUNT - 5, what="parked deliveries")

@@ -143,5 +143,5 @@ def test_turning_ordering_off_frees_blocked_and_parked_keys(place):
     bus.kill()
     bus.start()
     equal(bus.post(keyed("a", 5)).status, 202)
-    wait_until(lambda: len(sink.lines()) == 6, what="the same after a kill")
+    wait_until(lambda: len(sink.lines()) >= 6, what="the same after a kill")  # and the one before, if the kill came before its end
     bus.check_books()

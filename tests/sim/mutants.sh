@@ -10,20 +10,11 @@
 # that are planted nowhere are listed as not built. Exit 1 when a mutant survives one of its runs.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-seeds=${1:-2000}
-[ $# -gt 0 ] && shift
-planted=$(cat "$root"/broker/engine/*.c | grep -o 'TN_PLANT([0-9]*)' | tr -cd '0-9\n' | sort -n | uniq)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-survivors=0 caught=0
 
-build() { # build OUT FLAGS...
-	out=$1
+compile() { # compile FOLDER FLAGS... : of each file on standard input an object in FOLDER
+	folder=$1
 	shift
-	"${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O1 "$@" -I"$root/include" -I"$root/broker/engine" -o "$out" "$root"/tests/sim/*.c \
-		"$root"/broker/engine/*.c "$root"/broker/event/*.c $(for name in alloc arena base64 buf error heap json map random str utf8; do
-			echo "$root/broker/base/$name.c"
-		done)
+	(cd "$folder" && xargs "${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O1 "$@" -I"$root/include" -I"$root/broker/engine" -c)
 }
 
 # How many seeds it took from the first one on; nothing when it survived. What was said last is in $work/out.
@@ -35,7 +26,8 @@ seeds_taken() { # seeds_taken FIRST
 }
 
 try_mutant() { # try_mutant NUMBER
-	build "$work/sim" -DTN_MUTANT="$1"
+	printf '%s\n' "$root"/broker/engine/*.c | compile "$work" -DTN_MUTANT="$1"
+	"${CC:-cc}" -o "$work/sim" "$work"/*.o "$common"/parts/*/*.o
 	: >"$work/taken"
 	for first in 1 100001 200001 300001 400001; do
 		seeds_taken $first >>"$work/taken"
@@ -44,17 +36,36 @@ try_mutant() { # try_mutant NUMBER
 	median=$(sort -n "$work/taken" | sed -n 3p)
 	how=$(sed -n 's/^seed [0-9]* step [0-9]*: //p' "$work/out" | head -1)
 	if [ "$runs" -eq 5 ]; then
-		caught=$((caught + 1))
 		printf 'mutant %-3s median %-5s all %-28s e.g. %s\n' "$1" "$median" "$(sort -n "$work/taken" | tr '\n' ' ')" "$how"
 	else
-		survivors=$((survivors + 1))
 		echo "mutant $1: survived $((5 - runs)) of 5 runs of $seeds seeds"
 	fi
 }
 
+if [ "${1:-}" = --one ]; then # by xargs below: --one COMMON SEEDS MUTANT
+	common=$2 seeds=$3 work=$2/of-$4
+	mkdir "$work"
+	try_mutant "$4" >"$work/said"
+	rm -f "$work"/*.o "$work/sim"
+	exit 0
+fi
+
+seeds=${1:-2000}
+[ $# -gt 0 ] && shift
+planted=$(cat "$root"/broker/engine/*.c | grep -o 'TN_PLANT([0-9]*)' | tr -cd '0-9\n' | sort -n | uniq)
+common=$(mktemp -d)
+trap 'rm -rf "$common"' EXIT
+mkdir -p "$common/parts/sim" "$common/parts/base" "$common/parts/event" # some files have one name
+printf '%s\n' "$root"/tests/sim/*.c | compile "$common/parts/sim"
+for name in alloc arena base64 buf error heap json map random str utf8; do
+	echo "$root/broker/base/$name.c"
+done | compile "$common/parts/base"
+printf '%s\n' "$root"/broker/event/*.c | compile "$common/parts/event"
+printf '%s\n' ${*:-$planted} | xargs -P "$(nproc)" -n 1 sh "$0" --one "$common" "$seeds"
 for mutant in ${*:-$planted}; do
-	try_mutant "$mutant"
-done
+	cat "$common/of-$mutant/said"
+done | tee "$common/all"
+survivors=$(grep -c survived "$common/all" || true)
 missing=$(for number in $(seq 1 25); do echo "$planted" | grep -qx "$number" || printf ' %s' "$number"; done)
-echo "caught $caught, survived $survivors; of section 23 not built:${missing:- none}"
+echo "caught $(($(wc -l <"$common/all") - survivors)), survived $survivors; of section 23 not built:${missing:- none}"
 [ "$survivors" -eq 0 ]

@@ -152,6 +152,7 @@ enum tn_status desk_offer_poison(struct desk *desk, enum tn_ack_when ack_when, e
 
 static void keep_answer(struct desk *desk, const struct tn_command *command)
 {
+	assert_true(desk->answer_count < sizeof(desk->answers) / sizeof(desk->answers[0]));
 	desk->answers[desk->answer_count] = *command;
 	if (command->settlement != NULL)
 		desk->settlements[desk->answer_count] = *command->settlement;

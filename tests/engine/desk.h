@@ -27,9 +27,9 @@ struct desk {
 	int fail_after;                    /* so many more allocations work; -1: all */
 
 	struct tn_command starts[DESK_KEPT];
-	struct tn_command answers[64];     /* ACK and RELEASE */
-	struct tn_settlement settlements[64];
-	struct tn_command cancels[64], credits[64], extensions[64];
+	struct tn_command answers[256];     /* ACK and RELEASE */
+	struct tn_settlement settlements[256];
+	struct tn_command cancels[256], credits[256], extensions[256];
 	uint32_t start_count, answer_count, cancel_count, credit_count, extension_count;
 	const struct tn_batch *batch;      /* the outstanding one */
 	const struct tn_scan *scan;

@@ -13,6 +13,9 @@
  * is not taken for news: less than a millisecond never counts as longer.
  */
 #include "core.h"
+#include "attempt.h"
+#include "pace.h"
+#include "target.h"
 
 enum { FIRST_LIMIT = 4, MOST = 200, PART = 1024 /* of a millisecond */ };
 

@@ -6,6 +6,11 @@
  * in one block; so nothing after TN_OK can fail for want of it.
  */
 #include "core.h"
+#include "arrival.h"
+#include "attempt.h"
+#include "lane.h"
+#include "stream.h"
+#include "target.h"
 
 struct measure {
 	uint32_t deliveries, parcels, marks, ops;

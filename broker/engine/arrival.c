@@ -14,6 +14,12 @@
  * them. An arrival whose stream ended gets none.
  */
 #include "core.h"
+#include "arrival.h"
+#include "attempt.h"
+#include "lane.h"
+#include "stream.h"
+#include "target.h"
+#include "txn.h"
 
 /* --- In hand --- */
 

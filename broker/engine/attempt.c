@@ -17,6 +17,11 @@
  * nobody's.
  */
 #include "core.h"
+#include "attempt.h"
+#include "lane.h"
+#include "pace.h"
+#include "target.h"
+#include "txn.h"
 
 static struct tn_slot *slot_at(const struct tn_engine *engine, uint32_t index)
 {

@@ -8,6 +8,10 @@
  * completion.
  */
 #include "core.h"
+#include "arrival.h"
+#include "lane.h"
+#include "moves.h"
+#include "target.h"
 
 static struct tn_op *add_op(struct tn_journal *journal, enum tn_op_kind kind, struct tn_row_key key)
 {

@@ -5,6 +5,8 @@
  * Called at each change of state, so the books are closed at any instant, not only when all is quiet.
  */
 #include "core.h"
+#include "arrival.h"
+#include "target.h"
 
 bool tn_books_closed(const struct tn_books *books)
 {

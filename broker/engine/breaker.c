@@ -18,6 +18,9 @@
  * OPEN finds them due. One that was loaded from its row is put back without a write.
  */
 #include "core.h"
+#include "lane.h"
+#include "pace.h"
+#include "target.h"
 
 enum {
 	IN_A_ROW = 10, ATTEMPTS = 20, PERCENT = 50, WINDOW_MS = 30000, OPEN_MS = 30000, OPEN_MAX_MS = 300000,

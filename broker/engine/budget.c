@@ -6,6 +6,7 @@
  * backlog cannot starve itself.
  */
 #include "core.h"
+#include "stream.h"
 
 void tn_budget_charge(struct tn_engine *engine, size_t bytes)
 {

@@ -11,6 +11,11 @@
  * A sink that is a member of the source's transaction gets it inside: it is STAGED, and DEAD with the commit (txn.c).
  */
 #include "core.h"
+#include "arrival.h"
+#include "lane.h"
+#include "moves.h"
+#include "target.h"
+#include "txn.h"
 
 static struct tn_target *sink_of(const struct tn_engine *engine, const struct tn_delivery *delivery)
 {

@@ -18,6 +18,9 @@
  * misses nothing. What may be lost is a row: that costs a duplicate.
  */
 #include "core.h"
+#include "arrival.h"
+#include "lane.h"
+#include "stream.h"
 
 enum tn_status tn_dedup_init(struct tn_engine *engine)
 {

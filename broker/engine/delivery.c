@@ -21,6 +21,13 @@
  * journal's, the graveyard or among the remembered; so one link serves them all.
  */
 #include "core.h"
+#include "arrival.h"
+#include "lane.h"
+#include "moves.h"
+#include "pace.h"
+#include "stream.h"
+#include "target.h"
+#include "txn.h"
 
 #define MAY(state) (1u << (state))
 

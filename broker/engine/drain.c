@@ -7,6 +7,11 @@
  * they are: only their counters are brought up to date. Attempts under way are awaited until the timeout, then left behind, unanswered.
  */
 #include "core.h"
+#include "arrival.h"
+#include "lane.h"
+#include "stream.h"
+#include "target.h"
+#include "txn.h"
 
 static bool is_durable(const struct tn_delivery *delivery)
 {

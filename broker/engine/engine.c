@@ -14,6 +14,13 @@
  *   tn_engine_stored    the block is given back
  */
 #include "core.h"
+#include "arrival.h"
+#include "attempt.h"
+#include "lane.h"
+#include "moves.h"
+#include "stream.h"
+#include "target.h"
+#include "txn.h"
 
 const struct tn_engine_config tn_engine_config_default = {
 	.max_in_flight = 4096,

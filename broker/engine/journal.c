@@ -15,6 +15,9 @@
  * repeated until it is OK, an arrival's rows are dropped again.
  */
 #include "core.h"
+#include "arrival.h"
+#include "lane.h"
+#include "moves.h"
 
 enum tn_status tn_journal_init(struct tn_engine *engine)
 {

@@ -32,6 +32,11 @@
  *   subtracted (counted_seq), and the count stays too high rather than too low.
  */
 #include "core.h"
+#include "arrival.h"
+#include "lane.h"
+#include "stream.h"
+#include "target.h"
+#include "txn.h"
 
 static uint32_t hash_lane(const struct tn_engine *engine, const struct tn_id *id)
 {

@@ -9,6 +9,7 @@
  *   overdue  unsettled for settle_ms, at most half the lease: what waits is parked; looked at again each settle_ms
  */
 #include "core.h"
+#include "arrival.h"
 
 static struct tn_tenure *find(const struct tn_engine *engine, int64_t lease_ms)
 {

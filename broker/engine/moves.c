@@ -13,6 +13,9 @@
  *                        '--REFUSED after UNKNOWN: rows may be moved already that no book knows of: again until OK
  */
 #include "core.h"
+#include "lane.h"
+#include "moves.h"
+#include "target.h"
 
 /* May it go to where it is to go? */
 static bool has_targets(const struct tn_engine *engine, enum tn_move move, const struct tn_move_item *item)

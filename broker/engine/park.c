@@ -8,6 +8,10 @@
  * older than what was committed meanwhile: keys that leave while a scan is out stay in the graveyard until its page has come.
  */
 #include "core.h"
+#include "arrival.h"
+#include "lane.h"
+#include "stream.h"
+#include "target.h"
 
 static uint32_t hash_key(const struct tn_engine *engine, struct tn_row_key key)
 {

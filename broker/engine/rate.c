@@ -8,6 +8,8 @@
  * nothing back.
  */
 #include "core.h"
+#include "pace.h"
+#include "target.h"
 
 static int64_t capacity(const struct tn_rate_limits *limits)
 {

@@ -7,6 +7,9 @@
  * What is remembered by id, here or when a stream is lost, is forgotten after the recover window; a TRIED row goes with it.
  */
 #include "core.h"
+#include "arrival.h"
+#include "lane.h"
+#include "target.h"
 
 static uint32_t hash_id(const struct tn_engine *engine, const struct tn_id *id)
 {

@@ -10,6 +10,8 @@
  *                                        --refused--> the parent has failed, REPLY_REFUSED: tried again, with the same ids in the reply
  */
 #include "core.h"
+#include "arrival.h"
+#include "attempt.h"
 
 static void forget_asker(struct tn_slot *slot)
 {

@@ -16,6 +16,9 @@
  * the store and stalled fills the page's room, so parked first attempts behind it come as the budget does.
  */
 #include "core.h"
+#include "attempt.h"
+#include "pace.h"
+#include "target.h"
 
 enum { SECOND_MS = 1000, WINDOW_S = 10, PERCENT = 20, PER_SECOND = 10 };
 

@@ -9,6 +9,8 @@
  *   target has parked rows, next_due <= now, little loaded  -->  stands in engine->scans  -->  SCAN  -->  page  -->  PENDING
  */
 #include "core.h"
+#include "lane.h"
+#include "target.h"
 
 static bool wants_due(const struct tn_engine *engine, const struct tn_target *target)
 {

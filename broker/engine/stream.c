@@ -7,6 +7,9 @@
  * arrivals with it: what waits is released, what is under way goes on without an answer.
  */
 #include "core.h"
+#include "arrival.h"
+#include "stream.h"
+#include "txn.h"
 
 static uint32_t hash_stream(const struct tn_engine *engine, struct tn_position position)
 {

@@ -9,6 +9,12 @@
  * round-robin from the first ring, and from the second only while the first is empty.
  */
 #include "core.h"
+#include "attempt.h"
+#include "lane.h"
+#include "moves.h"
+#include "pace.h"
+#include "target.h"
+#include "txn.h"
 
 struct tn_target *tn_target_find(const struct tn_engine *engine, uint32_t target_no)
 {

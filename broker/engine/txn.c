@@ -25,6 +25,11 @@
  * stream next begins at the committed position. Once COMMIT was said, its answer decides, for every stream that is still there.
  */
 #include "core.h"
+#include "arrival.h"
+#include "lane.h"
+#include "stream.h"
+#include "target.h"
+#include "txn.h"
 
 /* --- One a source --- */
 

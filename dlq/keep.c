@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * keep.c - what a redrive must remember to go on after a crash, in a file beside the store.
+ * keep.c - small files beside the store, for what a redrive or purge must remember.
  *
- * Called by a running bus and by tools. Written beside and renamed, so that it is always whole. Any thread, one a queue.
+ * Called by kept_task.c and progress.c. Written beside and renamed, so that it is always whole. Any thread, one a queue.
  */
 #include "keep.h"
 
@@ -15,10 +15,19 @@
 
 enum { KEPT_LIMIT = 16 * 1024 * 1024 };
 
-static void path_of(const char *store_path, const char *name, struct tn_str queue, const char *ending, struct tn_buf *out)
+void tn_keep_path(const char *store_path, const char *name, struct tn_str queue, struct tn_buf *out)
 {
-	tn_buf_addf(out, "%s/%s%s%.*s.json%s", store_path, name, queue.len > 0 ? "-" : "", TN_STR_ARG(queue), ending);
+	tn_buf_addf(out, "%s/%s%s%.*s.json", store_path, name, queue.len > 0 ? "-" : "", TN_STR_ARG(queue));
 	tn_buf_terminate(out);
+}
+
+bool tn_keep_exists(const char *store_path, const char *name, struct tn_str queue)
+{
+	struct tn_buf path = {0};
+	tn_keep_path(store_path, name, queue, &path);
+	bool exists = access(path.bytes, F_OK) == 0;
+	tn_buf_fini(&path);
+	return exists;
 }
 
 static bool write_file(const char *path, struct tn_str text)
@@ -31,8 +40,9 @@ static bool write_file(const char *path, struct tn_str text)
 enum tn_status tn_keep_put(const char *store_path, const char *name, struct tn_str queue, struct tn_str text, struct tn_error *error)
 {
 	struct tn_buf path = {0}, beside = {0};
-	path_of(store_path, name, queue, "", &path);
-	path_of(store_path, name, queue, ".new", &beside);
+	tn_keep_path(store_path, name, queue, &path);
+	tn_buf_addf(&beside, "%s.new", path.bytes);
+	tn_buf_terminate(&beside);
 	bool good;
 	if (text.bytes)
 		good = write_file(beside.bytes, text) && rename(beside.bytes, path.bytes) == 0;
@@ -50,18 +60,8 @@ enum tn_status tn_keep_put(const char *store_path, const char *name, struct tn_s
 enum tn_status tn_keep_get(const char *store_path, const char *name, struct tn_str queue, struct tn_buf *out, struct tn_error *error)
 {
 	struct tn_buf path = {0};
-	path_of(store_path, name, queue, "", &path);
+	tn_keep_path(store_path, name, queue, &path);
 	enum tn_status status = tn_file_read(path.bytes, KEPT_LIMIT, out, error);
 	tn_buf_fini(&path);
 	return status;
-}
-
-enum tn_status tn_dlq_keep(const char *store_path, struct tn_str queue, struct tn_str text, struct tn_error *error)
-{
-	return tn_keep_put(store_path, "redrive", queue, text, error);
-}
-
-enum tn_status tn_dlq_kept(const char *store_path, struct tn_str queue, struct tn_buf *out, struct tn_error *error)
-{
-	return tn_keep_get(store_path, "redrive", queue, out, error);
 }

@@ -5,7 +5,7 @@
  * Called by a tool. Takes the store's lock by opening it, so that it is the only author of batches; reads a page, moves it, reads the
  * next. A batch only says what is to become of records that are still dead, so doing one twice, or stopping anywhere, is fine.
  */
-#include "turnout/dlq.h"
+#include "turnout/kept_task.h"
 
 #include <sys/stat.h>
 
@@ -80,7 +80,7 @@ static enum tn_status keep(struct run *run, const struct tn_dlq_cursor *next, st
 	progress->first = run->page.items[0].key;
 	progress->next = *next;
 	progress->page = run->page.tally;
-	return tn_dlq_keep_progress(offline->store_path, offline->progress_queue, progress, error);
+	return tn_dlq_progress_write(offline->store_path, offline->progress_queue, progress, error);
 }
 
 static enum tn_status move_page(struct run *run, const struct tn_dlq_cursor *next, struct tn_error *error)
@@ -139,6 +139,27 @@ enum tn_status tn_dlq_insert_offline(struct tn_store *store, struct tn_row *rows
 	return commit(store, &batch, error);
 }
 
+/* Before this had the lock somebody else may have gone on with the task, or ended it. */
+static enum tn_status take_up(struct run *run, struct tn_error *error)
+{
+	const struct tn_dlq_offline *offline = run->offline;
+	struct tn_dlq_progress *progress = offline->progress;
+	struct tn_dlq_kept_task kept = {0};
+	if (!progress)
+		return TN_OK;
+	enum tn_status status = tn_dlq_kept_task_read(offline->store_path, offline->progress_queue, run->store, &kept, error);
+	if (status == TN_OK && (kept.progress.started_ms != progress->started_ms || kept.progress.cutoff_ms != progress->cutoff_ms))
+		status = TN_NOT_FOUND;
+	if (status == TN_NOT_FOUND)
+		tn_error_at(error, NULL, 0, 0, "the task has been ended by somebody else");
+	if (status == TN_OK) {
+		*progress = kept.progress;
+		*run->tally = progress->tally;
+	}
+	tn_dlq_kept_task_fini(&kept);
+	return status;
+}
+
 static void on_completed(void *arg, uint64_t batch, enum tn_commit commit)
 {
 }
@@ -161,12 +182,16 @@ enum tn_status tn_dlq_apply_offline(const struct tn_dlq_offline *offline, struct
 		.max_size_bytes = offline->store_max_size_bytes,
 		.completed = on_completed,
 	};
-	*out_tally = offline->progress ? offline->progress->tally : (struct tn_dlq_tally){0};
+	*out_tally = (struct tn_dlq_tally){0};
 	enum tn_status status = find_store(offline->store_path, error);
 	if (status == TN_OK)
 		status = tn_store_open(&options, &run.store, error);
 	if (status == TN_OK)
+		status = take_up(&run, error);
+	if (status == TN_OK)
 		status = move_all(&run, error);
+	if (status == TN_OK && offline->progress)
+		status = tn_dlq_kept_task_forget(offline->store_path, offline->progress_queue, error);
 	tn_store_close(run.store);
 	tn_dlq_page_fini(&run.page);
 	return status;

@@ -2,9 +2,11 @@
  *
  * progress.c - how far a redrive or purge is, exactly, in a file of its own: it is written with each page, and what was asked for may be long.
  *
- * Called by a running bus and by tools, before a page may be in the store. A page moves as a whole, so after a crash one of its records
- * tells whether it did. Any thread, one a queue.
+ * Called by a running bus and by offline.c before a page may be in the store, and by kept_task.c after a crash. A page moves as a whole,
+ * so one of its records tells whether it did. Any thread, one a queue.
  */
+#include "progress.h"
+
 #include "keep.h"
 
 #include <inttypes.h>
@@ -71,12 +73,10 @@ static void swap_progress(struct numbers *numbers, bool read, struct tn_dlq_prog
 	progress->moving = moving != 0;
 }
 
-enum tn_status tn_dlq_keep_progress(const char *store_path, struct tn_str queue, const struct tn_dlq_progress *progress, struct tn_error *error)
+enum tn_status tn_dlq_progress_write(const char *store_path, struct tn_str queue, const struct tn_dlq_progress *progress, struct tn_error *error)
 {
 	struct tn_buf text = {0};
 	struct numbers numbers = {.count = 0};
-	if (!progress)
-		return tn_keep_put(store_path, file_name, queue, (struct tn_str){0}, error);
 	struct tn_dlq_progress copy = *progress;
 	swap_progress(&numbers, false, &copy);
 	tn_buf_addf(&text, "%d", VERSION);
@@ -86,6 +86,11 @@ enum tn_status tn_dlq_keep_progress(const char *store_path, struct tn_str queue,
 	enum tn_status status = tn_keep_put(store_path, file_name, queue, tn_buf_str(&text), error);
 	tn_buf_fini(&text);
 	return status;
+}
+
+enum tn_status tn_progress_forget(const char *store_path, struct tn_str queue, struct tn_error *error)
+{
+	return tn_keep_put(store_path, file_name, queue, (struct tn_str){0}, error);
 }
 
 /* Digits up to a space or the end of the line. */
@@ -122,28 +127,36 @@ static enum tn_status find_first(struct tn_store *store, const struct tn_dlq_pro
 	return status == TN_NOT_FOUND ? TN_OK : status;
 }
 
-enum tn_status tn_dlq_kept_progress(const char *store_path, struct tn_str queue, struct tn_store *store, struct tn_dlq_progress *progress,
+/* What becomes of the page's records from now on has nothing to do with it. */
+static enum tn_status settle(const char *store_path, struct tn_str queue, struct tn_store *store, struct tn_dlq_progress *progress,
+	struct tn_error *error)
+{
+	bool there = true;
+	enum tn_status status = find_first(store, progress, &there, error);
+	if (status != TN_OK)
+		return status;
+	if (!there) {
+		progress->cursor = progress->next;
+		tn_dlq_tally_add(&progress->tally, &progress->page);
+	}
+	progress->moving = false;
+	return tn_dlq_progress_write(store_path, queue, progress, error);
+}
+
+enum tn_status tn_progress_read(const char *store_path, struct tn_str queue, struct tn_store *store, struct tn_dlq_progress *progress,
 	struct tn_error *error)
 {
 	struct tn_buf text = {0};
 	struct tn_dlq_progress kept = {0};
-	bool there = true;
 	enum tn_status status = tn_keep_get(store_path, file_name, queue, &text, error);
 	bool good = status == TN_OK && parse(tn_buf_str(&text), &kept);
 	tn_buf_fini(&text);
-	if (status != TN_OK)
+	if (status != TN_OK && status != TN_NOT_FOUND)
 		return status;
 	if (!good || kept.started_ms != progress->started_ms || kept.cutoff_ms != progress->cutoff_ms)
-		return TN_NOT_FOUND; /* another task's, or another version's */
-	if (kept.moving)
-		status = find_first(store, &kept, &there, error);
-	if (status != TN_OK)
-		return status;
-	if (!there) {
-		kept.cursor = kept.next;
-		tn_dlq_tally_add(&kept.tally, &kept.page);
-	}
-	kept.moving = false;
-	*progress = kept;
-	return TN_OK;
+		return TN_OK; /* there is none, or it is another task's, or another version's */
+	status = kept.moving ? settle(store_path, queue, store, &kept, error) : TN_OK;
+	if (status == TN_OK)
+		*progress = kept;
+	return status;
 }

@@ -18,6 +18,7 @@
 #include "command.h"
 #include "turnout/admin.h"
 #include "turnout/clock.h"
+#include "turnout/kept_task.h"
 #include "turnout/letter_ways.h"
 #include "turnout/quarantine.h"
 
@@ -102,7 +103,7 @@ static void print_task(const struct dlq *dlq, const json_t *task)
 	printf("  looked at %" PRIu64 " of %" PRIu64 ", selected %" PRIu64 ", %s %" PRIu64, looked,
 		looked > total ? looked : total, /* what died meanwhile is looked at, too */
 		dlq_count(task, "selected"), is_purge(task) ? "purged" : "moved", done);
-	if (!is_purge(task))
+	if (json_object_get(task, "first_delivered") && !is_purge(task)) /* a running bus knows */
 		printf("; first attempts: %" PRIu64 " delivered, %" PRIu64 " failed, %" PRIu64 " to come", dlq_count(task, "first_delivered"),
 			dlq_count(task, "first_failed"), done > tried ? done - tried : 0);
 	putchar('\n');
@@ -364,40 +365,14 @@ static bool wait_for_store(struct dlq *dlq)
 
 /* What an interrupted task left. */
 struct kept {
-	json_t *json;
 	struct tn_str queue;
-	struct tn_dlq_progress progress;
+	struct tn_dlq_kept_task task;
 };
-
-/* What was kept with its last page is newer than the rest. False: it complained, or there is a bus to ask instead. */
-static bool read_progress(struct dlq *dlq, struct kept *kept)
-{
-	struct tn_error error = {0};
-	struct tn_store *store = dlq_open_store(dlq);
-	struct tn_dlq_progress *progress = &kept->progress;
-	const json_t *json = kept->json;
-	*progress = (struct tn_dlq_progress){.started_ms = json_integer_value(json_object_get(json, "started_ms")),
-		.cutoff_ms = json_integer_value(json_object_get(json, "cutoff_ms")), .cursor.ids_done = (uint32_t)dlq_count(json, "ids_done"),
-		.cursor.rows_read = dlq_count(json, "looked_at"),
-		.tally = {.selected = dlq_count(json, "selected"), .done = dlq_count(json, "moved"), .no_target = dlq_count(json, "no_target"),
-			.too_often = dlq_count(json, "too_often"), .no_match = dlq_count(json, "no_match")}};
-	if (!tn_dlq_id_parse(tn_str_from(dlq_string(json, "after")), &progress->cursor.after))
-		progress->cursor = (struct tn_dlq_cursor){0};
-	if (!store)
-		return false;
-	enum tn_status status = tn_dlq_kept_progress(dlq->config->store_path.bytes, kept->queue, store, progress, &error);
-	tn_store_close(store);
-	if (status != TN_OK && status != TN_NOT_FOUND)
-		dlq_complain_error(&error);
-	return status == TN_OK || status == TN_NOT_FOUND;
-}
 
 /* kept: or NULL. */
 static int apply_stopped(struct dlq *dlq, const json_t *request, struct kept *kept, json_t *sample, struct tn_dlq_tally *tally)
 {
 	struct tn_error error = {0};
-	if (kept && !read_progress(dlq, kept))
-		return TN_EXIT_UNUSABLE;
 	struct stopped stopped = {.dlq = dlq, .sample = sample};
 	struct tn_letter_query *query = dlq_query(request);
 	if (!query)
@@ -420,8 +395,8 @@ static int apply_stopped(struct dlq *dlq, const json_t *request, struct kept *ke
 	offline.terms.chosen = dlq->dry_run ? add_sample : offline.terms.action == TN_DLQ_REDRIVE ? note_chance : NULL;
 	offline.terms.arg = &stopped;
 	if (kept) {
-		int64_t cutoff_ms = kept->progress.cutoff_ms;
-		offline.progress = &kept->progress;
+		int64_t cutoff_ms = kept->task.progress.cutoff_ms;
+		offline.progress = &kept->task.progress;
 		offline.progress_queue = kept->queue;
 		if (offline.terms.selection.dead_before_ms == 0 || offline.terms.selection.dead_before_ms > cutoff_ms)
 			offline.terms.selection.dead_before_ms = cutoff_ms;
@@ -454,56 +429,44 @@ static int move_stopped(struct dlq *dlq, const json_t *request, struct kept *kep
 	return status;
 }
 
-/* Returns owned; NULL: there is none, or none that can be read. */
-static json_t *read_kept(struct dlq *dlq, struct tn_str queue)
+/* The next queue from *i on that has a kept task, and that --queue means; bytes NULL: there is none. */
+static struct tn_str next_kept(const struct dlq *dlq, size_t *i)
 {
-	struct tn_buf text = {0};
-	struct tn_error error = {0};
-	json_t *kept = NULL;
-	if (tn_dlq_kept(dlq->config->store_path.bytes, queue, &text, &error) == TN_OK)
-		kept = json_loadb(text.bytes, text.len, JSON_REJECT_DUPLICATES, NULL);
-	tn_buf_fini(&text);
-	return kept;
+	const struct tn_config *config = dlq->config;
+	while (*i <= config->dead_letter_count) {
+		struct tn_str queue = *i < config->dead_letter_count ? config->dead_letters[*i].name : TN_STR("");
+		++*i;
+		if ((!dlq->queue || tn_str_is(queue, dlq->queue)) && tn_dlq_kept_task_exists(config->store_path.bytes, queue))
+			return queue;
+	}
+	return (struct tn_str){0};
 }
 
-/* The kept task of --queue, or the only one. */
-static json_t *find_kept(struct dlq *dlq, struct tn_str *out_queue)
+/* The kept task of --queue, or the only one. Returns an enum tn_exit. */
+static int find_kept(struct dlq *dlq, struct kept *out_kept)
 {
-	json_t *found = NULL;
-	for (size_t i = 0; i <= dlq->config->dead_letter_count; i++) {
-		struct tn_str queue = i < dlq->config->dead_letter_count ? dlq->config->dead_letters[i].name : TN_STR("");
-		if (dlq->queue && !tn_str_is(queue, dlq->queue))
-			continue;
-		json_t *kept = read_kept(dlq, queue);
-		if (kept && found) {
-			json_decref(kept);
-			json_decref(found);
-			dlq_complain("there are several tasks; say which --queue");
-			return NULL;
-		}
-		if (kept) {
-			found = kept;
-			*out_queue = queue;
-		}
+	struct tn_error error = {0};
+	size_t i = 0;
+	out_kept->queue = next_kept(dlq, &i);
+	if (!out_kept->queue.bytes || next_kept(dlq, &i).bytes) {
+		dlq_complain(out_kept->queue.bytes ? "there are several tasks; say which --queue" : "there is no such task");
+		return TN_EXIT_FINDINGS;
 	}
-	if (!found)
-		dlq_complain("there is no such task");
-	return found;
+	struct tn_store *store = dlq_open_store(dlq);
+	if (!store)
+		return TN_EXIT_UNUSABLE;
+	enum tn_status status = tn_dlq_kept_task_read(dlq->config->store_path.bytes, out_kept->queue, store, &out_kept->task, &error);
+	tn_store_close(store);
+	return status == TN_OK ? TN_EXIT_GOOD : dlq_complain_error(&error);
 }
 
 static int resume_stopped(struct dlq *dlq)
 {
 	struct kept kept = {0};
-	struct tn_error error = {0};
-	const char *path = dlq->config->store_path.bytes;
-	kept.json = find_kept(dlq, &kept.queue);
-	if (!kept.json)
-		return TN_EXIT_FINDINGS;
-	int status = move_stopped(dlq, json_object_get(kept.json, "request"), &kept);
-	if (status != TN_EXIT_UNUSABLE && (tn_dlq_keep(path, kept.queue, (struct tn_str){0}, &error) != TN_OK ||
-						   tn_dlq_keep_progress(path, kept.queue, NULL, &error) != TN_OK))
-		status = dlq_complain_error(&error);
-	json_decref(kept.json);
+	int status = find_kept(dlq, &kept);
+	if (status == TN_EXIT_GOOD)
+		status = move_stopped(dlq, kept.task.request, &kept);
+	tn_dlq_kept_task_fini(&kept.task);
 	return status;
 }
 
@@ -574,25 +537,40 @@ int dlq_purge(struct dlq *dlq, int argc, char **argv)
 	return act(dlq, "purge", argc, argv);
 }
 
+static int show_kept(struct dlq *dlq, struct tn_store *store, struct tn_str queue)
+{
+	struct tn_dlq_kept_task kept = {0};
+	struct tn_error error = {0};
+	enum tn_status status = tn_dlq_kept_task_read(dlq->config->store_path.bytes, queue, store, &kept, &error);
+	if (status == TN_NOT_FOUND) /* another command has just done the rest of it */
+		return TN_EXIT_GOOD;
+	dlq->printed++;
+	if (status != TN_OK)
+		return dlq_complain_error(&error);
+	json_t *task = tn_dlq_kept_task_json(queue, &kept);
+	show_task(dlq, task);
+	json_decref(task);
+	tn_dlq_kept_task_fini(&kept);
+	return TN_EXIT_GOOD;
+}
+
+/* The store is asked only when there is something to ask: there may be none yet. */
 static int status_stopped(struct dlq *dlq)
 {
-	for (size_t i = 0; i <= dlq->config->dead_letter_count; i++) {
-		struct tn_str queue = i < dlq->config->dead_letter_count ? dlq->config->dead_letters[i].name : TN_STR("");
-		json_t *kept = read_kept(dlq, queue);
-		if (!kept)
-			continue;
-		char name[80], started[TN_TIME_TEXT_SIZE];
-		snprintf(name, sizeof name, "%.*s", queue.len ? (int)queue.len : 1, queue.len ? queue.bytes : "*");
-		json_object_set_new(kept, "queue", json_string(name));
-		json_object_set_new(kept, "action", json_string(is_purge(json_object_get(kept, "request")) ? "purge" : "redrive"));
-		json_object_set_new(kept, "started_at", json_string(tn_clock_format(json_integer_value(json_object_get(kept, "started_ms")), started)));
-		if (strcmp(dlq_string(kept, "state"), "running") == 0)
-			json_object_set_new(kept, "state", json_string("interrupted"));
-		show_task(dlq, kept);
-		dlq->printed++;
-		json_decref(kept);
+	size_t i = 0;
+	int worst = TN_EXIT_GOOD;
+	struct tn_str queue = next_kept(dlq, &i);
+	if (!queue.bytes)
+		return TN_EXIT_GOOD;
+	struct tn_store *store = dlq_open_store(dlq);
+	if (!store)
+		return TN_EXIT_UNUSABLE;
+	for (; queue.bytes; queue = next_kept(dlq, &i)) {
+		int status = show_kept(dlq, store, queue);
+		worst = status != TN_EXIT_GOOD ? status : worst;
 	}
-	return TN_EXIT_GOOD;
+	tn_store_close(store);
+	return worst;
 }
 
 int dlq_status(struct dlq *dlq, int argc, char **argv)

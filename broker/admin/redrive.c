@@ -4,8 +4,7 @@
  *
  * Called by dead_letters.c for /dlq/tasks. A task goes through the store by key, a bounded page a step, asks the engine to move what is
  * selected, and counts what was confirmed. Nothing that dies after the task began is selected, so a record that dies again is not moved
- * twice by one task. What a task must remember is kept beside the store after each page (twice a second at most), so that it can go on
- * from there; what was moved since is not DEAD any more, or died after the task began.
+ * twice by one task. What a task must remember is kept beside the store (kept_task.h), so that it can go on from there after a crash.
  *
  *   RUNNING --> DONE                                     every record was looked at
  *      |-----> CANCELLED                                 by an operator
@@ -19,6 +18,7 @@
 #include "admin_parts.h"
 
 #include "redrive_watch.h"
+#include "turnout/kept_task.h"
 #include "turnout/letter_query.h"
 #include "turnout/letter_ways.h"
 
@@ -29,10 +29,7 @@
 
 _Static_assert((int)TN_DLQ_PAGE_OPS <= (int)TN_MOVES_OPS && (int)TN_DLQ_PAGE_ITEMS <= (int)TN_MOVES_MAX, "a page is one move");
 
-enum { TASKS_MAX = 16, OUTSTANDING = 1000, JUDGED = 100, IDLE_MS = 5, WAIT_MS = 50, REFUSED_MS = 1000, KEEP_MS = 500, PAGE_ITEMS = 256 };
-
-enum state { RUNNING, DONE, CANCELLED, STOPPED, INTERRUPTED };
-static const char *const state_names[] = {"running", "done", "cancelled", "stopped", "interrupted"};
+enum { TASKS_MAX = 16, OUTSTANDING = 1000, JUDGED = 100, IDLE_MS = 5, WAIT_MS = 50, REFUSED_MS = 1000, PAGE_ITEMS = 256 };
 
 struct task {
 	struct redrives *redrives;
@@ -41,10 +38,10 @@ struct task {
 	struct tn_letter_query *query;
 	struct tn_letter_ways *ways;
 	struct event *timer;
-	enum state state;
+	enum tn_dlq_state state;
 	bool moving;                      /* a page is on its way */
-	char why[200];                    /* what it waits for, or why it ended */
-	int64_t started_wall_ms, cutoff_ms, paced_ms, kept_ms; /* engine time, but for the first */
+	char why[TN_DLQ_WHY_SIZE];        /* what it waits for, or why it ended */
+	int64_t started_wall_ms, cutoff_ms, paced_ms; /* engine time, but for the first */
 	double budget;                    /* records it may move now */
 	struct tn_dlq_cursor cursor, before; /* before: the page at hand */
 	struct tn_dlq_page page;
@@ -90,9 +87,23 @@ static void give_chance(void *arg, const struct tn_row *row, const struct tn_eve
 
 /* --- As JSON: for operators, and to be kept --- */
 
-static json_t *number(uint64_t value)
+static const char *store_path(const struct task *task)
 {
-	return json_integer((json_int_t)value);
+	return tn_bus_config(task->redrives->bus)->store_path.bytes;
+}
+
+static struct tn_dlq_progress progress_of(const struct task *task)
+{
+	return (struct tn_dlq_progress){.started_ms = task->started_wall_ms, .cutoff_ms = task->cutoff_ms, .cursor = task->cursor,
+		.tally = task->tally};
+}
+
+/* Borrows the request. */
+static struct tn_dlq_kept_task facts_of(const struct task *task)
+{
+	struct tn_dlq_kept_task facts = {.request = task->request, .state = task->state, .total = task->total, .progress = progress_of(task)};
+	snprintf(facts.why, sizeof facts.why, "%s", task->why);
+	return facts;
 }
 
 static void add_name(void *arg, struct tn_str name)
@@ -100,20 +111,18 @@ static void add_name(void *arg, struct tn_str name)
 	json_array_append_new(arg, json_stringn(name.bytes, name.len));
 }
 
+/* What the bus knows beyond what is kept. */
 static json_t *task_json(const struct task *task)
 {
-	json_t *open = json_array();
-	tn_redrive_watch_each_open(&task->watch, add_name, open);
-	char started[TN_TIME_TEXT_SIZE];
+	struct tn_dlq_kept_task facts = facts_of(task);
+	json_t *json = tn_dlq_kept_task_json(tn_str_from(task->queue), &facts), *open = json_array();
 	uint64_t delivered, failed;
-	bool purge = task->query->terms.action == TN_DLQ_PURGE;
+	tn_redrive_watch_each_open(&task->watch, add_name, open);
 	tn_redrive_watch_results(&task->watch, &delivered, &failed);
-	return json_pack("{s:s s:s s:s s:s s:s s:O s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o}", "queue", task->queue[0] ? task->queue : "*", "action",
-		purge ? "purge" : "redrive", "state", state_names[task->state], "why", task->why, "started_at",
-		tn_clock_format(task->started_wall_ms, started), "request", task->request, "looked_at", number(task->cursor.rows_read), "total",
-		number(task->total), "selected", number(task->tally.selected), purge ? "purged" : "moved", number(task->tally.done), "no_target",
-		number(task->tally.no_target), "no_match", number(task->tally.no_match), "too_often", number(task->tally.too_often), "first_delivered", number(delivered), "first_failed",
-		number(failed), "breakers_open", open);
+	json_object_set_new(json, "first_delivered", json_integer((json_int_t)delivered));
+	json_object_set_new(json, "first_failed", json_integer((json_int_t)failed));
+	json_object_set_new(json, "breakers_open", open);
+	return json;
 }
 
 static void add_json(struct tn_buf *out, json_t *json)
@@ -126,54 +135,48 @@ static void add_json(struct tn_buf *out, json_t *json)
 	free(text);
 }
 
-static void keep(struct task *task)
+/* At its start, when it is resumed, and at its end. */
+static void keep(const struct task *task)
 {
-	char id[TN_DLQ_ID_SIZE];
-	struct tn_buf text = {0};
+	struct tn_dlq_kept_task facts = facts_of(task);
 	struct tn_error error = {0};
 	struct tn_str queue = tn_str_from(task->queue);
-	const char *path = tn_bus_config(task->redrives->bus)->store_path.bytes;
-	const struct tn_dlq_cursor *cursor = task->moving ? &task->before : &task->cursor;
-	task->kept_ms = now_ms(task);
-	if (task->state != DONE)
-		add_json(&text, json_pack("{s:i s:O s:s s:s s:o s:o s:s s:o s:o s:o s:o s:o s:o s:o s:o}", "version", 1, "request", task->request,
-			"state", state_names[task->state], "why", task->why, "started_ms", json_integer(task->started_wall_ms), "cutoff_ms",
-			json_integer(task->cutoff_ms), "after", tn_dlq_id_format(cursor->after, id), "ids_done",
-			number(cursor->ids_done), "looked_at", number(cursor->rows_read), "total", number(task->total), "selected",
-			number(task->tally.selected), "moved", number(task->tally.done), "no_target", number(task->tally.no_target),
-			"too_often", number(task->tally.too_often), "no_match", number(task->tally.no_match)));
-	if (tn_dlq_keep(path, queue, text.len > 0 ? tn_buf_str(&text) : (struct tn_str){0}, &error) != TN_OK)
-		tn_log_warn(tn_bus_log(task->redrives->bus), "redrive could not be kept; after a crash it starts anew", "error=%s", error.message);
-	tn_buf_fini(&text);
+	enum tn_status status = task->state == TN_DLQ_DONE ? tn_dlq_kept_task_forget(store_path(task), queue, &error)
+							   : tn_dlq_kept_task_write(store_path(task), queue, &facts, &error);
+	if (status != TN_OK)
+		tn_log_warn(tn_bus_log(task->redrives->bus), "redrive could not be kept; after a crash it is not known what became of it",
+			"error=%s", error.message);
 }
 
 /* A page that is on its way stays named until it is known to have moved. */
-static void keep_progress(struct task *task)
+static void keep_progress(const struct task *task)
 {
 	struct tn_error error = {0};
-	struct tn_dlq_progress progress = {.started_ms = task->started_wall_ms, .cutoff_ms = task->cutoff_ms,
-		.cursor = task->moving ? task->before : task->cursor, .tally = task->tally, .moving = task->moving, .next = task->cursor};
+	struct tn_dlq_progress progress = progress_of(task);
 	if (task->moving) {
+		progress.cursor = task->before;
+		progress.moving = true;
 		progress.first = task->page.items[0].key;
+		progress.next = task->cursor;
 		progress.page = task->page.tally;
 	}
-	if (tn_dlq_keep_progress(tn_bus_config(task->redrives->bus)->store_path.bytes, tn_str_from(task->queue),
-		task->state == DONE ? NULL : &progress, &error) != TN_OK)
+	if (tn_dlq_progress_write(store_path(task), tn_str_from(task->queue), &progress, &error) != TN_OK)
 		tn_log_warn(tn_bus_log(task->redrives->bus), "progress of a redrive could not be kept; after a crash it may count too few",
 			"error=%s", error.message);
 }
 
 /* --- The end --- */
 
-static void finish(struct task *task, enum state state, const char *why)
+static void finish(struct task *task, enum tn_dlq_state state, const char *why)
 {
-	static const char *const said[] = {[DONE] = "redrive done", [CANCELLED] = "redrive cancelled", [STOPPED] = "redrive stopped itself",
-		[INTERRUPTED] = "redrive interrupted"};
+	static const char *const said[] = {[TN_DLQ_DONE] = "redrive done", [TN_DLQ_CANCELLED] = "redrive cancelled", [TN_DLQ_STOPPED] = "redrive stopped itself",
+		[TN_DLQ_INTERRUPTED] = "redrive interrupted"};
 	task->state = state;
 	snprintf(task->why, sizeof task->why, "%s", why);
 	event_del(task->timer);
 	keep(task);
-	keep_progress(task);
+	if (state != TN_DLQ_DONE)
+		keep_progress(task);
 	tn_log_info(tn_bus_log(task->redrives->bus), said[state], "queue=%s action=%s selected=%" PRIu64 " moved=%" PRIu64 " why=\"%s\"",
 		task->queue[0] ? task->queue : "*", task->query->terms.action == TN_DLQ_PURGE ? "purge" : "redrive", task->tally.selected,
 		task->tally.done, why);
@@ -190,7 +193,7 @@ static bool judge(struct task *task)
 	if (opened.bytes) {
 		snprintf(why, sizeof why, "the first attempts of %" PRIu64 " redriven dead letters failed, and the breaker of target %.*s opened; "
 			"mend the target, then resume", new_failed, TN_STR_ARG(opened));
-		finish(task, STOPPED, why);
+		finish(task, TN_DLQ_STOPPED, why);
 		return true;
 	}
 	if (new_delivered + new_failed < JUDGED)
@@ -201,7 +204,7 @@ static bool judge(struct task *task)
 		return false;
 	snprintf(why, sizeof why, "the first attempts of %" PRIu64 " of the last %" PRIu64 " redriven dead letters failed; mend the target, then "
 		"resume", new_failed, new_delivered + new_failed);
-	finish(task, STOPPED, why);
+	finish(task, TN_DLQ_STOPPED, why);
 	return true;
 }
 
@@ -249,11 +252,10 @@ static void on_moved(void *arg, uint32_t moved)
 		tn_dlq_tally_add(&task->tally, &task->page.tally);
 	if (moved > 0)
 		tell_moved(task);
-	if (task->state != RUNNING) { /* it ended meanwhile, and this was still on its way */
-		keep(task);
+	if (moved == 0 || task->state != TN_DLQ_RUNNING) /* there may be no next page, or not soon */
 		keep_progress(task);
+	if (task->state != TN_DLQ_RUNNING)
 		return;
-	}
 	snprintf(task->why, sizeof task->why, "%s", moved == 0 ? "the store is full" : "");
 	if (moved == 0) {
 		step_in(task, REFUSED_MS);
@@ -261,8 +263,6 @@ static void on_moved(void *arg, uint32_t moved)
 	}
 	if (task->query->terms.action == TN_DLQ_REDRIVE)
 		watch_moved(task);
-	if (now_ms(task) - task->kept_ms >= KEEP_MS)
-		keep(task);
 	step_in(task, IDLE_MS);
 }
 
@@ -334,7 +334,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 	struct tn_bus *bus = task->redrives->bus;
 	uint64_t as_of;
 	if (tn_bus_phase(bus) >= TN_BUS_DRAINING) {
-		finish(task, INTERRUPTED, "the bus was stopped");
+		finish(task, TN_DLQ_INTERRUPTED, "the bus was stopped");
 		return;
 	}
 	if (!tn_bus_moves_ended(bus, &as_of)) {
@@ -344,7 +344,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 	if (judge(task))
 		return;
 	if (task->cursor.done) {
-		finish(task, DONE, "");
+		finish(task, TN_DLQ_DONE, "");
 		return;
 	}
 	struct tn_str busy = tn_redrive_watch_busy(&task->watch, OUTSTANDING);
@@ -411,7 +411,7 @@ static const struct task *find_rival(const struct redrives *redrives, const char
 {
 	for (size_t i = 0; i < TASKS_MAX; i++) {
 		const struct task *task = redrives->tasks[i];
-		if (task && task->state == RUNNING && (same_queue(task, queue) || !queue[0] || !task->queue[0]))
+		if (task && task->state == TN_DLQ_RUNNING && (same_queue(task, queue) || !queue[0] || !task->queue[0]))
 			return task;
 	}
 	return NULL;
@@ -424,7 +424,7 @@ static struct task **find_place(struct redrives *redrives, const char *queue)
 		struct task *task = redrives->tasks[i];
 		if (task && same_queue(task, queue))
 			return &redrives->tasks[i];
-		if (!place && (!task || task->state == DONE))
+		if (!place && (!task || task->state == TN_DLQ_DONE))
 			place = &redrives->tasks[i];
 	}
 	return place;
@@ -488,52 +488,38 @@ static void start_requested(struct redrives *redrives, struct tn_http_request *r
 
 /* --- Resuming --- */
 
-static uint64_t count_of(const json_t *kept, const char *name)
+/* Returns owned what was kept; NULL with the error. */
+static struct task *take_up(struct redrives *redrives, const struct tn_dlq_kept_task *kept, struct tn_error *error)
 {
-	json_int_t value = json_integer_value(json_object_get(kept, name));
-	return value > 0 ? (uint64_t)value : 0;
-}
-
-/* What was kept with the last page is newer. */
-static void read_progress(struct task *task)
-{
-	struct tn_bus *bus = task->redrives->bus;
-	struct tn_error error = {0};
-	struct tn_dlq_progress progress = {.started_ms = task->started_wall_ms, .cutoff_ms = task->cutoff_ms};
-	if (tn_dlq_kept_progress(tn_bus_config(bus)->store_path.bytes, tn_str_from(task->queue), tn_bus_store(bus), &progress, &error) != TN_OK)
-		return;
-	task->cursor = progress.cursor;
-	task->tally = progress.tally;
+	struct task *task = make_task(redrives, kept->request, error);
+	if (!task)
+		return NULL;
+	task->state = kept->state;
+	snprintf(task->why, sizeof task->why, "%s", kept->why);
+	task->started_wall_ms = kept->progress.started_ms;
+	task->cutoff_ms = kept->progress.cutoff_ms;
+	task->cursor = kept->progress.cursor;
+	task->tally = kept->progress.tally;
+	task->total = kept->total;
+	bound_by_cutoff(task);
+	return task;
 }
 
 /* NULL: nothing was kept for that queue, or nobody can read it. */
 static struct task *read_kept(struct redrives *redrives, struct tn_str queue)
 {
-	struct tn_buf text = {0};
+	struct tn_bus *bus = redrives->bus;
+	struct tn_dlq_kept_task kept = {0};
 	struct tn_error error = {0};
 	struct task *task = NULL;
-	json_t *kept = NULL;
-	if (tn_dlq_kept(tn_bus_config(redrives->bus)->store_path.bytes, queue, &text, &error) == TN_OK)
-		kept = json_loadb(text.bytes, text.len, JSON_REJECT_DUPLICATES, NULL);
-	const char *after = json_string_value(json_object_get(kept, "after"));
-	json_t *request = json_object_get(kept, "request");
-	struct tn_dlq_cursor cursor = {.ids_done = (uint32_t)count_of(kept, "ids_done"), .rows_read = count_of(kept, "looked_at")};
-	if (after && request && count_of(kept, "version") == 1 && tn_dlq_id_parse(tn_str_from(after), &cursor.after))
-		task = make_task(redrives, request, &error);
-	if (task) {
-		task->cursor = cursor;
-		task->state = INTERRUPTED;
-		task->started_wall_ms = (int64_t)count_of(kept, "started_ms");
-		task->cutoff_ms = (int64_t)count_of(kept, "cutoff_ms");
-		task->total = count_of(kept, "total");
-		task->tally = (struct tn_dlq_tally){.selected = count_of(kept, "selected"), .done = count_of(kept, "moved"),
-			.no_target = count_of(kept, "no_target"), .too_often = count_of(kept, "too_often"), .no_match = count_of(kept, "no_match")};
-		snprintf(task->why, sizeof task->why, "the bus was stopped");
-		bound_by_cutoff(task);
-		read_progress(task);
-	}
-	json_decref(kept);
-	tn_buf_fini(&text);
+	char text[1024];
+	enum tn_status status = tn_dlq_kept_task_read(tn_bus_config(bus)->store_path.bytes, queue, tn_bus_store(bus), &kept, &error);
+	if (status == TN_OK)
+		task = take_up(redrives, &kept, &error);
+	if (!task && status != TN_NOT_FOUND)
+		tn_log_error(tn_bus_log(bus), "a redrive or purge that was kept cannot be resumed", "queue=%.*s error=%s",
+			queue.len > 0 ? (int)queue.len : 1, queue.len > 0 ? queue.bytes : "*", tn_error_format(&error, text, sizeof text));
+	tn_dlq_kept_task_fini(&kept);
 	return task;
 }
 
@@ -561,7 +547,7 @@ static struct task *find_named(struct redrives *redrives, struct tn_http_request
 	unsigned count = 0;
 	for (size_t i = 0; i < TASKS_MAX; i++) {
 		struct task *task = redrives->tasks[i];
-		if (!task || task->state == DONE || (queue && !same_queue(task, queue)))
+		if (!task || task->state == TN_DLQ_DONE || (queue && !same_queue(task, queue)))
 			continue;
 		found = task;
 		count++;
@@ -582,7 +568,7 @@ static void resume(struct redrives *redrives, struct tn_http_request *request)
 		refuse(request, 409, "a redrive or purge of that queue is under way; see `turnout dlq status`");
 		return;
 	}
-	task->state = RUNNING;
+	task->state = TN_DLQ_RUNNING;
 	task->why[0] = '\0';
 	tn_redrive_watch_results(&task->watch, &task->judged_delivered, &task->judged_failed);
 	task->budget = 0;
@@ -597,8 +583,8 @@ static void cancel(struct redrives *redrives, struct tn_http_request *request)
 	struct task *task = find_named(redrives, request);
 	if (!task)
 		return;
-	if (task->state == RUNNING)
-		finish(task, CANCELLED, "by an operator");
+	if (task->state == TN_DLQ_RUNNING)
+		finish(task, TN_DLQ_CANCELLED, "by an operator");
 	reply_task(request, task);
 }
 
@@ -649,8 +635,8 @@ void tn_redrives_free(struct redrives *redrives)
 	if (!redrives)
 		return;
 	for (size_t i = 0; i < TASKS_MAX; i++) {
-		if (redrives->tasks[i] && redrives->tasks[i]->state == RUNNING)
-			finish(redrives->tasks[i], INTERRUPTED, "the bus was stopped");
+		if (redrives->tasks[i] && redrives->tasks[i]->state == TN_DLQ_RUNNING)
+			finish(redrives->tasks[i], TN_DLQ_INTERRUPTED, "the bus was stopped");
 		free_task(redrives->tasks[i]);
 	}
 	free(redrives);

@@ -151,52 +151,29 @@ void tn_dlq_tally_add(struct tn_dlq_tally *tally, const struct tn_dlq_tally *mor
 enum tn_status tn_dlq_page_read(struct tn_store *store, const struct tn_dlq_terms *terms, uint32_t most, struct tn_dlq_cursor *cursor,
 	struct tn_dlq_page *out_page, struct tn_error *error) TN_MUST_CHECK;
 
-/* How far a task is. A page is named before it can be in the store, and after a crash the store says whether it moved: so what was counted
- * before and what is counted after are all there was. */
-struct tn_dlq_progress {
-	int64_t started_ms, cutoff_ms;    /* which task it is of */
-	struct tn_dlq_cursor cursor;      /* up to here */
-	struct tn_dlq_tally tally;
-	bool moving;                      /* a page is on its way: */
-	struct tn_row_key first;          /* one of its records */
-	struct tn_dlq_cursor next;        /* once it has moved */
-	struct tn_dlq_tally page;
-};
-/* In a file beside the store, one a queue, replaced whole; NULL forgets it. */
-enum tn_status tn_dlq_keep_progress(const char *store_path, struct tn_str queue, const struct tn_dlq_progress *progress,
-	struct tn_error *error) TN_MUST_CHECK;
-/* Of the task whose started_ms and cutoff_ms are filled in; nothing is moving in it. TN_NOT_FOUND: none was kept of that task. */
-enum tn_status tn_dlq_kept_progress(const char *store_path, struct tn_str queue, struct tn_store *store, struct tn_dlq_progress *progress,
-	struct tn_error *error) TN_MUST_CHECK;
-
 /* --- With no bus running --- */
 
+struct tn_dlq_progress;
 struct tn_dlq_offline {
 	const char *store_path;
 	uint64_t store_max_size_bytes;
 	struct tn_dlq_terms terms;
 	bool dry_run;                     /* count only */
 	int64_t wall_now_ms;
-	struct tn_dlq_progress *progress; /* goes on from there, and keeps it with each page, of progress_queue; NULL: from the start */
+	/* Its started_ms and cutoff_ms name the kept task of progress_queue (kept_task.h): goes on with that, keeps how far it is with each
+	 * page, forgets it at the end. NULL: from the start. */
+	struct tn_dlq_progress *progress;
 	struct tn_str progress_queue;
 };
 
 /* Opens the store (TN_BUSY: a bus has it; the error names its admin socket), moves what is selected in batches of 256, closes it. Whatever
  * ends it half way, each record is in one place, and the same call goes on from there; out_tally is filled in in any case, and goes on from progress. TN_NOT_FOUND:
- * there is no store. TN_FULL: it has no room for the move. TN_IO. */
+ * there is no store, or no such task any more. TN_FULL: it has no room for the move. TN_IO. */
 enum tn_status tn_dlq_apply_offline(const struct tn_dlq_offline *offline, struct tn_dlq_tally *out_tally, struct tn_error *error)
 	TN_MUST_CHECK;
 /* Puts dead letters into a closed store, all or none, under new keys (which are filled in). */
 enum tn_status tn_dlq_insert_offline(struct tn_store *store, struct tn_row *rows, struct tn_event *const *events, uint32_t count,
 	struct tn_error *error) TN_MUST_CHECK;
-
-/* --- Tasks that are kept: a redrive goes on after a crash. --- */
-
-/* One text a queue ("": all queues), in a file beside the store, replaced whole; text {NULL, 0} forgets it. A power cut may lose the
- * newest: what was kept before goes on a little further back, where everything has moved already. */
-enum tn_status tn_dlq_keep(const char *store_path, struct tn_str queue, struct tn_str text, struct tn_error *error) TN_MUST_CHECK;
-/* Appends it. TN_NOT_FOUND. */
-enum tn_status tn_dlq_kept(const char *store_path, struct tn_str queue, struct tn_buf *out, struct tn_error *error) TN_MUST_CHECK;
 
 /* --- Away and back: one structured CloudEvent a line --- */
 

@@ -8,11 +8,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include "fixture.h"
-#include "turnout/dlq.h"
+#include "turnout/kept_task.h"
 
 enum { LETTERS = 600 }; /* more than two batches */
 
@@ -243,6 +244,54 @@ static void no_store_is_made_where_there_is_none(void **state)
 	assert_int_not_equal(stat(path, &info), 0);
 }
 
+/* --- Going on with a kept task --- */
+
+static const struct tn_dlq_progress half_way = {.started_ms = 17, .cutoff_ms = 6000, .cursor = {.after = {200, 0}, .rows_read = 200},
+	.tally = {.selected = 200, .done = 150, .no_target = 50}};
+
+static void keep_task(struct fixture *fixture, const struct tn_dlq_progress *progress)
+{
+	struct tn_error error = {0};
+	struct tn_dlq_kept_task task = {.request = json_object(), .progress = *progress};
+	assert_int_equal(tn_dlq_kept_task_write(fixture->path, TN_STR("q"), &task, &error), TN_OK);
+	assert_int_equal(tn_dlq_progress_write(fixture->path, TN_STR("q"), progress, &error), TN_OK);
+	tn_dlq_kept_task_fini(&task);
+}
+
+static void a_kept_task_goes_on_where_it_was_and_is_forgotten(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tn_dlq_progress named = {.started_ms = 17, .cutoff_ms = 6000};
+	struct tn_dlq_offline offline = offline_all(fixture, TN_DLQ_PURGE);
+	offline.progress = &named;
+	offline.progress_queue = TN_STR("q");
+	keep_task(fixture, &half_way);
+	struct tn_dlq_tally tally = run(&offline);
+	assert_int_equal(tally.done, 150 + LETTERS - 200);
+	assert_int_equal(tally.no_target, 50);
+	assert_false(tn_dlq_kept_task_exists(fixture->path, TN_STR("q")));
+	fixture_open(fixture);
+	assert_int_equal(count_rows(fixture, TN_ROW_DEAD), 200);
+}
+
+static void a_task_that_was_ended_meanwhile_is_left_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tn_dlq_progress named = {.started_ms = 18, .cutoff_ms = 6000};
+	struct tn_dlq_offline offline = offline_all(fixture, TN_DLQ_PURGE);
+	struct tn_dlq_tally tally;
+	struct tn_error error = {0};
+	offline.progress = &named;
+	offline.progress_queue = TN_STR("q");
+	assert_int_equal(tn_dlq_apply_offline(&offline, &tally, &error), TN_NOT_FOUND);
+	keep_task(fixture, &half_way); /* another one */
+	assert_int_equal(tn_dlq_apply_offline(&offline, &tally, &error), TN_NOT_FOUND);
+	assert_non_null(strstr(error.message, "ended by somebody else"));
+	assert_true(tn_dlq_kept_task_exists(fixture->path, TN_STR("q")));
+	fixture_open(fixture);
+	assert_int_equal(count_rows(fixture, TN_ROW_DEAD), LETTERS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -258,6 +307,8 @@ int main(void)
 		TEST(a_record_redriven_ten_times_needs_force),
 		TEST(a_store_in_use_is_not_touched),
 		TEST(no_store_is_made_where_there_is_none),
+		TEST(a_kept_task_goes_on_where_it_was_and_is_forgotten),
+		TEST(a_task_that_was_ended_meanwhile_is_left_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

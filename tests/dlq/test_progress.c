@@ -8,9 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <jansson.h>
 #include <stdio.h>
 #include "fixture.h"
-#include "turnout/dlq.h"
+#include "turnout/kept_task.h"
 
 enum { DIED_MS = 4000, CUTOFF_MS = 5000 };
 
@@ -25,14 +26,31 @@ static void put_letter(struct fixture *fixture, int64_t dead_ms)
 	put(fixture, row);
 }
 
+static void keep_task(struct fixture *fixture, int64_t started_ms)
+{
+	struct tn_error error = {0};
+	struct tn_dlq_kept_task task = {.request = json_object(), .progress = {.started_ms = started_ms, .cutoff_ms = CUTOFF_MS}};
+	assert_int_equal(tn_dlq_kept_task_write(fixture->path, TN_STR("q"), &task, &error), TN_OK);
+	tn_dlq_kept_task_fini(&task);
+}
+
+static struct tn_dlq_progress read_again(struct fixture *fixture)
+{
+	struct tn_error error = {0};
+	struct tn_dlq_kept_task task = {0};
+	assert_int_equal(tn_dlq_kept_task_read(fixture->path, TN_STR("q"), fixture->store, &task, &error), TN_OK);
+	struct tn_dlq_progress progress = task.progress;
+	tn_dlq_kept_task_fini(&task);
+	assert_false(progress.moving);
+	return progress;
+}
+
 static struct tn_dlq_progress read_back(struct fixture *fixture)
 {
 	struct tn_error error = {0};
-	struct tn_dlq_progress progress = {.started_ms = 17, .cutoff_ms = CUTOFF_MS};
-	assert_int_equal(tn_dlq_keep_progress(fixture->path, TN_STR("q"), &on_its_way, &error), TN_OK);
-	assert_int_equal(tn_dlq_kept_progress(fixture->path, TN_STR("q"), fixture->store, &progress, &error), TN_OK);
-	assert_false(progress.moving);
-	return progress;
+	keep_task(fixture, 17);
+	assert_int_equal(tn_dlq_progress_write(fixture->path, TN_STR("q"), &on_its_way, &error), TN_OK);
+	return read_again(fixture);
 }
 
 static void assert_before(const struct tn_dlq_progress *progress)
@@ -79,17 +97,42 @@ static void so_has_one_whose_letters_died_again_since(void **state)
 	fixture_free(fixture);
 }
 
+static void what_became_of_a_page_is_asked_once(void **state)
+{
+	struct fixture *fixture = fixture_new(16 * MIB);
+	put_letter(fixture, DIED_MS);
+	struct tn_dlq_progress progress = read_back(fixture);
+	assert_before(&progress);
+	struct tn_op by_somebody_else = op_on(TN_PURGE_ROW, 5, 0);
+	assert_int_equal(apply(fixture, &by_somebody_else, 1), TN_COMMIT_OK);
+	progress = read_again(fixture);
+	assert_before(&progress);
+	fixture_free(fixture);
+}
+
+static void assert_none(const struct tn_dlq_progress *progress, int64_t started_ms)
+{
+	const struct tn_dlq_progress none = {.started_ms = started_ms, .cutoff_ms = CUTOFF_MS};
+	assert_memory_equal(progress, &none, sizeof none);
+}
+
 static void another_tasks_progress_is_none(void **state)
 {
 	struct fixture *fixture = fixture_new(16 * MIB);
 	struct tn_error error = {0};
-	struct tn_dlq_progress progress = {.started_ms = 18, .cutoff_ms = CUTOFF_MS};
-	assert_int_equal(tn_dlq_keep_progress(fixture->path, TN_STR("q"), &on_its_way, &error), TN_OK);
-	assert_int_equal(tn_dlq_kept_progress(fixture->path, TN_STR("q"), fixture->store, &progress, &error), TN_NOT_FOUND);
-	assert_int_equal(tn_dlq_kept_progress(fixture->path, TN_STR("other"), fixture->store, &progress, &error), TN_NOT_FOUND);
-	assert_int_equal(tn_dlq_keep_progress(fixture->path, TN_STR("q"), NULL, &error), TN_OK);
-	progress.started_ms = 17;
-	assert_int_equal(tn_dlq_kept_progress(fixture->path, TN_STR("q"), fixture->store, &progress, &error), TN_NOT_FOUND);
+	assert_int_equal(tn_dlq_progress_write(fixture->path, TN_STR("q"), &on_its_way, &error), TN_OK);
+	keep_task(fixture, 18);
+	struct tn_dlq_progress progress = read_again(fixture);
+	assert_none(&progress, 18);
+	fixture_free(fixture);
+}
+
+static void a_task_that_never_moved_a_page_has_none(void **state)
+{
+	struct fixture *fixture = fixture_new(16 * MIB);
+	keep_task(fixture, 17);
+	struct tn_dlq_progress progress = read_again(fixture);
+	assert_none(&progress, 17);
 	fixture_free(fixture);
 }
 
@@ -98,15 +141,15 @@ static void a_file_that_is_none_is_not_believed(void **state)
 	static const char *const texts[] = {"", "1", "2 17 5000", "1 17 5000 x", "1 17 5000 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22\n"};
 	struct fixture *fixture = fixture_new(16 * MIB);
 	char path[300];
-	struct tn_error error = {0};
+	keep_task(fixture, 17);
 	snprintf(path, sizeof path, "%s/redrive_at-q.json", fixture->path);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		FILE *file = fopen(path, "w");
 		assert_non_null(file);
 		fputs(texts[i], file);
 		fclose(file);
-		struct tn_dlq_progress progress = {.started_ms = 17, .cutoff_ms = CUTOFF_MS};
-		assert_int_equal(tn_dlq_kept_progress(fixture->path, TN_STR("q"), fixture->store, &progress, &error), TN_NOT_FOUND);
+		struct tn_dlq_progress progress = read_again(fixture);
+		assert_none(&progress, 17);
 	}
 	fixture_free(fixture);
 }
@@ -117,7 +160,9 @@ int main(void)
 		cmocka_unit_test(a_page_whose_letters_are_there_did_not_move),
 		cmocka_unit_test(a_page_whose_letters_are_gone_has_moved),
 		cmocka_unit_test(so_has_one_whose_letters_died_again_since),
+		cmocka_unit_test(what_became_of_a_page_is_asked_once),
 		cmocka_unit_test(another_tasks_progress_is_none),
+		cmocka_unit_test(a_task_that_never_moved_a_page_has_none),
 		cmocka_unit_test(a_file_that_is_none_is_not_believed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -314,6 +314,71 @@ def test_a_redrive_goes_on_after_the_bus_was_killed(place):
     bus.check_books()
 
 
+def check_numbers_after_kills(place, count, words, done):
+    """Kills a bus in the middle of it, again and again; each time the numbers of its task are those of the store. Answers how often."""
+    bus, port = many(place, count)
+    place.sink(name="well", port=port)
+    equal(dlq(place, bus, *words, "--detach")[0], 0)
+    seen = set()
+    for kill in range(6):
+        before = len(seen) and max(seen)
+        wait_until(lambda: [task for task in tasks(place, bus) if task[done] > before or task["state"] != "running"], 20, "some of it")
+        time.sleep(0.05 * kill)
+        bus.kill()
+        left = len(listed(place, bus, "--limit", str(count)))
+        state = tasks(place, bus)
+        if not state: # it was done, so it is forgotten
+            equal(left, 0)
+            break
+        task = state[0]
+        equal((task["state"], task["total"]), ("interrupted", count))
+        equal((task["selected"], task[done], task["looked_at"]), (count - left,) * 3, f"kill {kill}: what is not in the queue any more")
+        equal(tasks(place, bus), state, "the same when asked again")
+        seen.add(task[done])
+        bus.start()
+        equal([(task["state"], task[done]) for task in tasks(place, bus)], [("interrupted", count - left)], "a bus says so, too")
+        equal(dlq(place, bus, words[0], "--resume", "--detach")[0], 0)
+    check([number for number in seen if 0 < number < count], "a kill in the middle of it", seen)
+    note(f"{' '.join(words)}: {count} dead letters, killed at {sorted(seen)}")
+
+
+def test_after_a_kill_the_numbers_of_a_redrive_are_those_of_the_store(place):
+    check_numbers_after_kills(place, 3000, ("redrive", "--all", "--rate", "500"), "moved")
+
+
+def test_after_a_kill_the_numbers_of_a_redrive_to_the_bus_are_those_of_the_store(place):
+    check_numbers_after_kills(place, 3000, ("redrive", "--all", "--to", "bus", "--rate", "500"), "moved")
+
+
+def test_after_a_kill_the_numbers_of_a_purge_are_those_of_the_store(place):
+    check_numbers_after_kills(place, 6000, ("purge", "--all", "--yes"), "purged")
+
+
+def test_a_cancelled_redrive_is_still_cancelled_when_the_bus_was_stopped(place):
+    bus, port = many(place, 200)
+    place.sink(name="well", port=port)
+    equal(dlq(place, bus, "redrive", "--all", "--rate", "50", "--detach")[0], 0)
+    wait_until(lambda: tasks(place, bus)[0]["moved"] >= 20, what="some of it")
+    equal(dlq(place, bus, "cancel")[0], 0)
+    moved = wait_until(lambda: 200 - len(listed(place, bus, "--limit", "200")), what="what was on its way")
+    both_ways(place, bus, lambda: [(task["state"], task["why"], task["moved"]) for task in tasks(place, bus)])
+    equal([(task["state"], task["moved"]) for task in tasks(place, bus)], [("cancelled", moved)])
+
+
+def test_a_kept_redrive_that_cannot_be_read_is_named_running_or_not(place):
+    bus, _ = many(place, 3)
+    equal(bus.stop(), 0)
+    file = bus.path("store/redrive.json")
+    with open(file, "w", encoding="utf-8") as kept:
+        kept.write('{"version": 1, "request"')
+    for word in (("status",), ("redrive", "--resume")):
+        code, _, errors = dlq(place, bus, *word)
+        check(code == 2 and "redrive.json" in errors and "is not JSON" in errors, word, code, errors)
+    bus.start()
+    check("cannot be resumed" in bus.process.output() and "redrive.json" in bus.process.output(), bus.process.output())
+    equal(tasks(place, bus), [])
+
+
 def test_a_killed_command_leaves_the_task_to_the_bus(place):
     bus, port = many(place, 200)
     well = place.sink(name="well", port=port)

@@ -42,6 +42,7 @@ struct tn_lane {                           /* what one target gets of one key */
 	bool waits;                        /* counted in target->lanes_waiting */
 };
 
+/* lane.c */
 /* The lane of that key, made if it is not there; NULL without memory. Touch it if nothing enters: an empty one goes again. */
 struct tn_lane *tn_lane_get(struct tn_engine *engine, struct tn_target *target, const struct tn_id *id);
 uint64_t tn_lane_next_seq(struct tn_engine *engine); /* behind all that came before */
@@ -54,35 +55,39 @@ static inline void tn_lane_leave(struct tn_engine *engine, struct tn_delivery *d
 	if (delivery->lane != NULL) /* it ended so; NEW: a copy */
 		tn_lane_leave_it(engine, delivery, state);
 }
-bool tn_lane_admits(const struct tn_engine *engine, const struct tn_delivery *delivery);                       /* may it stand in its target's line now? */
+bool tn_lane_admits(const struct tn_engine *engine, const struct tn_delivery *delivery); /* may it stand in its target's line now? */
 bool tn_lane_lets_in(const struct tn_delivery *delivery); /* HELD: may its transaction take it, as far as its lane goes? */
-void tn_lane_wait(struct tn_engine *engine, struct tn_delivery *delivery);     /* PENDING, ready, and not admitted: called in its turn */
 void tn_lane_attempt(struct tn_engine *engine, struct tn_lane *lane, int change); /* one began (+1), or is no more (-1) */
+void tn_lane_order_changed(struct tn_engine *engine, struct tn_target *target); /* it orders now, or does no more */
+void tn_lane_touch(struct tn_engine *engine, struct tn_lane *lane);            /* something changed: look at it before the next command */
+void tn_lane_touch_all(struct tn_engine *engine, struct tn_target *target);
+void tn_lane_advance_all(struct tn_engine *engine);
+void tn_lane_free_all(struct tn_engine *engine, struct tn_target *target);
+
+/* lane_wait.c */
+void tn_lane_wait(struct tn_engine *engine, struct tn_delivery *delivery);     /* PENDING, ready, and not admitted: called in its turn */
 bool tn_lane_keeps(const struct tn_engine *engine, const struct tn_delivery *delivery); /* not to be parked now */
 bool tn_lane_follows(const struct tn_engine *engine, const struct tn_delivery *delivery); /* but perhaps when those before it are */
 void tn_lane_stay(const struct tn_arrival_in_hand *arrival); /* draining: it does not go back, nor what is before it in its lanes */
 int64_t tn_lane_due(const struct tn_engine *engine, const struct tn_delivery *delivery, int64_t due_ms); /* for its row */
 /* Its park was refused; insists: it goes again. Those that were to follow it must not overtake it. */
 void tn_lane_unparked(struct tn_engine *engine, struct tn_delivery *delivery, bool insists);
-bool tn_lane_dies(const struct tn_engine *engine, const struct tn_delivery *delivery); /* it dies: true if that blocks its lane */
-void tn_lane_set_blocked(struct tn_engine *engine, struct tn_lane *lane, bool blocked);
-/* The dead letter under that key was moved: the lane it blocks, if any, goes on; redriven: with it, due at due_ms. */
-void tn_lane_unblock(struct tn_engine *engine, struct tn_row_key key, bool redriven, int64_t due_ms);
-void tn_lane_order_changed(struct tn_engine *engine, struct tn_target *target); /* it orders now, or does no more */
-/* What is to be released in the store, since its target orders no more; the first count of it were. */
-uint32_t tn_lane_fill_releases(const struct tn_engine *engine, struct tn_move_item *items, uint32_t capacity);
-void tn_lane_releases_stored(struct tn_engine *engine, uint32_t count);
-/* The dead letter under that key blocks a lane, and row has its place there. */
-bool tn_lane_is_blocked_at(const struct tn_engine *engine, struct tn_row_key key, const struct tn_row *row);
-void tn_lane_saw(struct tn_engine *engine, const struct tn_row *row);          /* a row of another run */
+
+/* lane_rows.c */
 bool tn_lane_found(struct tn_engine *engine, const struct tn_row *row);        /* PARKED or DEAD, at recovery. False: no memory */
 bool tn_lane_takes(struct tn_engine *engine, struct tn_lane *lane, const struct tn_row *row); /* a due row: is it its turn? */
 void tn_lane_ask(struct tn_engine *engine, struct tn_target *target);          /* fills reader.scan for the next of lanes_to_load */
 void tn_lane_page(struct tn_engine *engine, struct tn_lane *lane, const struct tn_page *page);
 void tn_lane_wake(struct tn_engine *engine, struct tn_target *target);
-void tn_lane_touch(struct tn_engine *engine, struct tn_lane *lane);            /* something changed: look at it before the next command */
-void tn_lane_touch_all(struct tn_engine *engine, struct tn_target *target);
-void tn_lane_advance_all(struct tn_engine *engine);
-void tn_lane_free_all(struct tn_engine *engine, struct tn_target *target);
+
+/* lane_block.c */
+bool tn_lane_dies(const struct tn_engine *engine, const struct tn_delivery *delivery); /* it dies: true if that blocks its lane */
+/* The dead letter under that key was moved: the lane it blocks, if any, goes on; redriven: with it, due at due_ms. */
+void tn_lane_unblock(struct tn_engine *engine, struct tn_row_key key, bool redriven, int64_t due_ms);
+/* The dead letter under that key blocks a lane, and row has its place there. */
+bool tn_lane_is_blocked_at(const struct tn_engine *engine, struct tn_row_key key, const struct tn_row *row);
+/* What is to be released in the store, since its target orders no more; the first count of it were. */
+uint32_t tn_lane_fill_releases(const struct tn_engine *engine, struct tn_move_item *items, uint32_t capacity);
+void tn_lane_releases_stored(struct tn_engine *engine, uint32_t count);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * letter_query.c - reads which dead letters somebody means.
  *
- * Called by dead_letters.c and redrive.c for requests and for kept tasks, and by `turnout dlq` with no bus running. An event pattern
+ * Called by dead_letters.c and redrive_task.c for requests and for kept tasks, and by `turnout dlq` with no bus running. An event pattern
  * becomes a rule set of one rule, so that it means here what it means in a rule file. One thread a query.
  */
 #include "turnout/letter_query.h"

@@ -2,7 +2,7 @@
  *
  * letter_ways.c - dead letters matched again.
  *
- * Called by dead_letters.c and redrive.c, and by `turnout dlq` with no bus running, record by record. One thread each.
+ * Called by dead_letters.c and redrive_task.c, and by `turnout dlq` with no bus running, record by record. One thread each.
  */
 #include "turnout/letter_ways.h"
 

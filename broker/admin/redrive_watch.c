@@ -2,7 +2,7 @@
  *
  * redrive_watch.c - what became of what a redrive moved.
  *
- * Called by redrive.c. The engine counts the first attempts of redriven deliveries at each target; this remembers where those counts stood
+ * Called by redrive_task.c. The engine counts the first attempts of redriven deliveries at each target; this remembers where those counts stood
  * when the redrive first moved something there. Other redrives to the same target are counted along: it is the target that is judged.
  * Bus thread.
  */

@@ -38,6 +38,7 @@ void desk_init(struct desk *desk)
 	desk->fail_after = -1;
 	desk->stream = desk->epoch = 1;
 	desk->now_ms = 1000000;
+	desk->removal_grace_ms = 600000;
 	desk->event = make_event();
 	desk->config = tn_engine_config_default;
 	desk->policy = (struct tn_policy){.system = {.base_ms = 1000, .mult = 2, .cap_ms = 512000, .max_retries = 3},
@@ -54,7 +55,7 @@ void desk_init(struct desk *desk)
 void desk_open(struct desk *desk)
 {
 	struct tn_alloc alloc = {counted_resize, desk};
-	struct tn_target_table table = {.targets = desk->limits, .count = DESK_TARGETS, .removal_grace_ms = 600000,
+	struct tn_target_table table = {.targets = desk->limits, .count = DESK_TARGETS, .removal_grace_ms = desk->removal_grace_ms,
 		.found_blocks = desk->found_blocks};
 	assert_int_equal(tn_engine_new(&desk->config, alloc, 7, desk->now_ms, &desk->engine), TN_OK);
 	assert_int_equal(tn_engine_reload(desk->engine, &table), TN_OK);
@@ -237,19 +238,43 @@ void desk_tick(struct desk *desk, int64_t more_ms)
 	desk_obey(desk);
 }
 
+static void answer(struct desk *desk, uint64_t token, struct tn_outcome outcome)
+{
+	tn_engine_result(desk->engine, &(struct tn_result){.token = token, .count = 1, .outcomes = &outcome});
+	desk_obey(desk);
+}
+
 void desk_answer_with(struct desk *desk, uint32_t start, struct tn_outcome outcome)
 {
 	assert_true(start < desk->start_count);
-	struct tn_result result = {.token = desk->starts[start].token, .count = 1, .outcomes = &outcome};
-	tn_engine_result(desk->engine, &result);
-	desk_obey(desk);
+	answer(desk, desk->starts[start].token, outcome);
+}
+
+void desk_answer_to(struct desk *desk, uint64_t token, enum tn_verdict verdict)
+{
+	static const char *const codes[] = {[TN_RETRY] = "HTTP_503", [TN_THROTTLED] = "THROTTLED", [TN_MISCONFIGURED] = "NOT_FOUND",
+		[TN_REJECTED] = "HTTP_422", [TN_HOLD] = "NO_ROOM"};
+	answer(desk, token, (struct tn_outcome){.verdict = verdict, .code = codes[verdict]});
 }
 
 void desk_answer(struct desk *desk, uint32_t start, enum tn_verdict verdict)
 {
-	static const char *const codes[] = {[TN_RETRY] = "HTTP_503", [TN_THROTTLED] = "THROTTLED", [TN_MISCONFIGURED] = "NOT_FOUND",
-		[TN_REJECTED] = "HTTP_422", [TN_HOLD] = "NO_ROOM"};
-	desk_answer_with(desk, start, (struct tn_outcome){.verdict = verdict, .code = codes[verdict]});
+	assert_true(start < desk->start_count);
+	desk_answer_to(desk, desk->starts[start].token, verdict);
+}
+
+void desk_reload(struct desk *desk)
+{
+	struct tn_target_table table = {.targets = desk->limits, .count = DESK_TARGETS, .removal_grace_ms = desk->removal_grace_ms};
+	assert_int_equal(tn_engine_reload(desk->engine, &table), TN_OK);
+	desk_obey(desk);
+}
+
+void desk_end_stream(struct desk *desk, uint32_t stream, enum tn_stream_event event)
+{
+	struct tn_position position = {.source = 1, .stream = stream, .epoch = 1};
+	assert_int_equal(tn_engine_stream(desk->engine, position, event, 1000), TN_OK);
+	desk_obey(desk);
 }
 
 void desk_commit(struct desk *desk, enum tn_commit commit)

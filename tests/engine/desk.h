@@ -44,6 +44,7 @@ struct desk {
 	uint32_t txn_count;
 	uint32_t stream, epoch;            /* of the offers: 1, 1 */
 	bool found_blocks;                 /* of the first table */
+	int64_t removal_grace_ms;          /* of all tables */
 };
 
 struct desk_key {
@@ -69,6 +70,9 @@ void desk_obey(struct desk *desk);
 void desk_tick(struct desk *desk, int64_t more_ms); /* and obeys */
 void desk_answer(struct desk *desk, uint32_t start, enum tn_verdict verdict); /* code by verdict; and obeys */
 void desk_answer_with(struct desk *desk, uint32_t start, struct tn_outcome outcome);
+void desk_answer_to(struct desk *desk, uint64_t token, enum tn_verdict verdict); /* to one of before; and obeys */
+void desk_reload(struct desk *desk); /* the limits, as they are now; and obeys */
+void desk_end_stream(struct desk *desk, uint32_t stream, enum tn_stream_event event); /* of source 1, epoch 1; and obeys */
 void desk_commit(struct desk *desk, enum tn_commit commit); /* and obeys */
 void desk_page(struct desk *desk, const struct tn_row *rows, uint32_t count, int64_t next_due_ms); /* the last page; and obeys */
 void desk_txn(struct desk *desk, uint32_t txn, enum tn_txn_end end); /* of the n-th since the last desk_obey; and obeys */

@@ -50,13 +50,6 @@ static const struct tn_op *seen_op(void)
 	return NULL;
 }
 
-static void end_stream(enum tn_stream_event event)
-{
-	struct tn_position stream = {.source = 1, .stream = 1, .epoch = 1};
-	assert_int_equal(tn_engine_stream(desk.engine, stream, event, 1000), TN_OK);
-	desk_obey(&desk);
-}
-
 static void nothing_starts_before_the_store_has_said_what_it_knows(void **state)
 {
 	open_desk(false);
@@ -196,12 +189,10 @@ static void a_copy_joins_the_one_at_work_and_is_settled_with_it(void **state)
 {
 	open_desk(false);
 	offer_first(TN_ACK_SETTLED);
-	struct tn_command start = desk.starts[0];
+	uint64_t start = desk.starts[0].token;
 	offer(TN_ACK_SETTLED, &key_1);
 	assert_int_equal(desk.claim_count + desk.start_count + desk.answer_count, 0);
-	desk.starts[0] = start;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, start, TN_DELIVERED);
 	assert_int_equal(desk.answer_count, 2);
 	assert_int_equal(desk.settlements[1].answer, TN_ANSWER_DUPLICATE);
 	desk_close(&desk);
@@ -297,7 +288,7 @@ static void a_copy_takes_over_what_a_lost_stream_gave_back(void **state)
 	desk_answer(&desk, 0, TN_RETRY); /* backs off */
 	offer_in_second_stream();
 	assert_int_equal(desk.claim_count, 0);
-	end_stream(TN_STREAM_LOST);
+	desk_end_stream(&desk, 1, TN_STREAM_LOST);
 	assert_int_equal(desk.claim_count, 1);
 	desk_claimed(&desk, 0, &nothing, 1);
 	assert_int_equal(desk.start_count, 1);
@@ -311,13 +302,11 @@ static void an_attempt_that_outlives_its_stream_settles_the_copy(void **state)
 {
 	open_desk(false);
 	offer_first(TN_ACK_SETTLED);
-	struct tn_command start = desk.starts[0];
-	end_stream(TN_STREAM_LOST);
+	uint64_t start = desk.starts[0].token;
+	desk_end_stream(&desk, 1, TN_STREAM_LOST);
 	offer_in_second_stream();
 	assert_int_equal(desk.start_count + desk.answer_count, 0);
-	desk.starts[0] = start;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, start, TN_DELIVERED);
 	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_DUPLICATE);
 	desk_close(&desk);
 }
@@ -328,7 +317,7 @@ static void what_waits_for_the_store_when_its_stream_ends_is_forgotten(void **st
 		open_desk(false);
 		offer(TN_ACK_SETTLED, &key_1);
 		struct tn_command claim = desk.claims[0];
-		end_stream(revoked ? TN_STREAM_REVOKED : TN_STREAM_LOST);
+		desk_end_stream(&desk, 1, revoked ? TN_STREAM_REVOKED : TN_STREAM_LOST);
 		assert_true(desk.stream_done);
 		assert_int_equal(desk_books(&desk)->memory_bytes, 0);
 		assert_int_equal(desk_books(&desk)->unclaimed, 0);
@@ -441,7 +430,7 @@ static void a_batch_waits_for_the_copies_in_it_and_starts_what_is_new(void **sta
 {
 	open_desk(false);
 	offer_first(TN_ACK_SETTLED);
-	struct tn_command start = desk.starts[0];
+	uint64_t start = desk.starts[0].token;
 	static const struct desk_key batch[] = {{1, 7, 1}, {2, 7, 1}};
 	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, batch, 2), TN_OK);
 	desk_obey(&desk);
@@ -449,9 +438,7 @@ static void a_batch_waits_for_the_copies_in_it_and_starts_what_is_new(void **sta
 	assert_int_equal(desk.claims[0].keys[0].bytes[0], 2);
 	desk_claimed(&desk, 0, &nothing, 1);
 	assert_int_equal(desk.start_count, 0);
-	desk.starts[0] = start;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, start, TN_DELIVERED);
 	assert_int_equal(desk.start_count, 1);
 	desk_answer(&desk, 0, TN_DELIVERED);
 	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_SETTLED);
@@ -481,14 +468,12 @@ static void a_drain_gives_back_what_waits_and_keeps_what_settled(void **state)
 {
 	open_desk(false);
 	offer_first(TN_ACK_SETTLED);
-	struct tn_command start = desk.starts[0];
+	uint64_t start = desk.starts[0].token;
 	offer(TN_ACK_SETTLED, &key_1);
 	tn_engine_drain(desk.engine, 10000);
 	desk_obey(&desk);
 	assert_int_equal(desk.answers[0].kind, TN_RELEASE);
-	desk.starts[0] = start;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, start, TN_DELIVERED);
 	assert_int_equal(desk_ops(&desk, TN_PUT_SEEN), 1);
 	assert_false(desk.drained);
 	desk_commit(&desk, TN_COMMIT_OK);
@@ -545,14 +530,12 @@ static void a_strict_batch_waits_for_the_rest_when_one_key_is_durable(void **sta
 	desk_obey(&desk);
 	desk_claimed(&desk, 0, new, 2);
 	assert_int_equal(desk.start_count, 2);
-	struct tn_command second = desk.starts[1];
+	uint64_t second = desk.starts[1].token;
 	desk_answer(&desk, 0, TN_DELIVERED);
 	assert_non_null(seen_op());
 	desk_commit(&desk, TN_COMMIT_OK);
 	assert_int_equal(desk.answer_count, 0);
-	desk.starts[0] = second;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, second, TN_DELIVERED);
 	assert_int_equal(desk.answer_count, 0);
 	desk_commit(&desk, TN_COMMIT_OK);
 	assert_int_equal(desk.answer_count, 1);

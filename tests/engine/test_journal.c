@@ -62,12 +62,10 @@ static void drops_go_on_while_a_full_store_refuses(void **state)
 	assert_int_equal(desk_offer(&desk, TN_ACK_JOURNALED, 1), TN_OK);
 	desk_obey(&desk);
 	desk_commit(&desk, TN_COMMIT_OK);
-	struct tn_command start = desk.starts[0];
+	uint64_t start = desk.starts[0].token;
 	assert_int_equal(desk_offer(&desk, TN_ACK_JOURNALED, 1), TN_OK);
 	desk_obey(&desk);
-	desk.starts[0] = start;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED); /* its drop waits behind the batch that is out */
+	desk_answer_to(&desk, start, TN_DELIVERED); /* its drop waits behind the batch that is out */
 	desk_commit(&desk, TN_COMMIT_REFUSED);
 	desk_tick(&desk, 20); /* drops wait a little for company */
 	assert_int_equal(desk_ops(&desk, TN_DROP_ROW), 1);
@@ -154,9 +152,7 @@ static void a_count_in_doubt_that_nobody_asks_for_is_dropped(void **state)
 	desk_commit(&desk, TN_COMMIT_UNKNOWN);
 	desk_tick(&desk, 100);
 	desk_commit(&desk, TN_COMMIT_REFUSED);
-	struct tn_position stream = {.source = 1, .stream = 1, .epoch = 1};
-	assert_int_equal(tn_engine_stream(desk.engine, stream, TN_STREAM_LOST, 0), TN_OK);
-	desk_obey(&desk);
+	desk_end_stream(&desk, 1, TN_STREAM_LOST);
 	desk_tick(&desk, 600000);
 	for (int i = 0; i < 3 && desk_ops(&desk, TN_DROP_ROW) == 0; i++) {
 		if (desk.batch != NULL)

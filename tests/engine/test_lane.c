@@ -59,14 +59,13 @@ static void of_one_key_the_next_starts_when_the_one_before_is_delivered(void **s
 	prepare();
 	desk_open(&desk);
 	offer(TN_ACK_SETTLED, 7);
-	struct tn_command first = desk.starts[0];
+	uint64_t first = desk.starts[0].token;
 	offer(TN_ACK_SETTLED, 7);
 	assert_int_equal(desk.start_count, 0);
 	offer(TN_ACK_SETTLED, 8); /* another key */
 	assert_int_equal(desk.start_count, 1);
 	assert_int_equal(number_of(0), 3);
-	desk.starts[0] = first;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, first, TN_DELIVERED);
 	assert_int_equal(desk.start_count, 1);
 	assert_int_equal(number_of(0), 2);
 	desk_close(&desk);
@@ -87,11 +86,9 @@ static void a_failing_first_one_blocks_its_own_key_only(void **state)
 	prepare();
 	desk_open(&desk);
 	offer(TN_ACK_SETTLED, 7);
-	struct tn_command first = desk.starts[0];
+	uint64_t first = desk.starts[0].token;
 	offer(TN_ACK_SETTLED, 7);
-	desk.start_count = 1;
-	desk.starts[0] = first;
-	desk_answer(&desk, 0, TN_RETRY);
+	desk_answer_to(&desk, first, TN_RETRY);
 	desk_commit(&desk, TN_COMMIT_OK);
 	assert_int_equal(desk.start_count, 0); /* in backoff, and the second behind it */
 	offer(TN_ACK_SETTLED, 8);
@@ -111,13 +108,11 @@ static void a_batch_takes_one_of_each_key_and_the_next_of_one_that_failed_waits(
 	desk.limits[0].batch_bytes = 1 << 20;
 	desk_open(&desk);
 	offer(TN_ACK_SETTLED, 9);
-	struct tn_command first = desk.starts[0];
+	uint64_t first = desk.starts[0].token;
 	static const uint8_t keys[] = {7, 7, 8, 7, 8};
 	for (size_t i = 0; i < sizeof keys; i++)
 		offer(TN_ACK_SETTLED, keys[i]);
-	desk.starts[0] = first;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, first, TN_DELIVERED);
 	const struct tn_attempt *batch = desk.starts[0].attempt;
 	assert_int_equal(batch->count, 2);
 	assert_int_equal(batch->items[0].id.bytes[0], 2); /* of 7 */
@@ -128,11 +123,9 @@ static void a_batch_takes_one_of_each_key_and_the_next_of_one_that_failed_waits(
 	assert_int_equal(desk.start_count, 1);
 	assert_int_equal(desk.starts[0].attempt->count, 1);
 	assert_int_equal(number_of(0), 6); /* the next of 8 */
-	first = desk.starts[0];
+	first = desk.starts[0].token;
 	desk_commit(&desk, TN_COMMIT_OK);
-	desk.starts[0] = first;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, first, TN_DELIVERED);
 	assert_int_equal(desk.start_count, 0);
 	desk_tick(&desk, 1000);
 	assert_int_equal(desk.start_count, 1);
@@ -145,11 +138,9 @@ static void a_dead_letter_lets_the_next_go_on_once_it_is_durable(void **state)
 	prepare();
 	desk_open(&desk);
 	offer(TN_ACK_SETTLED, 7);
-	struct tn_command first = desk.starts[0];
+	uint64_t first = desk.starts[0].token;
 	offer(TN_ACK_SETTLED, 7);
-	desk.start_count = 1;
-	desk.starts[0] = first;
-	desk_answer(&desk, 0, TN_REJECTED);
+	desk_answer_to(&desk, first, TN_REJECTED);
 	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
 	assert_false(desk_row(&desk, 0)->blocks);
 	assert_int_equal(desk.start_count, 0);
@@ -165,7 +156,7 @@ static void a_cancelled_attempt_keeps_its_lane_till_it_is_answered_or_five_secon
 	desk.policy.system.max_retries = 0;
 	desk_open(&desk);
 	offer(TN_ACK_SETTLED, 7);
-	struct tn_command first = desk.starts[0];
+	uint64_t first = desk.starts[0].token;
 	offer(TN_ACK_SETTLED, 7);
 	desk_tick(&desk, 15000);
 	assert_int_equal(desk.cancel_count, 1);
@@ -174,9 +165,7 @@ static void a_cancelled_attempt_keeps_its_lane_till_it_is_answered_or_five_secon
 		desk_commit(&desk, TN_COMMIT_OK);
 	assert_int_equal(desk_books(&desk)->dead, 1);
 	assert_int_equal(desk.start_count, 0);
-	desk.starts[0] = first;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_RETRY); /* late */
+	desk_answer_to(&desk, first, TN_RETRY); /* late */
 	assert_int_equal(desk.start_count, 1);
 	assert_int_equal(number_of(0), 2);
 	desk_close(&desk);
@@ -616,7 +605,7 @@ static void a_redriven_dead_letter_goes_before_what_was_held_at_its_place(void *
 	struct tn_row redriven = *desk_row(&desk, 0);
 	desk_commit(&desk, TN_COMMIT_OK);
 	offer(TN_ACK_SETTLED, 7);
-	struct tn_command second = desk.starts[0];
+	uint64_t second = desk.starts[0].token;
 	uint64_t as_of;
 	assert_true(tn_engine_moves_ended(desk.engine, &as_of));
 	struct tn_move_item item = {.key = redriven.key, .target_no = 1};
@@ -633,9 +622,7 @@ static void a_redriven_dead_letter_goes_before_what_was_held_at_its_place(void *
 	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
 	desk_page(&desk, &redriven, 1, INT64_MAX);
 	assert_int_equal(desk.start_count, 0); /* the second is under way */
-	desk.starts[0] = second;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_HOLD);
+	desk_answer_to(&desk, second, TN_HOLD);
 	tn_engine_ready(desk.engine, 1, 64);
 	desk_obey(&desk);
 	assert_int_equal(desk.start_count, 1);
@@ -665,12 +652,10 @@ static void a_row_that_nobody_had_counted_waits_for_what_is_before_it(void **sta
 		desk_page(&desk, NULL, 0, INT64_MAX);
 	desk_page(&desk, &open, 1, INT64_MAX);
 	assert_int_equal(desk.start_count, 1);
-	struct tn_command first = desk.starts[0];
+	uint64_t first = desk.starts[0].token;
 	desk_page(&desk, &row, 1, INT64_MAX);
 	assert_int_equal(desk.start_count, 0);
-	desk.starts[0] = first;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, first, TN_DELIVERED);
 	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
 	desk_close(&desk);
 }
@@ -772,12 +757,10 @@ static void put_back_one_without_a_key_and_two_with(const struct tn_row rows[3])
 		desk_page(&desk, NULL, 0, INT64_MAX);
 	desk_page(&desk, rows, 3, INT64_MAX);
 	assert_int_equal(desk.start_count, 1);
-	struct tn_command first = desk.starts[0];
+	uint64_t first = desk.starts[0].token;
 	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_OPEN), TN_OK);
 	desk_obey(&desk);
-	desk.starts[0] = first;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_HOLD);
+	desk_answer_to(&desk, first, TN_HOLD);
 	tn_engine_ready(desk.engine, 1, 1);
 	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_CLOSED), TN_OK);
 	desk_obey(&desk);

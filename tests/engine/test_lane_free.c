@@ -35,18 +35,8 @@ static void offer(enum tn_ack_when ack_when, uint8_t key)
 
 static void order(bool ordered)
 {
-	struct tn_target_table table = {.targets = desk.limits, .count = DESK_TARGETS, .removal_grace_ms = 600000};
 	desk.limits[0].ordered = ordered;
-	assert_int_equal(tn_engine_reload(desk.engine, &table), TN_OK);
-	desk_obey(&desk);
-}
-
-static void answer(const struct tn_command *start, enum tn_verdict verdict)
-{
-	struct tn_command kept = *start;
-	desk.starts[0] = kept;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, verdict);
+	desk_reload(&desk);
 }
 
 static uint32_t blocked(void)
@@ -61,9 +51,9 @@ static void block_lane(void)
 	prepare();
 	desk_open(&desk);
 	offer(TN_ACK_JOURNALED, 7);
-	struct tn_command first = desk.starts[0];
+	uint64_t first = desk.starts[0].token;
 	offer(TN_ACK_JOURNALED, 7);
-	answer(&first, TN_REJECTED);
+	desk_answer_to(&desk, first, TN_REJECTED);
 	assert_true(desk_row(&desk, 0)->blocks);
 	desk_commit(&desk, TN_COMMIT_OK);
 	if (desk.batch != NULL) /* the second goes to the store */
@@ -160,9 +150,9 @@ static void a_dead_letter_blocks_nothing_any_more(void **state)
 	prepare();
 	desk_open(&desk);
 	offer(TN_ACK_SETTLED, 7);
-	struct tn_command first = desk.starts[0];
+	uint64_t first = desk.starts[0].token;
 	order(false);
-	answer(&first, TN_REJECTED);
+	desk_answer_to(&desk, first, TN_REJECTED);
 	assert_false(desk_row(&desk, 0)->blocks);
 	desk_close(&desk);
 }
@@ -213,14 +203,14 @@ static void those_in_line_wait_for_their_turn_again(void **state)
 	desk.limits[0].max_in_flight = 1;
 	desk_open(&desk);
 	offer(TN_ACK_SETTLED, 7);
-	struct tn_command first = desk.starts[0];
+	uint64_t first = desk.starts[0].token;
 	offer(TN_ACK_SETTLED, 7);
 	offer(TN_ACK_SETTLED, 7);
 	order(false); /* both in line */
 	desk.limits[0].max_in_flight = 8;
 	order(true);
 	assert_int_equal(desk.start_count, 0);
-	answer(&first, TN_DELIVERED);
+	desk_answer_to(&desk, first, TN_DELIVERED);
 	assert_int_equal(desk.start_count, 1);
 	desk_close(&desk);
 }

@@ -171,8 +171,7 @@ static void a_sink_that_fails_is_no_attempt_of_the_story(void **state)
 {
 	open_desk(TN_NOTES_FAILED);
 	desk.limits[0].dead_letter_no = 2;
-	struct tn_target_table table = {.targets = desk.limits, .count = DESK_TARGETS, .removal_grace_ms = 600000};
-	assert_int_equal(tn_engine_reload(desk.engine, &table), TN_OK);
+	desk_reload(&desk);
 	offer_one();
 	desk_answer(&desk, 0, TN_REJECTED);
 	assert_string_equal(told, "attempt dead");

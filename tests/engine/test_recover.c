@@ -152,14 +152,12 @@ static void a_revoked_stream_is_done_after_the_ack_of_what_was_under_way(void **
 	desk_open(&desk);
 	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
 	desk_obey(&desk);
-	struct tn_command start = desk.starts[0];
+	uint64_t start = desk.starts[0].token;
 	struct tn_position stream = {.source = 1, .stream = 1, .epoch = 1};
 	assert_int_equal(tn_engine_stream(desk.engine, stream, TN_STREAM_REVOKED, 5000), TN_OK);
 	desk_tick(&desk, 4000);
 	assert_false(desk.stream_done);
-	desk.starts[0] = start;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, start, TN_DELIVERED);
 	assert_int_equal(desk.answer_count, 1);
 	assert_true(desk.stream_done);
 	desk_close(&desk);
@@ -192,7 +190,7 @@ static void drain_gives_back_what_is_untouched_and_waits_for_what_runs(void **st
 	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
 	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
 	desk_obey(&desk);
-	struct tn_command start = desk.starts[0];
+	uint64_t start = desk.starts[0].token;
 	tn_engine_drain(desk.engine, 30000);
 	desk_obey(&desk);
 	assert_int_equal(desk.answer_count, 1);
@@ -200,9 +198,7 @@ static void drain_gives_back_what_is_untouched_and_waits_for_what_runs(void **st
 	assert_int_equal(desk.answers[0].position.low, 2);
 	assert_false(desk.drained);
 	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_CLOSED);
-	desk.starts[0] = start;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_DELIVERED);
+	desk_answer_to(&desk, start, TN_DELIVERED);
 	assert_int_equal(desk.answers[0].kind, TN_ACK);
 	assert_true(desk.stream_done && desk.drained && !desk.timed_out);
 	desk_close(&desk);
@@ -252,12 +248,10 @@ static void journaled_work_stays_in_the_journal_when_draining(void **state)
 	assert_int_equal(desk_offer_many(&desk, 2, 1), TN_OK);
 	desk_obey(&desk);
 	desk_commit(&desk, TN_COMMIT_OK);
-	struct tn_command start = desk.starts[0];
+	uint64_t start = desk.starts[0].token;
 	tn_engine_drain(desk.engine, 30000);
 	desk_obey(&desk);
-	desk.starts[0] = start;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_RETRY);
+	desk_answer_to(&desk, start, TN_RETRY);
 	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_OPEN); /* the count is brought up to date */
 	desk_commit(&desk, TN_COMMIT_OK);
 	assert_true(desk.drained);

@@ -111,8 +111,7 @@ static void outside_targets_settle_before_members_are_attempted(void **state)
 	uint64_t outside = desk.starts[0].token;
 	desk_tick(&desk, 1000);
 	assert_int_equal(desk.txn_count, 0); /* none is open meanwhile */
-	tn_engine_result(desk.engine, &(struct tn_result){.token = outside, .count = 1, .outcomes = &(struct tn_outcome){.verdict = TN_DELIVERED}});
-	desk_obey(&desk);
+	desk_answer_to(&desk, outside, TN_DELIVERED);
 	assert_int_equal(desk.start_count, 2);
 	assert_int_equal(desk.starts[0].attempt->txn, 1);
 	desk_close(&desk);
@@ -164,9 +163,7 @@ static void positions_pass_nothing_that_is_not_in_the_transaction(void **state)
 	assert_int_equal(offer_to(&desk, 1), 0); /* behind it in its stream */
 	desk_tick(&desk, 1000);
 	assert_int_equal(desk.txn_count, 0);
-	struct tn_outcome delivered = {.verdict = TN_DELIVERED};
-	tn_engine_result(desk.engine, &(struct tn_result){.token = outside, .count = 1, .outcomes = &delivered});
-	desk_obey(&desk);
+	desk_answer_to(&desk, outside, TN_DELIVERED);
 	assert_int_equal(desk.start_count, 1);
 	desk_answer(&desk, 0, TN_STAGED);
 	desk_tick(&desk, 200);
@@ -254,9 +251,7 @@ static void an_open_transaction_may_be_aborted_by_others(void **state)
 	desk_obey(&desk);
 	assert_int_equal(desk.txn_count, 0);
 	assert_int_equal(desk.start_count, 0);
-	struct tn_outcome retry = {.verdict = TN_RETRY, .code = "PURGED"};
-	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &retry});
-	desk_obey(&desk);
+	desk_answer_to(&desk, under_way, TN_RETRY);
 	assert_int_equal(desk.start_count, 1); /* what ended with its transaction did not fail */
 	assert_int_equal(desk.starts[0].attempt->txn, 2);
 	assert_int_equal(desk.starts[0].attempt->items[0].tries.system, 0);
@@ -320,8 +315,7 @@ static void a_held_dead_letter_whose_sink_is_removed_goes_to_the_store(void **st
 	desk_answer(&desk, 0, TN_REJECTED);
 	assert_abort(&desk, 1);
 	desk.limits[3].removed = true;
-	struct tn_target_table table = {.targets = desk.limits, .count = DESK_TARGETS, .removal_grace_ms = 600000};
-	assert_int_equal(tn_engine_reload(desk.engine, &table), TN_OK);
+	desk_reload(&desk);
 	tn_engine_txn(desk.engine, 1, TN_TXN_ABORTED);
 	desk_obey(&desk);
 	assert_int_equal(desk.start_count, 0);
@@ -529,8 +523,7 @@ static void a_lost_stream_takes_its_transaction_with_it(void **state)
 	desk.stream = 2;
 	assert_int_equal(offer_to(&desk, 1), 1);
 	desk_answer(&desk, 0, TN_STAGED);
-	assert_int_equal(tn_engine_stream(desk.engine, (struct tn_position){.source = 1, .stream = 2, .epoch = 1}, TN_STREAM_LOST, 0), TN_OK);
-	desk_obey(&desk);
+	desk_end_stream(&desk, 2, TN_STREAM_LOST);
 	assert_abort(&desk, 1);
 	assert_true(desk.stream_done);
 	assert_int_equal(desk_books(&desk)->released, 1);
@@ -555,8 +548,7 @@ static void a_commit_that_was_said_decides_for_the_streams_that_are_left(void **
 	desk_answer(&desk, 0, TN_STAGED);
 	desk_tick(&desk, 200);
 	uint64_t txn = desk.txns[0].token;
-	assert_int_equal(tn_engine_stream(desk.engine, (struct tn_position){.source = 1, .stream = 2, .epoch = 1}, TN_STREAM_LOST, 0), TN_OK);
-	desk_obey(&desk);
+	desk_end_stream(&desk, 2, TN_STREAM_LOST);
 	assert_int_equal(desk.txn_count, 0);
 	assert_int_equal(desk_books(&desk)->released, 1);
 	tn_engine_txn(desk.engine, txn, TN_TXN_COMMITTED);
@@ -579,9 +571,7 @@ static void fenced_forgets_everything_of_the_source(void **state)
 	assert_int_equal(desk.txn_count, 0);
 	assert_true(desk.stream_done);
 	assert_int_equal(desk_books(&desk)->released, 1);
-	struct tn_outcome rejected = {.verdict = TN_REJECTED, .code = "FENCED"};
-	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &rejected});
-	desk_obey(&desk);
+	desk_answer_to(&desk, under_way, TN_REJECTED);
 	assert_int_equal(desk_books(&desk)->released, 2); /* whatever its answer */
 	assert_int_equal(desk_books(&desk)->ack_sent, 0);
 	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_CLOSED);
@@ -610,9 +600,7 @@ static void a_revoked_stream_is_committed_when_all_is_staged_within_the_grace(vo
 	revoke(&desk, 1000);
 	assert_int_equal(desk.txn_count, 0);
 	assert_false(desk.stream_done);
-	struct tn_outcome staged = {.verdict = TN_STAGED};
-	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &staged});
-	desk_obey(&desk);
+	desk_answer_to(&desk, under_way, TN_STAGED);
 	assert_commit(&desk, 1, 1); /* at once: nothing more is taken */
 	assert_false(desk.stream_done);
 	desk_txn(&desk, 0, TN_TXN_COMMITTED);
@@ -646,9 +634,7 @@ static void what_fails_within_the_grace_goes_back(void **state)
 	assert_int_equal(offer_to(&desk, 1), 1);
 	uint64_t under_way = desk.starts[0].token;
 	revoke(&desk, 1000);
-	struct tn_outcome retry = {.verdict = TN_RETRY, .code = "HTTP_503"};
-	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &retry});
-	desk_obey(&desk);
+	desk_answer_to(&desk, under_way, TN_RETRY);
 	assert_abort(&desk, 1);
 	assert_true(desk.stream_done);
 	assert_int_equal(desk_books(&desk)->released, 1);
@@ -665,9 +651,7 @@ static void draining_commits_what_can_be_staged_and_waits_for_the_answer(void **
 	tn_engine_drain(desk.engine, 10000);
 	desk_obey(&desk);
 	assert_int_equal(desk.txn_count, 0);
-	struct tn_outcome staged = {.verdict = TN_STAGED};
-	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &staged});
-	desk_obey(&desk);
+	desk_answer_to(&desk, under_way, TN_STAGED);
 	assert_commit(&desk, 1, 1);
 	assert_false(desk.drained);
 	desk_txn(&desk, 0, TN_TXN_COMMITTED);
@@ -765,8 +749,7 @@ static void until_commit_was_said_a_lost_stream_still_aborts(void **state)
 	assert_int_equal(command.kind, TN_CANCEL);
 	tn_engine_txn(desk.engine, 1, TN_TXN_COMMITTED); /* nobody can know that */
 	assert_int_equal(desk_books(&desk)->staged, 1);
-	assert_int_equal(tn_engine_stream(desk.engine, (struct tn_position){.source = 1, .stream = 1, .epoch = 1}, TN_STREAM_LOST, 0), TN_OK);
-	desk_obey(&desk);
+	desk_end_stream(&desk, 1, TN_STREAM_LOST);
 	assert_abort(&desk, 1);
 	assert_int_equal(desk_books(&desk)->released, 1);
 	desk_close(&desk);
@@ -788,8 +771,7 @@ static void a_held_dead_letter_goes_back_with_its_stream_though_its_count_is_bei
 	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_TRIED);
 	desk_tick(&desk, 15000); /* overdue, and there is no room to park it */
 	assert_int_equal(desk_books(&desk)->burying, 1);
-	assert_int_equal(tn_engine_stream(desk.engine, (struct tn_position){.source = 1, .stream = 1, .epoch = 1}, TN_STREAM_LOST, 0), TN_OK);
-	desk_obey(&desk);
+	desk_end_stream(&desk, 1, TN_STREAM_LOST);
 	desk_commit(&desk, TN_COMMIT_OK);
 	assert_int_equal(desk_books(&desk)->burying, 0);
 	assert_int_equal(desk_books(&desk)->released, 3);
@@ -828,13 +810,11 @@ static void a_row_comes_before_what_a_held_dead_letter_let_pass(void **state)
 	assert_int_equal(desk.start_count, 1);
 	uint64_t first = desk.starts[0].token;
 	assert_int_equal(offer_to(&desk, 3), 0); /* of no lane */
-	tn_engine_result(desk.engine, &(struct tn_result){.token = first, .count = 1, .outcomes = &(struct tn_outcome){.verdict = TN_REJECTED}});
-	desk_obey(&desk);
+	desk_answer_to(&desk, first, TN_REJECTED);
 	assert_int_equal(desk.start_count, 1);
 	uint64_t unordered = desk.starts[0].token; /* the second of the two is in line behind it */
 	desk_page(&desk, &row, 1, INT64_MAX);
-	tn_engine_result(desk.engine, &(struct tn_result){.token = unordered, .count = 1, .outcomes = &(struct tn_outcome){.verdict = TN_DELIVERED}});
-	desk_obey(&desk);
+	desk_answer_to(&desk, unordered, TN_DELIVERED);
 	assert_int_equal(desk.start_count, 1);
 	assert_int_equal(desk.starts[0].attempt->items[0].id.bytes[0], 8);
 	desk_answer(&desk, 0, TN_DELIVERED);
@@ -865,9 +845,7 @@ static void what_was_redriven_between_two_of_a_transaction_waits_for_the_first_a
 	assert_int_equal(offer_to(&desk, 1), 1);
 	struct tn_command second = desk.starts[0];
 	desk_page(&desk, &row, 1, INT64_MAX);
-	desk.starts[0] = second;
-	desk.start_count = 1;
-	desk_answer(&desk, 0, TN_HOLD);
+	desk_answer_to(&desk, second.token, TN_HOLD);
 	tn_engine_ready(desk.engine, 1, 10);
 	desk_obey(&desk);
 	assert_int_equal(desk.start_count, 0);
@@ -896,8 +874,7 @@ static void a_member_that_is_removed_is_held_and_dies_after_the_grace(void **sta
 	prepare(&desk);
 	desk_open(&desk);
 	desk.limits[0].removed = true;
-	struct tn_target_table table = {.targets = desk.limits, .count = DESK_TARGETS, .removal_grace_ms = 600000};
-	assert_int_equal(tn_engine_reload(desk.engine, &table), TN_OK);
+	desk_reload(&desk);
 	assert_int_equal(offer_to(&desk, 1), 0);
 	desk_tick(&desk, 599999);
 	assert_int_equal(desk_books(&desk)->pending, 1);
@@ -1023,9 +1000,7 @@ static void a_commit_that_was_not_said_yet_is_an_abort_when_the_stream_is_lost(v
 {
 	struct desk desk;
 	decide_commit(&desk);
-	struct tn_position stream = {.source = 1, .stream = 1, .epoch = 1};
-	assert_int_equal(tn_engine_stream(desk.engine, stream, TN_STREAM_LOST, 0), TN_OK);
-	desk_obey(&desk);
+	desk_end_stream(&desk, 1, TN_STREAM_LOST);
 	assert_abort(&desk, 1);
 	desk_close(&desk);
 }

@@ -699,6 +699,105 @@ static void more_keys_than_a_batch_takes_go_into_two(void **state)
 	desk_close(&desk);
 }
 
+static const struct desk_key key_2 = {2, 7, 1};
+
+/* Leads key 1, and waits behind another for key 2. */
+static void offer_both_keys(void)
+{
+	const struct desk_key keys[] = {{1, 7, 1}, {2, 7, 1}};
+	offer(TN_ACK_JOURNALED, &key_2);
+	desk_claimed(&desk, 0, &nothing, 1); /* it is being journaled */
+	assert_int_equal(desk_offer_keys(&desk, TN_ACK_JOURNALED, keys, 2), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.claims[0].key_count, 1);
+}
+
+static void an_arrival_that_waits_to_ask_again_takes_over_a_key_and_asks_for_both_in_its_time(void **state)
+{
+	open_desk(true);
+	offer_both_keys();
+	desk_claimed(&desk, 0, &elsewhere, 1);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.claim_count, 0);
+	desk_tick(&desk, 5000);
+	assert_int_equal(desk.claim_count, 1);
+	assert_int_equal(desk.claims[0].key_count, 2);
+	desk_close(&desk);
+}
+
+static void an_arrival_that_is_asking_takes_over_a_key_and_asks_for_it_next(void **state)
+{
+	open_desk(true);
+	offer_both_keys();
+	struct tn_command claim = desk.claims[0];
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.claim_count, 0);
+	tn_engine_claimed(desk.engine, claim.token, &nothing, 1);
+	desk_obey(&desk);
+	assert_int_equal(desk.claim_count, 1);
+	assert_int_equal(desk.claims[0].key_count, 1);
+	assert_int_equal(desk.claims[0].keys[0].bytes[0], 2);
+	desk_close(&desk);
+}
+
+static void a_batch_with_two_conflicts_is_answered_once(void **state)
+{
+	const struct desk_key keys[] = {{1, 8, 1}, {2, 8, 1}};
+	const struct tn_claim_answer both[] = {done, done};
+	open_desk(true);
+	assert_int_equal(desk_offer_keys(&desk, TN_ACK_JOURNALED, keys, 2), TN_OK);
+	desk_obey(&desk);
+	desk_claimed(&desk, 0, both, 2);
+	assert_int_equal(desk.answer_count, 1);
+	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_CONFLICT);
+	assert_int_equal(desk_books(&desk)->dedup_conflict, 2);
+	desk_close(&desk);
+}
+
+/* Positions are acknowledged in order: what is journaled behind goes its own way, what is open goes back. */
+static void a_drain_gives_back_what_was_not_looked_up_and_what_is_open_behind_it(void **state)
+{
+	desk_init(&desk);
+	desk.terms.cumulative = true;
+	desk.dedup.window_ms = 300000;
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, &key_1);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_JOURNALED, 2), TN_OK);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 3), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	tn_engine_drain(desk.engine, 10000);
+	desk_obey(&desk);
+	assert_int_equal(desk.answer_count, 2);
+	assert_int_equal(desk.answers[0].kind, TN_RELEASE);
+	assert_int_equal(desk.answers[0].position.low, 1);
+	assert_int_equal(desk.answers[1].kind, TN_RELEASE);
+	assert_int_equal(desk.answers[1].position.low, 3);
+	desk_close(&desk);
+}
+
+static void a_key_in_doubt_goes_on_being_taken_back_when_the_store_has_no_room_for_what_is_beside_it(void **state)
+{
+	open_desk(true);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 2), TN_OK);
+	desk_obey(&desk);
+	uint64_t under_way = desk.starts[0].token;
+	offer_first(TN_ACK_JOURNALED);
+	desk_commit(&desk, TN_COMMIT_UNKNOWN);
+	desk_tick(&desk, 100);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk.batch->ops[0].kind, TN_DROP_SEEN);
+	desk_answer_to(&desk, under_way, TN_REJECTED);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk_ops(&desk, TN_DROP_SEEN), 1);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk_ops(&desk, TN_DROP_SEEN), 1); /* at once; the dead letter rests */
+	assert_int_equal(desk_ops(&desk, TN_PUT_ROW), 0);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -740,6 +839,11 @@ int main(void)
 		cmocka_unit_test(a_drain_waits_until_a_key_in_doubt_is_taken_back),
 		cmocka_unit_test(keys_that_share_a_hash_are_two),
 		cmocka_unit_test(more_keys_than_a_batch_takes_go_into_two),
+		cmocka_unit_test(an_arrival_that_waits_to_ask_again_takes_over_a_key_and_asks_for_both_in_its_time),
+		cmocka_unit_test(an_arrival_that_is_asking_takes_over_a_key_and_asks_for_it_next),
+		cmocka_unit_test(a_batch_with_two_conflicts_is_answered_once),
+		cmocka_unit_test(a_drain_gives_back_what_was_not_looked_up_and_what_is_open_behind_it),
+		cmocka_unit_test(a_key_in_doubt_goes_on_being_taken_back_when_the_store_has_no_room_for_what_is_beside_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -283,6 +283,68 @@ static void hold_is_no_attempt(void **state)
 	desk_close(&desk);
 }
 
+static void no_room_said_when_nobody_waits_for_the_answer_any_more_gives_it_back_or_parks_it(void **state)
+{
+	desk_init(&desk);
+	start_one(TN_ACK_SETTLED);
+	uint64_t under_way = desk.starts[0].token;
+	desk_end_stream(&desk, 1, TN_STREAM_LOST);
+	desk_answer_to(&desk, under_way, TN_HOLD);
+	assert_int_equal(desk_books(&desk)->released, 1);
+	desk_close(&desk);
+
+	desk_init(&desk);
+	start_one(TN_ACK_SETTLED);
+	under_way = desk.starts[0].token;
+	tn_engine_drain(desk.engine, 10000);
+	desk_answer_to(&desk, under_way, TN_HOLD);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.answers[0].kind, TN_ACK);
+	assert_true(desk.drained);
+	desk_close(&desk);
+}
+
+/* It failed, its count is still being written, and it was too long in memory for a full park: it dies. */
+static void die_while_count_is_written(void)
+{
+	desk_init(&desk);
+	desk.limits[0].park_rows = 0;
+	desk.limits[0].on_park_full = TN_PARK_FULL_DEAD_LETTER;
+	desk.limits[0].dead_letter_no = 4;
+	start_one(TN_ACK_SETTLED);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_TRIED);
+	desk_tick(&desk, 15000);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->purpose, TN_TO_DEAD_LETTER);
+}
+
+static void a_dead_letter_that_its_sink_takes_while_its_count_is_written_leaves_no_row(void **state)
+{
+	die_while_count_is_written();
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_tick(&desk, 20); /* drops wait a little for company */
+	assert_int_equal(desk_ops(&desk, TN_DROP_ROW), 1);
+	desk_close(&desk);
+}
+
+static void a_count_that_the_store_refuses_keeps_no_dead_letter_from_its_sink(void **state)
+{
+	die_while_count_is_written();
+	uint64_t under_way = desk.starts[0].token;
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	assert_int_equal(desk_ops(&desk, TN_PUT_ROW), 0); /* it is not written again */
+	desk_answer_to(&desk, under_way, TN_DELIVERED);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	assert_int_equal(desk.answers[0].kind, TN_ACK);
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk_ops(&desk, TN_DROP_ROW), 0);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +364,9 @@ int main(void)
 		cmocka_unit_test(an_attempt_past_its_time_is_a_failure_and_its_late_success_is_only_counted),
 		cmocka_unit_test(a_cancelled_attempt_keeps_its_slot_for_five_seconds),
 		cmocka_unit_test(hold_is_no_attempt),
+		cmocka_unit_test(no_room_said_when_nobody_waits_for_the_answer_any_more_gives_it_back_or_parks_it),
+		cmocka_unit_test(a_dead_letter_that_its_sink_takes_while_its_count_is_written_leaves_no_row),
+		cmocka_unit_test(a_count_that_the_store_refuses_keeps_no_dead_letter_from_its_sink),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

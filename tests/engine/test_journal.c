@@ -141,7 +141,8 @@ static void engine_time_is_persisted_at_least_every_ten_seconds(void **state)
 	desk_close(&desk);
 }
 
-static void a_count_in_doubt_that_nobody_asks_for_is_dropped(void **state)
+/* The store may have it, or not; and its delivery goes back to the source. */
+static void leave_count_in_doubt(void)
 {
 	desk_init(&desk);
 	desk_open(&desk);
@@ -153,12 +154,54 @@ static void a_count_in_doubt_that_nobody_asks_for_is_dropped(void **state)
 	desk_tick(&desk, 100);
 	desk_commit(&desk, TN_COMMIT_REFUSED);
 	desk_end_stream(&desk, 1, TN_STREAM_LOST);
-	desk_tick(&desk, 600000);
+}
+
+static void wait_for_drop(void)
+{
 	for (int i = 0; i < 3 && desk_ops(&desk, TN_DROP_ROW) == 0; i++) {
 		if (desk.batch != NULL)
 			desk_commit(&desk, TN_COMMIT_OK);
 		desk_tick(&desk, 20);
 	}
+	assert_int_equal(desk_ops(&desk, TN_DROP_ROW), 1);
+}
+
+static void a_count_in_doubt_that_nobody_asks_for_is_dropped(void **state)
+{
+	leave_count_in_doubt();
+	desk_tick(&desk, 600000);
+	wait_for_drop();
+	desk_close(&desk);
+}
+
+static void a_count_in_doubt_goes_on_with_its_copy_and_is_dropped_when_that_is_delivered(void **state)
+{
+	leave_count_in_doubt();
+	desk.epoch = 2;
+	desk.offered = 0; /* the same event */
+	assert_int_equal(tn_engine_open_stream(desk.engine, (struct tn_position){.source = 1, .stream = 1, .epoch = 2}, &desk.terms), TN_OK);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_tick(&desk, 1000);
+	for (int i = 0; i < 3 && desk.start_count == 0 && desk.batch != NULL; i++)
+		desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->items[0].tries.system, 1);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	wait_for_drop();
+	desk_close(&desk);
+}
+
+static void a_count_that_is_being_written_when_its_window_ends_is_dropped(void **state)
+{
+	desk_init(&desk);
+	desk_open(&desk);
+	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	desk_answer(&desk, 0, TN_RETRY);
+	desk_end_stream(&desk, 1, TN_STREAM_LOST);
+	desk_tick(&desk, 600000);
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_tick(&desk, 20); /* drops wait a little for company */
 	assert_int_equal(desk_ops(&desk, TN_DROP_ROW), 1);
 	desk_close(&desk);
 }
@@ -173,6 +216,8 @@ int main(void)
 		cmocka_unit_test(rows_in_doubt_are_dropped_when_their_arrival_is_refused),
 		cmocka_unit_test(engine_time_is_persisted_at_least_every_ten_seconds),
 		cmocka_unit_test(a_count_in_doubt_that_nobody_asks_for_is_dropped),
+		cmocka_unit_test(a_count_in_doubt_goes_on_with_its_copy_and_is_dropped_when_that_is_delivered),
+		cmocka_unit_test(a_count_that_is_being_written_when_its_window_ends_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

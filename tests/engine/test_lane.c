@@ -790,6 +790,201 @@ static void a_lane_stays_while_its_rows_are_being_read_though_nothing_of_it_is_l
 	desk_close(&desk);
 }
 
+static void rows_whose_rule_may_come_back_are_asked_for_when_the_grace_is_over_key_by_key(void **state)
+{
+	struct tn_row rows[] = {parked(1, 40, TN_ROW_BEHIND_MS), parked(2, 50, TN_ROW_BEHIND_MS)};
+	const struct tn_str rule = rows[0].rule;
+	prepare();
+	rows[1].lane = desk_lane(1, 8);
+	rows[0].rule = rows[1].rule = (struct tn_str){0};
+	open_with_rows(3, 2);
+	desk_reload(&desk); /* other rules */
+	desk_page(&desk, rows, 2, INT64_MAX);
+	for (int i = 0; i < 2; i++) {
+		pass_scans();
+		assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+		desk_page(&desk, &rows[i], 1, INT64_MAX);
+	}
+	assert_int_equal(desk.start_count, 0);
+	assert_null(desk.scan);
+	desk_tick(&desk, desk.removal_grace_ms);
+	for (int i = 0; i < 2; i++) {
+		rows[i].rule = rule; /* it is back */
+		pass_scans();
+		assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+		desk_page(&desk, &rows[i], 1, INT64_MAX);
+		assert_int_equal(desk.start_count, 1);
+	}
+	desk_close(&desk);
+}
+
+static void a_row_that_has_a_time_of_its_own_is_not_taken_before_it(void **state)
+{
+	prepare();
+	struct tn_row rows[] = {parked(1, 40, desk.now_ms), parked(2, 50, desk.now_ms + 60000)};
+	open_with_rows(3, 2);
+	desk_page(&desk, rows, 2, INT64_MAX);
+	for (int i = 0; i < 3 && desk.scan->order != TN_SCAN_DUE; i++)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	desk_page(&desk, &rows[0], 1, desk.now_ms + 60000);
+	assert_int_equal(desk.start_count, 1);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk_page(&desk, &rows[1], 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 0);
+	assert_null(desk.scan); /* it is not asked for again and again */
+	desk_tick(&desk, 60000);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	desk_page(&desk, &rows[1], 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+/* A dead letter that is redriven: it comes with its old place, before what is in hand. */
+static struct tn_row redrive(const struct tn_row *dead)
+{
+	uint64_t as_of;
+	assert_true(tn_engine_moves_ended(desk.engine, &as_of));
+	struct tn_move_item item = {.key = dead->key, .target_no = 1};
+	struct tn_moves moves = {.move = TN_MOVE_REDRIVE, .token = 1, .as_of = as_of, .items = &item, .count = 1};
+	assert_int_equal(tn_engine_move(desk.engine, &moves), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	struct tn_row row = *dead;
+	row.state = TN_ROW_PARKED;
+	row.redrives = 1;
+	row.last = NULL;
+	row.tries.not_before_ms = desk.now_ms;
+	row.rule = TN_STR("r1");
+	row.target = TN_STR("t1");
+	return row;
+}
+
+static struct tn_row die(uint8_t key)
+{
+	offer(TN_ACK_SETTLED, key);
+	desk_answer(&desk, 0, TN_REJECTED);
+	struct tn_row dead = *desk_row(&desk, 0);
+	desk_commit(&desk, TN_COMMIT_OK);
+	return dead;
+}
+
+static void a_drain_parks_what_waits_for_its_retry_with_the_time_of_that_though_another_comes_before_it(void **state)
+{
+	prepare();
+	desk.policy.system.base_ms = 5000;
+	desk_open(&desk);
+	struct tn_row dead = die(7);
+	offer(TN_ACK_SETTLED, 7);
+	desk_answer(&desk, 0, TN_RETRY);
+	int64_t retry_ms = desk_row(&desk, 0)->tries.not_before_ms;
+	desk_commit(&desk, TN_COMMIT_OK);
+	struct tn_row row = redrive(&dead);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	tn_engine_drain(desk.engine, 10000);
+	desk_obey(&desk);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
+	assert_true(desk_row(&desk, 0)->tries.not_before_ms == retry_ms);
+	desk_close(&desk);
+}
+
+static void what_a_drain_parks_it_parks_again_when_the_store_refuses(void **state)
+{
+	prepare();
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	desk_answer(&desk, 0, TN_RETRY);
+	desk_commit(&desk, TN_COMMIT_OK);
+	offer(TN_ACK_SETTLED, 7);
+	tn_engine_drain(desk.engine, 10000);
+	desk_obey(&desk);
+	assert_int_equal(desk.answers[0].kind, TN_RELEASE); /* the second: nothing was done for it */
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
+	desk_commit(&desk, TN_COMMIT_REFUSED);
+	desk_tick(&desk, 200);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.answers[0].kind, TN_ACK);
+	assert_true(desk.drained);
+	desk_close(&desk);
+}
+
+static void a_loaded_row_goes_back_unwritten_when_one_before_it_is_parked(void **state)
+{
+	prepare();
+	desk.limits[0].max_in_flight = 1;
+	desk.policy.system.base_ms = 60000;
+	desk_open(&desk);
+	struct tn_row first = die(7), second = die(7);
+	offer(TN_ACK_SETTLED, 8); /* has the only place */
+	uint64_t other = desk.starts[0].token;
+	second = redrive(&second);
+	desk_page(&desk, &second, 1, INT64_MAX);
+	first = redrive(&first);
+	desk_page(&desk, &first, 1, INT64_MAX);
+	desk_answer_to(&desk, other, TN_DELIVERED);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(number_of(0), 1);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_ops(&desk, TN_PUT_ROW), 1);
+	assert_int_equal(desk_row(&desk, 0)->key.event_seq, first.key.event_seq);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_ops(&desk, TN_PUT_ROW), 0);
+	assert_int_equal(desk_books(&desk)->parked, 2);
+	assert_int_equal(desk.start_count, 0);
+	desk_close(&desk);
+}
+
+static void a_due_row_of_a_blocked_key_waits(void **state)
+{
+	prepare();
+	struct tn_row dead = blocker(1, 0, 7), row = parked(2, 50, desk.now_ms + 1000);
+	desk.limits[0].found_dead_rows = 1;
+	open_with_rows(3, 1);
+	desk_page(&desk, NULL, 0, INT64_MAX); /* nobody had counted it */
+	desk_page(&desk, &dead, 1, INT64_MAX);
+	desk_page(&desk, NULL, 0, INT64_MAX); /* the journal */
+	desk_page(&desk, NULL, 0, desk.now_ms + 1000);
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 0);
+	release(&dead);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+static void what_was_parked_while_its_lane_was_read_is_asked_for_next(void **state)
+{
+	struct tn_row row = parked(1, 40, TN_ROW_BEHIND_MS);
+	prepare();
+	open_with_rows(3, 1);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	pass_scans();
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE); /* the row is purged meanwhile */
+	offer(TN_ACK_SETTLED, 7);
+	assert_int_equal(desk.start_count, 0);
+	desk_tick(&desk, 15000);
+	struct tn_row later = *desk_row(&desk, 0);
+	assert_int_equal(later.state, TN_ROW_PARKED);
+	later.rule = TN_STR("r1");
+	later.target = TN_STR("t1");
+	later.last = NULL;
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_page(&desk, &later, 1, INT64_MAX); /* read after it was written */
+	assert_int_equal(desk.start_count, 0);
+	pass_scans();
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	assert_true(desk.scan->after_lane_seq < later.lane_seq);
+	desk_page(&desk, &later, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(number_of(0), 1);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -824,6 +1019,13 @@ int main(void)
 		cmocka_unit_test(a_page_with_more_than_the_first_row_leaves_the_others_to_be_asked_for),
 		cmocka_unit_test(without_a_recover_window_the_parked_rows_of_lanes_are_read_all_the_same),
 		cmocka_unit_test(of_a_target_that_is_gone_for_good_a_row_dies_before_it_is_due),
+		cmocka_unit_test(rows_whose_rule_may_come_back_are_asked_for_when_the_grace_is_over_key_by_key),
+		cmocka_unit_test(a_row_that_has_a_time_of_its_own_is_not_taken_before_it),
+		cmocka_unit_test(a_drain_parks_what_waits_for_its_retry_with_the_time_of_that_though_another_comes_before_it),
+		cmocka_unit_test(what_a_drain_parks_it_parks_again_when_the_store_refuses),
+		cmocka_unit_test(a_loaded_row_goes_back_unwritten_when_one_before_it_is_parked),
+		cmocka_unit_test(a_due_row_of_a_blocked_key_waits),
+		cmocka_unit_test(what_was_parked_while_its_lane_was_read_is_asked_for_next),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

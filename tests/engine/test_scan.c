@@ -342,6 +342,60 @@ static void a_journal_larger_than_memory_does_not_keep_sources_closed(void **sta
 	desk_close(&desk);
 }
 
+/* The page was asked for while the target was given up, and so holds all its rows. */
+static void a_target_that_comes_back_before_its_page_takes_of_it_what_is_due(void **state)
+{
+	struct tn_row rows[] = {row_of(TN_ROW_PARKED, 3, 0), row_of(TN_ROW_PARKED, 4, 0)};
+	desk_init(&desk);
+	desk.policy.max_age_ms = 86400000;
+	desk.removal_grace_ms = 1000;
+	desk.limits[0].removed = true;
+	open_with_parked(2);
+	for (int i = 0; i < 4 && desk.scan != NULL; i++)
+		desk_page(&desk, NULL, 0, desk.now_ms);
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	assert_true(desk.scan->until_ms == INT64_MAX);
+	desk.limits[0].removed = false;
+	desk_reload(&desk);
+	rows[1].tries.not_before_ms = desk.now_ms + 5000;
+	desk_page(&desk, rows, 2, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	desk_answer(&desk, 0, TN_DELIVERED);
+	assert_null(desk.scan);
+	desk_tick(&desk, 5000);
+	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
+	desk_page(&desk, &rows[1], 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+/* Whatever piece of memory it is that is not there. */
+static void what_a_start_finds_waits_for_memory_and_is_taken_then(void **state)
+{
+	static const enum tn_row_state stages[] = {TN_ROW_TRIED, TN_ROW_PARKED, TN_ROW_OPEN};
+	for (size_t stage = 0; stage < 3; stage++) {
+		struct tn_row row = row_of(stages[stage], 3, 0);
+		row.lane = stages[stage] == TN_ROW_TRIED ? (struct tn_id){0} : desk_lane(1, 7);
+		row.lane_seq = 40;
+		desk_init(&desk);
+		desk.limits[0].ordered = true;
+		open_with_parked(1);
+		for (size_t i = 0; i < stage; i++)
+			desk_page(&desk, NULL, 0, INT64_MAX);
+		int pieces = 0;
+		for (; desk.scan != NULL && desk.scan->state == stages[stage]; pieces++) {
+			desk.fail_after = (pieces + 1) / 2; /* what the heap has it keeps: each count twice */
+			desk_page(&desk, &row, 1, INT64_MAX);
+			desk.fail_after = -1;
+			desk_tick(&desk, 1000);
+		}
+		assert_true(pieces > 1);
+		assert_int_equal(desk_books(&desk)->recovered, 1 + (stages[stage] == TN_ROW_OPEN));
+		desk_close(&desk);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +415,8 @@ int main(void)
 		cmocka_unit_test(however_little_memory_there_is_one_count_is_remembered),
 		cmocka_unit_test(while_the_journal_is_read_the_engine_has_not_recovered),
 		cmocka_unit_test(a_journal_larger_than_memory_does_not_keep_sources_closed),
+		cmocka_unit_test(a_target_that_comes_back_before_its_page_takes_of_it_what_is_due),
+		cmocka_unit_test(what_a_start_finds_waits_for_memory_and_is_taken_then),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,6 +123,16 @@ static void huge_numbers_saturate(void **state)
 	assert_int_equal(after(&policy, 900, INT64_MAX - 5, 0).next_ms, INT64_MAX);
 }
 
+static void split_counters_each_exhaust_their_own_limit(void **state)
+{
+	struct tn_policy policy = eventbridge();
+	policy.split = true;
+	policy.system.max_retries = policy.function.max_retries = 2;
+	assert_false(tn_schedule_exhausted(&policy, &(struct tn_tries){.system = 2, .function = 2}));
+	assert_true(tn_schedule_exhausted(&policy, &(struct tn_tries){.system = 3}));
+	assert_true(tn_schedule_exhausted(&policy, &(struct tn_tries){.function = 3}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +145,7 @@ int main(void)
 		cmocka_unit_test(split_counters_do_not_share_their_limits),
 		cmocka_unit_test(a_schedule_of_nothing_is_the_floor),
 		cmocka_unit_test(huge_numbers_saturate),
+		cmocka_unit_test(split_counters_each_exhaust_their_own_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,6 +207,29 @@ static void a_reload_without_memory_changes_nothing(void **state)
 	desk_close(&desk);
 }
 
+static void dead_letters_in_line_of_a_sink_that_is_given_up_go_to_the_store(void **state)
+{
+	desk_init(&desk);
+	desk.limits[0].dead_letter_no = 4;
+	desk.limits[3].max_in_flight = 1;
+	desk.removal_grace_ms = 1000;
+	desk_open(&desk);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	uint64_t second = desk.starts[1].token;
+	desk_answer(&desk, 0, TN_REJECTED);
+	assert_int_equal(desk.starts[0].attempt->target_no, 4);
+	desk_answer_to(&desk, second, TN_REJECTED);
+	assert_int_equal(desk.start_count, 0);
+	desk.limits[3].removed = true;
+	desk_reload(&desk);
+	assert_null(desk.batch); /* the sink may be back in time */
+	desk_tick(&desk, 1000);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +243,7 @@ int main(void)
 		cmocka_unit_test(a_removed_target_waits_out_its_grace_then_its_deliveries_die),
 		cmocka_unit_test(a_target_that_comes_back_in_time_goes_on),
 		cmocka_unit_test(a_reload_without_memory_changes_nothing),
+		cmocka_unit_test(dead_letters_in_line_of_a_sink_that_is_given_up_go_to_the_store),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -911,13 +911,12 @@ static void without_memory_a_transactional_stream_does_not_open(void **state)
 	prepare(&desk);
 	desk_open(&desk);
 	struct tn_position stream = {.source = 2, .stream = 1, .epoch = 1};
-	enum tn_status status = TN_NO_MEMORY;
-	for (int allocations = 0; status == TN_NO_MEMORY && allocations < 8; allocations++) {
-		desk.fail_after = allocations;
-		status = tn_engine_open_stream(desk.engine, stream, &desk.terms);
-		assert_true(allocations > 0 || status == TN_NO_MEMORY);
+	for (int pieces = 0; pieces < 3; pieces++) { /* the stream, its transaction, a place for its position: each call gets one more */
+		desk.fail_after = pieces > 0;
+		assert_int_equal(tn_engine_open_stream(desk.engine, stream, &desk.terms), TN_NO_MEMORY);
 	}
-	assert_int_equal(status, TN_OK);
+	desk.fail_after = 1;
+	assert_int_equal(tn_engine_open_stream(desk.engine, stream, &desk.terms), TN_OK);
 	desk_close(&desk);
 }
 
@@ -1016,6 +1015,173 @@ static void a_commit_that_was_not_said_yet_cannot_have_been_made(void **state)
 	desk_close(&desk);
 }
 
+static void open_source(struct desk *desk, uint32_t source)
+{
+	assert_int_equal(tn_engine_open_stream(desk->engine, (struct tn_position){.source = source, .stream = 1, .epoch = 1}, &desk->terms), TN_OK);
+	desk_obey(desk);
+}
+
+/* Ordering was off when both began. */
+static void of_two_sources_in_one_lane_the_second_waits_for_the_commit_of_the_first(void **state)
+{
+	struct desk desk;
+	struct tn_match match = {.route = &desk.routes[0], .id = {{9}}, .lane = desk_lane(1, 1)};
+	struct tn_offer one = {.match_count = 1, .matches = &match};
+	struct tn_arrival arrival = {.position = {.source = 2, .stream = 1, .epoch = 1, .low = 1}, .offers = &one, .count = 1};
+	prepare(&desk);
+	one.event = desk.event;
+	desk.routes[0].ordered = true;
+	desk.lane_key = 1;
+	desk_open(&desk);
+	open_source(&desk, 2);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	assert_int_equal(tn_engine_offer(desk.engine, &arrival), TN_OK);
+	desk_obey(&desk);
+	assert_int_equal(desk.starts[0].attempt->txn, 2);
+	uint64_t second = desk.starts[0].token;
+	desk.limits[0].ordered = true;
+	desk_reload(&desk);
+	desk_answer_to(&desk, second, TN_HOLD);
+	tn_engine_ready(desk.engine, 1, 10);
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 0);
+	desk_tick(&desk, 200);
+	assert_commit(&desk, 1, 1);
+	desk_txn(&desk, 0, TN_TXN_COMMITTED);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->items[0].id.bytes[0], 9);
+	desk_close(&desk);
+}
+
+/* The dead letter of t1 waits for the abort to be answered, before it goes to t4. */
+static void hold_dead_letter(struct desk *desk)
+{
+	prepare(desk);
+	desk->limits[0].dead_letter_no = 4;
+	desk_open(desk);
+	assert_int_equal(offer_to(desk, 1), 1);
+	desk_answer(desk, 0, TN_REJECTED);
+	assert_abort(desk, 1);
+	assert_null(desk->batch);
+}
+
+static void a_drain_writes_a_held_dead_letter_to_the_store(void **state)
+{
+	struct desk desk;
+	hold_dead_letter(&desk);
+	tn_engine_drain(desk.engine, 10000);
+	desk_obey(&desk);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->dead, 1);
+	desk_close(&desk);
+}
+
+static void a_held_dead_letter_whose_sink_rests_is_in_the_store_after_three_tries(void **state)
+{
+	struct desk desk;
+	hold_dead_letter(&desk);
+	assert_int_equal(tn_engine_breaker(desk.engine, 4, TN_BREAKER_OPEN), TN_OK);
+	tn_engine_txn(desk.engine, 1, TN_TXN_ABORTED);
+	desk_obey(&desk);
+	for (int tries = 0; tries < 3; tries++) {
+		assert_null(desk.batch);
+		assert_int_equal(desk.start_count, 0);
+		desk_tick(&desk, 100);
+	}
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	desk_close(&desk);
+}
+
+static void a_drain_waits_for_the_answer_to_an_abort_though_nothing_else_is_left(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	desk_answer(&desk, 0, TN_STAGED);
+	desk_end_stream(&desk, 1, TN_STREAM_LOST);
+	assert_abort(&desk, 1);
+	tn_engine_drain(desk.engine, 10000);
+	tn_engine_tick(desk.engine, ++desk.now_ms);
+	struct tn_command command;
+	assert_false(tn_engine_next(desk.engine, &command));
+	tn_engine_txn(desk.engine, 1, TN_TXN_ABORTED);
+	desk_obey(&desk);
+	assert_true(desk.drained);
+	assert_false(desk.timed_out);
+	desk_close(&desk);
+}
+
+/* What its target said for good is so, whatever became of the transaction; else it goes again. */
+static void a_member_that_is_refused_after_its_transaction_was_aborted_is_dead(void **state)
+{
+	static const struct tn_outcome outcomes[] = {{.verdict = TN_MISCONFIGURED, .code = "NOT_FOUND"},
+		{.verdict = TN_RETRY, .code = "HTTP_503", .declined = true}};
+	for (size_t i = 0; i < 2; i++) {
+		struct desk desk;
+		prepare(&desk);
+		desk_open(&desk);
+		assert_int_equal(offer_to(&desk, 1), 1);
+		uint64_t under_way = desk.starts[0].token;
+		tn_engine_txn(desk.engine, 1, TN_TXN_ABORTED);
+		tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &outcomes[i]});
+		desk_obey(&desk);
+		assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+		assert_string_equal(desk_row(&desk, 0)->last->code, outcomes[i].code);
+		desk_close(&desk);
+	}
+}
+
+static void a_member_that_is_refused_after_its_stream_was_lost_goes_back_to_its_source(void **state)
+{
+	struct desk desk;
+	prepare(&desk);
+	desk_open(&desk);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	uint64_t under_way = desk.starts[0].token;
+	desk_end_stream(&desk, 1, TN_STREAM_LOST);
+	desk_answer_to(&desk, under_way, TN_REJECTED);
+	assert_null(desk.batch);
+	assert_int_equal(desk_books(&desk)->released, 1);
+	desk_close(&desk);
+}
+
+static void a_dead_letter_under_way_when_its_transaction_is_aborted_goes_again_in_the_next(void **state)
+{
+	struct desk desk;
+	hold_dead_letter(&desk);
+	desk_txn(&desk, 0, TN_TXN_ABORTED);
+	uint64_t under_way = desk.starts[0].token;
+	tn_engine_txn(desk.engine, 2, TN_TXN_ABORTED);
+	desk_answer_to(&desk, under_way, TN_RETRY);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->purpose, TN_TO_DEAD_LETTER);
+	assert_int_equal(desk.starts[0].attempt->txn, 3);
+	desk_close(&desk);
+}
+
+static void a_stream_that_ended_before_its_source_is_fenced_does_not_end_again(void **state)
+{
+	struct desk desk;
+	struct tn_command command;
+	prepare(&desk);
+	desk_open(&desk);
+	open_second_stream(&desk);
+	desk_end_stream(&desk, 2, TN_STREAM_LOST);
+	assert_true(desk.stream_done);
+	assert_int_equal(offer_to(&desk, 1), 1);
+	tn_engine_txn(desk.engine, 1, TN_TXN_FENCED);
+	uint32_t done = 0;
+	while (tn_engine_next(desk.engine, &command)) {
+		done += command.kind == TN_STREAM_DONE;
+		assert_true(command.kind != TN_STREAM_DONE || command.position.stream == 1);
+	}
+	assert_int_equal(done, 1);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1065,6 +1231,14 @@ int main(void)
 		cmocka_unit_test(a_position_without_events_is_committed_with_the_others),
 		cmocka_unit_test(a_commit_that_was_not_said_yet_is_an_abort_when_the_stream_is_lost),
 		cmocka_unit_test(a_commit_that_was_not_said_yet_cannot_have_been_made),
+		cmocka_unit_test(of_two_sources_in_one_lane_the_second_waits_for_the_commit_of_the_first),
+		cmocka_unit_test(a_drain_writes_a_held_dead_letter_to_the_store),
+		cmocka_unit_test(a_held_dead_letter_whose_sink_rests_is_in_the_store_after_three_tries),
+		cmocka_unit_test(a_drain_waits_for_the_answer_to_an_abort_though_nothing_else_is_left),
+		cmocka_unit_test(a_member_that_is_refused_after_its_transaction_was_aborted_is_dead),
+		cmocka_unit_test(a_member_that_is_refused_after_its_stream_was_lost_goes_back_to_its_source),
+		cmocka_unit_test(a_dead_letter_under_way_when_its_transaction_is_aborted_goes_again_in_the_next),
+		cmocka_unit_test(a_stream_that_ended_before_its_source_is_fenced_does_not_end_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -493,6 +493,25 @@ static void a_wrong_credential_opens_it_costs_no_retry_and_is_probed_alone(void 
 	desk_close(&desk);
 }
 
+static void when_the_only_row_of_its_page_ends_at_once_what_waits_is_the_probe(void **state)
+{
+	struct tn_row row = row_of(1, 400000, 1000000); /* its time is over, and the policy drops it */
+	set_up();
+	desk.policy.drop_exhausted = true;
+	desk.policy.max_age_ms = 500000;
+	desk_open(&desk);
+	offer(1);
+	answer_next_with(refused);
+	commit();
+	tick(view().breaker_until_ms - desk.now_ms);
+	offer(1);
+	assert_int_equal(started, 1);
+	desk_page(&desk, &row, 1, INT64_MAX);
+	assert_int_equal(desk_books(&desk)->dropped, 1);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
 static void a_credential_that_is_right_again_closes_it_at_the_first_answer_where_no_breaker_is_wanted(void **state)
 {
 	set_up();
@@ -613,6 +632,7 @@ int main(void)
 		cmocka_unit_test(the_operator_opens_it_until_he_closes_it),
 		cmocka_unit_test(no_room_said_while_it_is_open_parks_too),
 		cmocka_unit_test(a_window_shorter_than_a_millisecond_a_bucket_counts_all_the_same),
+		cmocka_unit_test(when_the_only_row_of_its_page_ends_at_once_what_waits_is_the_probe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

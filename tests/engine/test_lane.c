@@ -985,6 +985,29 @@ static void what_was_parked_while_its_lane_was_read_is_asked_for_next(void **sta
 	desk_close(&desk);
 }
 
+static void a_row_is_not_taken_from_a_page_that_was_read_before_another_was_parked_before_it(void **state)
+{
+	struct tn_row gone = parked(1, 40, TN_ROW_BEHIND_MS);
+	prepare();
+	open_with_rows(3, 1);
+	desk_page(&desk, &gone, 1, INT64_MAX);
+	pass_scans();
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	struct tn_row later = parked(90, ((uint64_t)desk.now_ms + 5) << 20, TN_ROW_BEHIND_MS);
+	offer(TN_ACK_SETTLED, 7);
+	desk_tick(&desk, 15000);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
+	assert_true(desk_row(&desk, 0)->lane_seq < later.lane_seq);
+	uint64_t lane_seq = desk_row(&desk, 0)->lane_seq;
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_page(&desk, &later, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 0);
+	pass_scans();
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	assert_true(desk.scan->after_lane_seq < lane_seq);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1026,6 +1049,7 @@ int main(void)
 		cmocka_unit_test(a_loaded_row_goes_back_unwritten_when_one_before_it_is_parked),
 		cmocka_unit_test(a_due_row_of_a_blocked_key_waits),
 		cmocka_unit_test(what_was_parked_while_its_lane_was_read_is_asked_for_next),
+		cmocka_unit_test(a_row_is_not_taken_from_a_page_that_was_read_before_another_was_parked_before_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

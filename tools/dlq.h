@@ -28,6 +28,7 @@ struct dlq {
 };
 
 enum { DLQ_EXIT_STOPPED = 3 };            /* a redrive stopped itself */
+enum { DLQ_SAMPLE = 5 };                  /* of a dry run */
 
 /* dlq_print.c */
 int dlq_complain(const char *message);
@@ -59,6 +60,21 @@ struct tn_letter_query *dlq_query(const json_t *request);
 /* Stopped: opens the store. NULL: it complained, or a bus began meanwhile, which is to be asked instead: dlq->began. */
 struct tn_store *dlq_open_store(struct dlq *dlq);
 struct tn_dlq_view dlq_view(struct dlq *dlq); /* stopped */
+
+/* dlq_task_text.c: a task is what the bus answers, or tn_dlq_kept_task_json says */
+bool dlq_task_is_purge(const json_t *task); /* or its request */
+void dlq_task_show(const struct dlq *dlq, const json_t *task);
+void dlq_task_draw(const json_t *task, bool terminal); /* its bar */
+int dlq_task_print_end(struct dlq *dlq, const json_t *task); /* returns an enum tn_exit */
+/* found: "sample" and "breakers_open". Returns an enum tn_exit. */
+int dlq_task_print_dry(struct dlq *dlq, const json_t *request, const json_t *found, const struct tn_dlq_tally *tally);
+
+/* dlq_stopped.c: each returns an enum tn_exit. */
+int dlq_stopped_move(struct dlq *dlq, const json_t *request); /* does it and says so */
+/* What a dry run would do; the first DLQ_SAMPLE go to sample. */
+int dlq_stopped_count(struct dlq *dlq, const json_t *request, json_t *sample, struct tn_dlq_tally *out_tally);
+int dlq_stopped_resume(struct dlq *dlq);
+int dlq_stopped_status(struct dlq *dlq); /* shows what is kept */
 
 /* dlq_read.c, dlq_move.c, dlq_import.c: the words, with what follows them. */
 int dlq_list(struct dlq *dlq, int argc, char **argv);

@@ -23,7 +23,6 @@
  *   subtracted (counted_seq), and the count stays too high rather than too low.
  */
 #include "core.h"
-#include "arrival.h"
 #include "lane_parts.h"
 #include "txn.h"
 

@@ -41,6 +41,7 @@ struct tn_txn {                            /* of one source; kept for ever */
 	bool say;                          /* its command is owed */
 };
 
+/* txn.c */
 enum tn_status tn_txn_reserve(struct tn_engine *engine, uint32_t source, struct tn_txn **out_txn) TN_MUST_CHECK; /* for one more stream */
 void tn_txn_enlist(struct tn_stream *stream, struct tn_txn *txn); /* NULL: no longer */
 /* It is attempted inside a transaction, and nowhere else: never parked. */
@@ -53,14 +54,16 @@ uint64_t tn_txn_number(const struct tn_delivery *delivery);     /* that its atte
 /* The result of an attempt that carried a number. False: it is like any other. */
 bool tn_txn_takes(struct tn_engine *engine, struct tn_delivery *delivery, const struct tn_outcome *outcome);
 void tn_txn_left(struct tn_engine *engine, struct tn_delivery *delivery); /* it goes another way: if INSIDE, that is the end of its transaction */
-void tn_txn_stream_ends(struct tn_engine *engine, struct tn_stream *stream); /* before its arrivals are abandoned */
 void tn_txn_advance_all(struct tn_engine *engine);
 void tn_txn_tick(struct tn_engine *engine);
 int64_t tn_txn_deadline(const struct tn_engine *engine);
 bool tn_txn_next(struct tn_engine *engine, struct tn_command *out_command);
-void tn_txn_drain(struct tn_engine *engine);                    /* just begun */
-void tn_txn_give_up(struct tn_engine *engine);                  /* drain timed out */
 bool tn_txn_idle(const struct tn_engine *engine);               /* no answer is awaited */
 void tn_txn_free_all(struct tn_engine *engine);
+
+/* txn_end.c */
+void tn_txn_stream_ends(struct tn_engine *engine, struct tn_stream *stream); /* before its arrivals are abandoned */
+void tn_txn_drain(struct tn_engine *engine);                    /* just begun */
+void tn_txn_give_up(struct tn_engine *engine);                  /* drain timed out */
 
 #endif

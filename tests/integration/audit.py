@@ -2,9 +2,8 @@
 """`turnout audit`: the books recomputed from the store, of a running bus and of a stopped one, sound and damaged."""
 import json
 import os
-import threading
 
-from harness import check, equal, event, wait_until
+from harness import check, equal, event, posting, wait_until
 
 DEAD_AT_ONCE = {"retry": {"profile": "fast", "max_retries": 0}}
 
@@ -43,25 +42,12 @@ def flip(bus, text):
 
 def test_a_running_bus_adds_up_while_events_come_in(place):
     bus = bus_with_dead_letters(place, 5)
-    going = threading.Event()
-
-    def post():
-        number = 0
-        while not going.is_set():
-            bus.post(event(f"more-{number}"))
-            number += 1
-
-    poster = threading.Thread(target=post)
-    poster.start()
-    try:
+    with posting(bus):
         for _ in range(5):
             code, report = audit(bus)
             equal(report["listed"], [])
             equal(code, 0)
             check(report["books"]["closed"], "the books are closed")
-    finally:
-        going.set()
-        poster.join()
     check(report["rows"]["dead"] >= 5, "it counted the dead letters")
 
 

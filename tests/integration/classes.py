@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each HTTP status of a target means for a delivery: section 5 of the delivery semantics, status by status, to the dead letter."""
-import contextlib
-import http.server
 import json
-import threading
 
-from harness import check, equal, event, wait_until
-from replies import function
+from harness import check, equal, event, function, wait_until
 
 CONFIG = {401: "UNAUTHORIZED", 407: "UNAUTHORIZED", 402: "FORBIDDEN", 403: "FORBIDDEN", 404: "NOT_FOUND", 410: "GONE", 511: "FORBIDDEN"}
 RETRY = {408, 409, 421, 423, 425, *range(500, 600)} - {501, 505, 506, 511}
@@ -27,39 +23,8 @@ def expected(status):
     return "permanent", f"HTTP_{status}", None
 
 
-@contextlib.contextmanager
-def teller():
-    """A server that answers with the status that the event's id says. Yields (url, the ids it was asked for)."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self):
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            asked.append(int(self.headers["ce-id"]))
-            self.send_response(asked[-1])
-            if asked[-1] not in (204, 304):
-                self.send_header("content-length", "2")
-            self.end_headers()
-            if asked[-1] not in (204, 304):
-                self.wfile.write(b"no")
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def test_every_status_is_what_the_table_says_down_to_the_dead_letter(place):
-    with teller() as (url, asked):
+    with function(lambda call: (int(call.headers["ce-id"]), {}, b"no")) as (url, calls):
         target = {"name": "teller", "kind": "http", "url": url, "retry": {"max_retries": 0}, "breaker": {"enabled": False},
                   "on_config_error": "dead_letter"}
         rules = [{"name": "all", "pattern": {"source": [{"exists": True}]}, "targets": ["teller"]}]
@@ -67,7 +32,7 @@ def test_every_status_is_what_the_table_says_down_to_the_dead_letter(place):
         for status in range(200, 600):
             equal(bus.post(event(str(status))).status, 202)
         wait_until(bus.settled, what="all are delivered or dead")
-        equal(sorted(asked), list(range(200, 600)), "each was tried once")
+        equal(sorted(int(call.headers["ce-id"]) for call in calls), list(range(200, 600)), "each was tried once")
         code, out, errors = place.run("dlq", "list", "-c", bus.path("turnout.yaml"), "--json", "--limit", 1000)
         equal(code, 0, errors)
         letters = [json.loads(line) for line in out.splitlines()]
@@ -96,7 +61,7 @@ def only_letter(place, bus):
 
 
 def test_a_target_that_declines_is_asked_once_and_the_record_says_so(place):
-    with function(lambda headers, number: (503, {"Retry-After": "-1"}, b"go away")) as (url, calls):
+    with function(lambda call: (503, {"Retry-After": "-1"}, b"go away")) as (url, calls):
         bus = one_target(place, url).start()
         equal(bus.post(event("1")).status, 202)
         letter = only_letter(place, bus)
@@ -106,7 +71,7 @@ def test_a_target_that_declines_is_asked_once_and_the_record_says_so(place):
 
 
 def test_a_wait_past_the_age_limit_is_not_begun(place):
-    with function(lambda headers, number: (429, {"Retry-After": "600"}, b"")) as (url, calls):
+    with function(lambda call: (429, {"Retry-After": "600"}, b"")) as (url, calls):
         bus = one_target(place, url, retry={"max_age": "5m"}).start()
         equal(bus.post(event("1")).status, 202)
         letter = only_letter(place, bus)
@@ -114,8 +79,8 @@ def test_a_wait_past_the_age_limit_is_not_begun(place):
 
 
 def test_the_time_an_event_says_is_not_its_age(place):
-    def second_time(headers, number):
-        return (500 if number == 1 else 200), {}, b""
+    def second_time(call):
+        return (500 if call.number == 1 else 200), {}, b""
 
     with function(second_time) as (url, calls):
         bus = one_target(place, url, retry={"profile": "fast"}).start()
@@ -126,7 +91,7 @@ def test_the_time_an_event_says_is_not_its_age(place):
 
 
 def test_a_record_names_its_target_without_the_secrets_of_its_url(place):
-    with function(lambda headers, number: (422, {}, b"")) as (url, calls):
+    with function(lambda call: (422, {}, b"")) as (url, calls):
         bus = one_target(place, url + "hook?token=s3cret").start()
         equal(bus.post(event("1")).status, 202)
         letter = only_letter(place, bus)

@@ -4,8 +4,10 @@
 Used by every test file beside it. A test is a function `test_*(place)`; place is a Place in a fresh folder, and whatever it started
 is ended afterwards. Standard library only.
 """
+import contextlib
 import fcntl
 import http.client
+import http.server
 import json
 import os
 import random
@@ -15,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 TURNOUT = os.environ.get("TURNOUT", "build/tools/turnout")
@@ -221,6 +224,69 @@ class Sink:
         return {line["id"] for line in self.accepted()}
 
 
+class Call:
+    """A request that a function got."""
+
+    def __init__(self, headers, body, number):
+        self.headers = headers
+        self.body = body
+        self.number = number
+
+
+@contextlib.contextmanager
+def function(answer):
+    """An HTTP target in this process: answer(call) gives (status, headers, body), for several calls at once. Yields (url, calls so far)."""
+    calls, lock = [], threading.Lock()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            with lock:
+                call = Call(self.headers, body, len(calls) + 1)
+                calls.append(call)
+            status, headers, body = answer(call)
+            bodiless = status in (204, 304)
+            self.send_response(status)
+            for name, value in {**headers, **({} if bodiless else {"content-length": str(len(body))})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"" if bodiless else body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", calls
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def posting(bus):
+    """Posts event after event, without a pause, while the block runs."""
+    ending = threading.Event()
+
+    def post():
+        number = 0
+        while not ending.is_set():
+            bus.post(event(f"posted-{number}"))
+            number += 1
+
+    poster = threading.Thread(target=post)
+    poster.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        poster.join()
+
+
 class Bus:
     """`turnout run` with a configuration made of Python values (JSON is YAML)."""
 
@@ -337,9 +403,10 @@ class Place:
         return Bus(self, name, config, rules)
 
     def simple_bus(self, sink, mode="durable", target=None, **config):
-        """One source, one rule that takes everything, one target."""
+        """One source, one rule that takes everything, one target: a Sink, or the URL of something else."""
+        url = sink if isinstance(sink, str) else sink.url()
         bus = self.bus([{"name": "all", "pattern": {"source": [{"exists": True}]}, "targets": ["sink"]}],
-                       targets=[{"name": "sink", "kind": "http", "url": sink.url(), **(target or {})}], **config)
+                       targets=[{"name": "sink", "kind": "http", "url": url, **(target or {})}], **config)
         bus.config["sources"][0]["mode"] = mode
         bus.write_config()
         return bus

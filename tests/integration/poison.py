@@ -135,12 +135,9 @@ def test_a_journaled_event_that_ends_the_process_at_its_target_is_buried_under_i
 
 
 def test_of_a_batch_that_ends_the_process_only_the_one_that_did_it_is_buried(place):
-    with batches.function(lambda batch, number: (200, b"{}")) as (url, taken, _):
-        class Function:
-            def url(self):
-                return url
-        bus = crashing_bus(place, Function(), target={"max_in_flight": 1, "batch": {"max_items": 10},
-                                                      "retry": {"profile": "fast", "max_retries": 0}}).start()
+    with batches.batch_function(lambda batch, number: (200, b"{}")) as (url, taken, _):
+        bus = crashing_bus(place, url, target={"max_in_flight": 1, "batch": {"max_items": 10},
+                                               "retry": {"profile": "fast", "max_retries": 0}}).start()
         body = json.dumps([event(str(i), data="crash:deliver" if i == 2 else "good") for i in range(6)]).encode()
         try:
             harness.request(bus.port, headers=[("content-type", "application/cloudevents-batch+json")], body=body)

@@ -1,49 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Functions that answer with events (`reply: bus`): what they answer goes back to the bus, durable before its parent counts."""
-import contextlib
-import http.server
 import json
 import random
-import threading
 import time
 
-from harness import check, equal, event, note, wait_until
+from harness import check, equal, event, function, note, wait_until
 
 
-@contextlib.contextmanager
-def function(answer):
-    """An HTTP function: answer(headers, number of the call) gives (status, headers, body). Yields (url, the calls' headers)."""
-    calls = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self):
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            calls.append(dict(self.headers.items()))
-            status, headers, body = answer(self.headers, len(calls))
-            self.send_response(status)
-            for name, value in {**headers, "content-length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/", calls
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def checked(headers, _):
+def checked(call):
     """Answers order N with an event checked-N, in binary mode."""
-    return 200, {"ce-specversion": "1.0", "ce-id": "checked-" + headers["ce-id"], "ce-source": "/checker", "ce-type": "order.checked",
+    return 200, {"ce-specversion": "1.0", "ce-id": "checked-" + call.headers["ce-id"], "ce-source": "/checker", "ce-type": "order.checked",
                  "content-type": "application/json"}, b'{"ok": true}'
 
 
@@ -70,7 +36,7 @@ def test_an_answer_that_is_an_event_goes_back_to_the_bus(place):
         wait_until(lambda: "checked-1" in sink.ids(), what="the reply")
         wait_until(bus.settled, what="all is settled")
         equal(len(calls), 1)
-        equal(calls[0].get("Prefer"), "reply")
+        equal(calls[0].headers.get("Prefer"), "reply")
         metrics = bus.metrics()
         equal(metrics["turnout_replies_total"], 1)
         equal(metrics["turnout_deliveries_delivered_total"], 2)
@@ -80,10 +46,10 @@ def test_an_answer_that_is_an_event_goes_back_to_the_bus(place):
 def test_a_structured_answer_does_too_and_other_bodies_do_not(place):
     sink = place.sink()
 
-    def answer(headers, number):
-        if number == 1:
+    def answer(call):
+        if call.number == 1:
             return 200, {"content-type": "application/json"}, b'{"id": "no event"}'
-        value = {"specversion": "1.0", "id": "s-" + headers["ce-id"], "source": "/checker", "type": "order.checked", "data": [1]}
+        value = {"specversion": "1.0", "id": "s-" + call.headers["ce-id"], "source": "/checker", "type": "order.checked", "data": [1]}
         return 201, {"content-type": "application/cloudevents+json"}, json.dumps(value).encode()
 
     with function(answer) as (url, calls):
@@ -106,15 +72,15 @@ def test_a_call_that_is_repeated_repeats_the_keys_of_its_replies(place):
         for _ in range(2):  # the same event twice: its delivery has the same id
             equal(bus.post(event("1")).status, 202)
         wait_until(lambda: len(sink.lines()) == 2, what="both replies")
-        equal(calls[0]["Idempotency-Key"], calls[1]["Idempotency-Key"])
+        equal(calls[0].headers["Idempotency-Key"], calls[1].headers["Idempotency-Key"])
         equal(len({line["key"] for line in sink.lines()}), 1, "one key")
 
 
 def test_a_loop_of_replies_ends_as_a_dead_letter(place):
     sink = place.sink()
 
-    def again(headers, number):
-        return 200, {"ce-specversion": "1.0", "ce-id": f"again-{number}", "ce-source": "/loop", "ce-type": "order.created"}, b""
+    def again(call):
+        return 200, {"ce-specversion": "1.0", "ce-id": f"again-{call.number}", "ce-source": "/loop", "ce-type": "order.created"}, b""
 
     with function(again) as (url, calls):
         bus = bus_with(place, url, sink).start()
@@ -122,7 +88,7 @@ def test_a_loop_of_replies_ends_as_a_dead_letter(place):
         wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == 1, what="the dead letter")
         wait_until(bus.settled, what="all is settled")
         equal(len(calls), 9, "the event and eight replies")
-        equal([call.get("ce-turnouthops") for call in calls], [None, *map(str, range(1, 9))])
+        equal([call.headers.get("ce-turnouthops") for call in calls], [None, *map(str, range(1, 9))])
         letter = dead_letters(place, bus)[0]
         equal(letter["error"]["code"], "REPLY_LOOP")
         equal(letter["event"]["id"], "again-9")
@@ -144,7 +110,7 @@ def test_hops_that_an_event_brings_along_count(place):
 
 def test_an_answer_that_only_says_it_is_an_event_is_a_dead_letter_with_the_reason(place):
     sink = place.sink()
-    with function(lambda headers, number: (200, {"ce-specversion": "1.0", "ce-type": "x"}, b"")) as (url, calls):
+    with function(lambda call: (200, {"ce-specversion": "1.0", "ce-type": "x"}, b"")) as (url, calls):
         bus = bus_with(place, url, sink).start()
         equal(bus.post(event("1")).status, 202)
         wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == 1, what="the dead letter")

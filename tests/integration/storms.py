@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a rough night brings: reloads all the time, stores in use, ports taken, letters named twice. Most of it pays off under a sanitizer."""
-import http.server
 import json
 import os
 import random
@@ -11,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from harness import SLOWNESS, TURNOUT, check, equal, event, free_port, note, post_event, request, wait_until
+from harness import SLOWNESS, TURNOUT, check, equal, event, free_port, function, note, post_event, request, wait_until
 
 ALL = {"source": [{"exists": True}]}
 RETRY = {"profile": "fast", "base": "20ms", "cap": "200ms", "max_retries": 100}
@@ -298,41 +297,29 @@ def test_each_source_has_a_window_of_its_own(place):
     """A function that counts how many calls run at once sees two of the source with window 2, and all of the other's."""
     running, most, lock = [0], [0], threading.Lock()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            with lock:
-                running[0] += 1
-                most[0] = max(most[0], running[0])
-            self.rfile.read(int(self.headers["content-length"]))
-            time.sleep(0.4)
-            with lock:
-                running[0] -= 1
-            self.send_response(200)
-            self.end_headers()
+    def count(_):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.4)
+        with lock:
+            running[0] -= 1
+        return 200, {}, b""
 
-        def log_message(self, *_):
-            pass
-
-    function = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=function.serve_forever, daemon=True).start()
-    narrow = free_port()
-    bus = place.bus([{"name": "all", "pattern": {"source": [{"exists": True}]}, "targets": ["f"]}],
-                    targets=[{"name": "f", "kind": "http", "url": f"http://127.0.0.1:{function.server_port}/"}])
-    bus.config["sources"][0]["mode"] = "sync"
-    bus.config["sources"].append({**bus.config["sources"][0], "name": "narrow", "listen": f"127.0.0.1:{narrow}", "window": 2})
-    bus.write_config()
-    bus.start()
-    seen = {}
-    for name, port in (("narrow", narrow), ("wide", bus.port)):
-        most[0] = 0
-        senders = [threading.Thread(target=post_event, args=(port, event(f"{name}{i}"))) for i in range(6)]
-        for sender in senders:
-            sender.start()
-        for sender in senders:
-            sender.join()
-        seen[name] = most[0]
-    function.shutdown()
-    function.server_close()
+    narrow, seen = free_port(), {}
+    with function(count) as (url, _):
+        bus = place.simple_bus(url, mode="sync")
+        bus.config["sources"].append({**bus.config["sources"][0], "name": "narrow", "listen": f"127.0.0.1:{narrow}", "window": 2})
+        bus.write_config()
+        bus.start()
+        for name, port in (("narrow", narrow), ("wide", bus.port)):
+            most[0] = 0
+            senders = [threading.Thread(target=post_event, args=(port, event(f"{name}{i}"))) for i in range(6)]
+            for sender in senders:
+                sender.start()
+            for sender in senders:
+                sender.join()
+            seen[name] = most[0]
     equal(seen["narrow"], 2)
     check(seen["wide"] > 2, seen)
 

@@ -5,10 +5,9 @@ import pty
 import re
 import signal
 import subprocess
-import threading
 import time
 
-from harness import SLOWNESS, TURNOUT, check, equal, event, wait_until
+from harness import SLOWNESS, TURNOUT, check, equal, event, posting, wait_until
 
 
 def top(bus, *options):
@@ -18,21 +17,8 @@ def top(bus, *options):
 def test_once_shows_rates_targets_and_sources(place):
     sink = place.sink()
     bus = place.simple_bus(sink).start()
-    going = threading.Event()
-
-    def post():
-        number = 0
-        while not going.is_set():
-            bus.post(event(f"e-{number}"))
-            number += 1
-
-    poster = threading.Thread(target=post)
-    poster.start()
-    try:
+    with posting(bus):
         code, out, err = top(bus, "--once", "--interval", "500ms")
-    finally:
-        going.set()
-        poster.join()
     equal(code, 0, err)
     check("\x1b" not in out, "no terminal, no escapes")
     rates = re.search(r"a second +in ([0-9.]+) +delivered ([0-9.]+) +retried 0.0 +parked 0.0 +dead 0.0", out)

@@ -8,6 +8,8 @@
 #ifndef TURNOUT_TOOLS_COMMAND_H
 #define TURNOUT_TOOLS_COMMAND_H
 
+#include "turnout/error.h"
+
 enum tn_exit {
 	TN_EXIT_GOOD = 0,
 	TN_EXIT_FINDINGS = 1, /* it ran, and the answer is no: findings, refused events, a failed test */
@@ -21,6 +23,9 @@ struct tn_tool {
 	const char *help; /* the options and an example; ends with a line feed */
 	int (*run)(int argc, char **argv); /* argv[0] is the name; returns an enum tn_exit. --help never reaches it */
 };
+
+/* Says on standard error which command could not do what, and why; answers TN_EXIT_UNUSABLE. */
+int tn_command_complain(const struct tn_tool *tool, const struct tn_error *error);
 
 extern const struct tn_tool tn_command_decode;
 extern const struct tn_tool tn_command_match;

@@ -10,27 +10,10 @@
 #include "admin_client.h"
 #include "arguments.h"
 #include "command.h"
+#include "member.h"
 #include "turnout/admin.h"
 
 enum { PATIENCE_S = 3600 }; /* it reads the whole store */
-
-static int complain(const struct tn_error *error)
-{
-	char text[1024];
-	fprintf(stderr, "turnout audit: %s\n", tn_error_format(error, text, sizeof text));
-	return TN_EXIT_UNUSABLE;
-}
-
-static long long number(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
-static const char *string(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
 
 /* --- Printing --- */
 
@@ -41,8 +24,10 @@ static void print_findings(const json_t *listed)
 	const json_t *finding;
 	json_array_foreach(listed, i, finding)
 	{
-		const char *advice = string(finding, "advice"), *next = string(json_array_get(listed, i + 1), "advice");
-		printf("%-20s %s: %s\n", string(finding, "code"), string(finding, "key"), string(finding, "text"));
+		const char *advice = tn_member_text(finding, "advice"),
+		           *next = tn_member_text(json_array_get(listed, i + 1), "advice");
+		printf("%-20s %s: %s\n", tn_member_text(finding, "code"), tn_member_text(finding, "key"),
+		        tn_member_text(finding, "text"));
 		if (strcmp(advice, next) != 0)
 			printf("%-20s -> %s\n", "", advice);
 	}
@@ -52,22 +37,23 @@ static void print_text(const json_t *report)
 {
 	const json_t *rows = json_object_get(report, "rows"), *listed = json_object_get(report, "listed");
 	printf("rows     open %lld, tried %lld, parked %lld, dead %lld; events %lld, idempotency keys %lld\n",
-	        number(rows, "open"), number(rows, "tried"), number(rows, "parked"), number(rows, "dead"),
-	        number(report, "events"), number(report, "seen"));
-	if (number(report, "aside") > 0)
+	        tn_member_number(rows, "open"), tn_member_number(rows, "tried"), tn_member_number(rows, "parked"),
+	        tn_member_number(rows, "dead"), tn_member_number(report, "events"), tn_member_number(report, "seen"));
+	if (tn_member_number(report, "aside") > 0)
 		printf("aside    %lld damaged records were set aside earlier: what they stood for was lost here\n",
-		        number(report, "aside"));
+		        tn_member_number(report, "aside"));
 	if (json_object_get(report, "books"))
 		printf("books    %s\n", json_is_true(json_object_get(json_object_get(report, "books"), "closed"))
 		                                ? "closed"
 		                                : "NOT CLOSED");
 	print_findings(listed);
-	if (number(report, "findings") > (long long)json_array_size(listed))
-		printf("... and %lld more\n", number(report, "findings") - (long long)json_array_size(listed));
-	if (number(report, "findings") == 0)
+	if (tn_member_number(report, "findings") > (long long)json_array_size(listed))
+		printf("... and %lld more\n",
+		        tn_member_number(report, "findings") - (long long)json_array_size(listed));
+	if (tn_member_number(report, "findings") == 0)
 		puts("everything adds up");
 	else
-		printf("%lld findings: the store does not add up\n", number(report, "findings"));
+		printf("%lld findings: the store does not add up\n", tn_member_number(report, "findings"));
 }
 
 static int print_report(struct tn_str text, bool json)
@@ -77,13 +63,13 @@ static int print_report(struct tn_str text, bool json)
 	if (!report) {
 		tn_error_set(
 		        &error, "the answer cannot be read: %.*s", (int)(text.len > 300 ? 300 : text.len), text.bytes);
-		return complain(&error);
+		return tn_command_complain(&tn_command_audit, &error);
 	}
 	if (json)
 		printf("%.*s\n", TN_STR_ARG(text));
 	else
 		print_text(report);
-	int status = number(report, "findings") == 0 ? TN_EXIT_GOOD : TN_EXIT_FINDINGS;
+	int status = tn_member_number(report, "findings") == 0 ? TN_EXIT_GOOD : TN_EXIT_FINDINGS;
 	json_decref(report);
 	return status;
 }
@@ -97,11 +83,11 @@ static int ask_bus(const char *socket, bool json)
 	long code = 0;
 	int status;
 	if (tn_admin_client_call(socket, "/audit", NULL, PATIENCE_S, &answer, &code, &error) != TN_OK) {
-		status = complain(&error);
+		status = tn_command_complain(&tn_command_audit, &error);
 	} else if (code != 200) {
 		tn_error_set(&error, "the bus answered %ld: %.*s", code, (int)(answer.len > 300 ? 300 : answer.len),
 		        answer.bytes);
-		status = complain(&error);
+		status = tn_command_complain(&tn_command_audit, &error);
 	} else {
 		status = print_report(tn_buf_str(&answer), json);
 	}
@@ -127,7 +113,8 @@ static int ask_store(struct tn_store *store, bool json, bool repair)
 	tn_store_close(store);
 	if (done == TN_OK)
 		tn_audit_json(audit, NULL, &text);
-	int status = done == TN_OK ? print_report(tn_buf_str(&text), json) : complain(&error);
+	int status =
+	        done == TN_OK ? print_report(tn_buf_str(&text), json) : tn_command_complain(&tn_command_audit, &error);
 	tn_buf_fini(&text);
 	free(audit);
 	return status;
@@ -151,15 +138,15 @@ static int run(int argc, char **argv)
 	if (!tn_arguments_parse(table, &argc, argv))
 		return TN_EXIT_UNUSABLE;
 	if (tn_config_read(file, &config, &error) != TN_OK)
-		return complain(&error);
+		return tn_command_complain(&tn_command_audit, &error);
 	if (tn_admin_client_reach(config, socket, sizeof socket, &store, &error) != TN_OK) {
-		status = complain(&error);
+		status = tn_command_complain(&tn_command_audit, &error);
 	} else if (store) {
 		status = ask_store(store, json, repair);
 	} else if (repair) {
 		tn_error_set(
 		        &error, "a bus is running on the store %s: stop it before a repair", config->store_path.bytes);
-		status = complain(&error);
+		status = tn_command_complain(&tn_command_audit, &error);
 	} else {
 		status = ask_bus(socket, json);
 	}

@@ -15,6 +15,7 @@
 #include "admin_client.h"
 #include "arguments.h"
 #include "command.h"
+#include "member.h"
 #include "target_text.h"
 
 enum { PATIENCE_S = 10, SHORTEST_MS = 100, LONGEST_MS = 3600000 };
@@ -24,24 +25,6 @@ static volatile sig_atomic_t ended; /* set by a signal: the one thing that a han
 static void on_signal(int number)
 {
 	ended = 1;
-}
-
-static int complain(const struct tn_error *error)
-{
-	char text[1024];
-	fprintf(stderr, "turnout top: %s\n", tn_error_format(error, text, sizeof text));
-	return TN_EXIT_UNUSABLE;
-}
-
-static long long number(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
-static const char *string(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
 }
 
 /* --- Two looks at the bus --- */
@@ -55,7 +38,7 @@ struct looks {
 /* A second, between the looks. A counter that went back belongs to a bus that was started anew. */
 static double rate(const struct looks *looks, const json_t *before, const json_t *now, const char *name)
 {
-	long long change = number(now, name) - number(before, name);
+	long long change = tn_member_number(now, name) - tn_member_number(before, name);
 	return change > 0 && before ? (double)change / looks->seconds : 0;
 }
 
@@ -63,7 +46,7 @@ static const json_t *named(const json_t *list, const char *name)
 {
 	size_t i;
 	const json_t *each;
-	json_array_foreach(list, i, each) if (strcmp(string(each, "name"), name) == 0) return each;
+	json_array_foreach(list, i, each) if (strcmp(tn_member_text(each, "name"), name) == 0) return each;
 	return NULL;
 }
 
@@ -82,7 +65,8 @@ static void print_summary(const struct looks *looks)
 	const json_t *hand = json_object_get(books, "in_hand"), *store = json_object_get(now, "store"),
 	             *memory = json_object_get(now, "memory");
 	char first[24], second[24];
-	printf("%s  %s since %s", string(now, "bus"), string(now, "phase"), string(now, "started"));
+	printf("%s  %s since %s", tn_member_text(now, "bus"), tn_member_text(now, "phase"),
+	        tn_member_text(now, "started"));
 	end_line(looks);
 	printf("a second   in %.1f  delivered %.1f  retried %.1f  parked %.1f  dead %.1f",
 	        rate(looks, before, books, "accepted"), rate(looks, before, books, "delivered"),
@@ -90,19 +74,21 @@ static void print_summary(const struct looks *looks)
 	        rate(looks, before, books, "dead"));
 	end_line(looks);
 	printf("in hand    pending %lld  in flight %lld  backoff %lld  parking %lld  burying %lld",
-	        number(hand, "pending"), number(hand, "inflight"), number(hand, "backoff"), number(hand, "parking"),
-	        number(hand, "burying"));
+	        tn_member_number(hand, "pending"), tn_member_number(hand, "inflight"),
+	        tn_member_number(hand, "backoff"), tn_member_number(hand, "parking"),
+	        tn_member_number(hand, "burying"));
 	if (json_object_get(now, "oldest_in_hand_ms"))
-		printf("; oldest unsettled %.1f s", (double)number(now, "oldest_in_hand_ms") / 1000);
+		printf("; oldest unsettled %.1f s", (double)tn_member_number(now, "oldest_in_hand_ms") / 1000);
 	end_line(looks);
-	printf("memory     in hand %s of %s", tn_target_text_size((uint64_t)number(memory, "in_hand_bytes"), first),
-	        tn_target_text_size((uint64_t)number(memory, "max_bytes"), second));
-	printf("; process %s", tn_target_text_size((uint64_t)number(memory, "resident_bytes"), first));
+	printf("memory     in hand %s of %s",
+	        tn_target_text_size((uint64_t)tn_member_number(memory, "in_hand_bytes"), first),
+	        tn_target_text_size((uint64_t)tn_member_number(memory, "max_bytes"), second));
+	printf("; process %s", tn_target_text_size((uint64_t)tn_member_number(memory, "resident_bytes"), first));
 	end_line(looks);
-	printf("store      open %lld  tried %lld  parked %lld  dead %lld; %s of %s%s", number(store, "open"),
-	        number(store, "tried"), number(store, "parked"), number(store, "dead"),
-	        tn_target_text_size((uint64_t)number(store, "used_bytes"), first),
-	        tn_target_text_size((uint64_t)number(store, "max_bytes"), second),
+	printf("store      open %lld  tried %lld  parked %lld  dead %lld; %s of %s%s", tn_member_number(store, "open"),
+	        tn_member_number(store, "tried"), tn_member_number(store, "parked"), tn_member_number(store, "dead"),
+	        tn_target_text_size((uint64_t)tn_member_number(store, "used_bytes"), first),
+	        tn_target_text_size((uint64_t)tn_member_number(store, "max_bytes"), second),
 	        json_is_true(json_object_get(store, "nearly_full")) ? "  NEARLY FULL" : "");
 	end_line(looks);
 }
@@ -110,11 +96,11 @@ static void print_summary(const struct looks *looks)
 static void print_breaker(const json_t *target)
 {
 	const json_t *breaker = json_object_get(target, "breaker");
-	printf("  %s", string(breaker, "state"));
-	if (strcmp(string(breaker, "state"), "closed") != 0)
-		printf(" by %s", string(breaker, "code"));
+	printf("  %s", tn_member_text(breaker, "state"));
+	if (strcmp(tn_member_text(breaker, "state"), "closed") != 0)
+		printf(" by %s", tn_member_text(breaker, "code"));
 	if (json_object_get(target, "paused_until"))
-		printf("; paused by %s", string(target, "paused_by"));
+		printf("; paused by %s", tn_member_text(target, "paused_by"));
 	if (json_object_get(target, "park_full"))
 		printf("; park full");
 	if (json_is_true(json_object_get(target, "removed")))
@@ -131,14 +117,14 @@ static void print_targets(const struct looks *looks)
 	end_line(looks);
 	json_array_foreach(json_object_get(looks->now, "targets"), i, now)
 	{
-		const json_t *before = named(old, string(now, "name"));
+		const json_t *before = named(old, tn_member_text(now, "name"));
 		char in_flight[48];
-		snprintf(in_flight, sizeof in_flight, "%lld/%lld", number(now, "in_flight"),
-		        number(now, "limit"));
-		printf("%-24.24s %11s %9lld %9lld %9lld %12.1f %10.1f %8.1f", string(now, "name"), in_flight,
-		        number(now, "pending"), number(now, "backoff"), number(now, "parked"),
-		        rate(looks, before, now, "delivered"), rate(looks, before, now, "retried"),
-		        rate(looks, before, now, "dead"));
+		snprintf(in_flight, sizeof in_flight, "%lld/%lld", tn_member_number(now, "in_flight"),
+		        tn_member_number(now, "limit"));
+		printf("%-24.24s %11s %9lld %9lld %9lld %12.1f %10.1f %8.1f", tn_member_text(now, "name"), in_flight,
+		        tn_member_number(now, "pending"), tn_member_number(now, "backoff"),
+		        tn_member_number(now, "parked"), rate(looks, before, now, "delivered"),
+		        rate(looks, before, now, "retried"), rate(looks, before, now, "dead"));
 		print_breaker(now);
 		end_line(looks);
 	}
@@ -153,8 +139,8 @@ static void print_sources(const struct looks *looks)
 	end_line(looks);
 	json_array_foreach(json_object_get(looks->now, "sources"), i, now)
 	{
-		const json_t *before = named(old, string(now, "name"));
-		printf("%-24.24s %11s %9s %12.1f %12.1f", string(now, "name"), string(now, "kind"),
+		const json_t *before = named(old, tn_member_text(now, "name"));
+		printf("%-24.24s %11s %9s %12.1f %12.1f", tn_member_text(now, "name"), tn_member_text(now, "kind"),
 		        json_is_true(json_object_get(now, "open")) ? "open" : "closed",
 		        rate(looks, before, now, "messages"), rate(looks, before, now, "refused"));
 		end_line(looks);
@@ -213,7 +199,8 @@ static int watch(const char *socket, int64_t interval_ms, bool once)
 		pause_for(interval_ms);
 		if (ended || (status = look(socket, &looks.now, &error)) != TN_OK)
 			break;
-		double passed_ms = (double)(number(looks.now, "now_ms") - number(looks.before, "now_ms"));
+		double passed_ms =
+		        (double)(tn_member_number(looks.now, "now_ms") - tn_member_number(looks.before, "now_ms"));
 		looks.seconds = passed_ms > 1 ? passed_ms / 1000 : 0.001;
 		paint(&looks);
 		json_decref(looks.before);
@@ -221,7 +208,7 @@ static int watch(const char *socket, int64_t interval_ms, bool once)
 		looks.now = NULL;
 	}
 	json_decref(looks.before);
-	return status == TN_OK ? TN_EXIT_GOOD : complain(&error);
+	return status == TN_OK ? TN_EXIT_GOOD : tn_command_complain(&tn_command_top, &error);
 }
 
 static int run(int argc, char **argv)
@@ -242,16 +229,16 @@ static int run(int argc, char **argv)
 		return TN_EXIT_UNUSABLE;
 	if (argc > 1 || interval_ms < SHORTEST_MS || interval_ms > LONGEST_MS) {
 		tn_error_set(&error, argc > 1 ? "it takes no arguments but options" : "--interval is 100ms to 1h");
-		return complain(&error);
+		return tn_command_complain(&tn_command_top, &error);
 	}
 	if (tn_config_read(file, &config, &error) != TN_OK)
-		return complain(&error);
+		return tn_command_complain(&tn_command_top, &error);
 	enum tn_status found = tn_admin_client_find(config, socket, sizeof socket);
 	if (found != TN_OK)
 		tn_error_set(&error, "no bus is running on the store %s", config->store_path.bytes);
 	tn_config_free(config);
 	if (found != TN_OK)
-		return complain(&error);
+		return tn_command_complain(&tn_command_top, &error);
 	struct sigaction action = {.sa_handler = on_signal};
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);

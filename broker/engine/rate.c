@@ -16,13 +16,17 @@ static int64_t capacity(const struct tn_rate_limits *limits)
 	return (int64_t)limits->burst * limits->period_ms;
 }
 
-static int64_t level_now(const struct tn_engine *engine, const struct tn_target *target)
+static int64_t level_with(const struct tn_engine *engine, const struct tn_target *target, const struct tn_rate_limits *limits)
 {
-	const struct tn_rate_limits *limits = &target->limits.rate;
 	int64_t came;
 	if (__builtin_mul_overflow(engine->now_ms - target->rate.at_ms, (int64_t)limits->count, &came))
 		came = INT64_MAX;
 	return tn_time_min(tn_time_add(target->rate.level, came), capacity(limits));
+}
+
+static int64_t level_now(const struct tn_engine *engine, const struct tn_target *target)
+{
+	return level_with(engine, target, &target->limits.rate);
 }
 
 bool tn_rate_allows(const struct tn_engine *engine, const struct tn_target *target)
@@ -51,7 +55,14 @@ void tn_rate_started(struct tn_engine *engine, struct tn_target *target)
 	tn_target_arm(engine, target, tn_rate_deadline(engine, target));
 }
 
-/* Another rate: no more whole tokens than there were. before: what it was; its count 0: there was none, and the bucket is full. */
+/* The same tokens, and the same part of the next one, in parts of the new rate: never more than its burst. */
+static int64_t in_parts_of(const struct tn_rate_limits *limits, const struct tn_rate_limits *before, int64_t level)
+{
+	int64_t tokens = level / before->period_ms, rest = level % before->period_ms;
+	return tn_time_min(tokens * limits->period_ms + rest * limits->period_ms / before->period_ms, capacity(limits));
+}
+
+/* before: what it was until now; its count 0: there was none, and the bucket is full. */
 void tn_rate_changed(struct tn_engine *engine, struct tn_target *target, const struct tn_rate_limits *before)
 {
 	struct tn_rate_limits *limits = &target->limits.rate;
@@ -59,9 +70,6 @@ void tn_rate_changed(struct tn_engine *engine, struct tn_target *target, const s
 	limits->burst = limits->burst > 0 ? limits->burst : limits->count;
 	if (limits->count == before->count && limits->period_ms == before->period_ms && limits->burst == before->burst)
 		return;
-	int64_t tokens = limits->burst;
-	if (before->count > 0)
-		tokens = tn_time_min(tokens, target->rate.level / before->period_ms);
-	target->rate.level = tokens * limits->period_ms;
+	target->rate.level = before->count == 0 ? capacity(limits) : in_parts_of(limits, before, level_with(engine, target, before));
 	target->rate.at_ms = engine->now_ms;
 }

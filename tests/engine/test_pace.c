@@ -156,6 +156,41 @@ static void another_burst_or_period_is_another_rate(void **state)
 	desk_close(&desk);
 }
 
+static void reloads_neither_stop_a_rate_nor_hurry_it(void **state)
+{
+	set_up();
+	desk.limits[0].rate = (struct tn_rate_limits){.count = 1, .burst = 1, .period_ms = 1000};
+	desk_open(&desk);
+	offer(10);
+	assert_int_equal(desk.start_count, 1);
+	for (uint32_t i = 1; i < 10; i++) { /* another rate each 100 ms, the one or the other, each of them one a second */
+		desk_tick(&desk, 100);
+		desk.limits[0].rate = i % 2 == 0 ? (struct tn_rate_limits){.count = 1, .burst = 1, .period_ms = 1000}
+						 : (struct tn_rate_limits){.count = 60, .burst = 1, .period_ms = 60000};
+		reload();
+		assert_int_equal(desk.start_count, 0);
+	}
+	assert_int_equal(tn_engine_deadline(desk.engine), desk.now_ms + 100);
+	desk_tick(&desk, 100);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+static void a_faster_rate_holds_from_the_reload_on(void **state)
+{
+	set_up();
+	desk.limits[0].rate = (struct tn_rate_limits){.count = 1, .burst = 1, .period_ms = 3600000};
+	desk_open(&desk);
+	offer(10);
+	desk_tick(&desk, 1800000);
+	desk.limits[0].rate = (struct tn_rate_limits){.count = 5, .burst = 1, .period_ms = 1000};
+	reload();
+	assert_int_equal(tn_engine_deadline(desk.engine), desk.now_ms + 100); /* half a token was there */
+	desk_tick(&desk, 100);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
 static void a_clock_that_stood_for_years_does_not_break_the_rate(void **state)
 {
 	set_up();
@@ -656,6 +691,8 @@ int main(void)
 		cmocka_unit_test(burst_is_the_rate_where_nothing_is_said),
 		cmocka_unit_test(a_new_rate_brings_no_tokens),
 		cmocka_unit_test(another_burst_or_period_is_another_rate),
+		cmocka_unit_test(reloads_neither_stop_a_rate_nor_hurry_it),
+		cmocka_unit_test(a_faster_rate_holds_from_the_reload_on),
 		cmocka_unit_test(a_clock_that_stood_for_years_does_not_break_the_rate),
 		cmocka_unit_test(retries_over_the_budget_wait_and_first_attempts_pass_them),
 		cmocka_unit_test(after_a_start_retries_ramp_second_by_second),

@@ -137,10 +137,15 @@ static void run(struct tn_engine *engine, struct tn_slot *slot, struct tn_target
 }
 
 /* NULL: those in line are all retries over the budget. */
-static struct tn_delivery *first_waiting(struct tn_engine *engine, struct tn_target *target)
+static struct tn_link *next_in_line(struct tn_engine *engine, struct tn_target *target)
 {
 	bool plain = !target->limits.retries.on && target->breaker.state == TN_BREAKER_CLOSED;
-	struct tn_link *link = plain ? tn_list_first(&target->waiting) : tn_retries_choose(engine, target);
+	return plain ? tn_list_first(&target->waiting) : tn_retries_choose(engine, target);
+}
+
+static struct tn_delivery *first_waiting(struct tn_engine *engine, struct tn_target *target)
+{
+	struct tn_link *link = next_in_line(engine, target);
 	if (link == NULL)
 		return NULL;
 	tn_link_leave(link);
@@ -176,13 +181,11 @@ static void make_room(struct tn_engine *engine, struct tn_slot *slot, uint32_t r
 	slot->room = room;
 }
 
-static struct tn_delivery *next_of_batch(const struct tn_engine *engine, struct tn_target *target, uint64_t txn, size_t *bytes)
+static struct tn_delivery *next_of_batch(struct tn_engine *engine, struct tn_target *target, uint64_t txn, size_t *bytes)
 {
-	struct tn_link *link = tn_list_first(&target->waiting);
+	struct tn_link *link = next_in_line(engine, target);
 	struct tn_delivery *delivery = link != NULL ? TN_OWNER(link, struct tn_delivery, link) : NULL;
 	if (delivery == NULL || delivery->state != TN_STATE_PENDING || delivery->alone || tn_txn_number(delivery) != txn)
-		return NULL;
-	if (tn_retries_is_one(delivery) && !tn_retries_allow(engine, target))
 		return NULL;
 	*bytes += delivery->parcel->cost;
 	return *bytes > target->limits.batch_bytes ? NULL : delivery;
@@ -193,10 +196,12 @@ static void fill_batch(struct tn_engine *engine, struct tn_slot *slot, struct tn
 	size_t bytes = slot->load.parcel->cost;
 	uint32_t most = target->limits.batch_items;
 	uint64_t txn = tn_txn_number(slot->load.delivery);
-	struct tn_delivery *delivery = next_of_batch(engine, target, txn, &bytes);
-	if (most < 2 || slot->load.delivery->state != TN_STATE_INFLIGHT || slot->load.delivery->alone)
+	if (most < 2 || target->breaker.state != TN_BREAKER_CLOSED)
 		return;
-	if (target->breaker.state != TN_BREAKER_CLOSED || delivery == NULL)
+	if (slot->load.delivery->state != TN_STATE_INFLIGHT || slot->load.delivery->alone)
+		return;
+	struct tn_delivery *delivery = next_of_batch(engine, target, txn, &bytes);
+	if (delivery == NULL)
 		return;
 	make_room(engine, slot, target->waiting_count < most ? target->waiting_count + 1 : most);
 	while (slot->count < slot->room && delivery != NULL) {

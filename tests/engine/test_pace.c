@@ -352,6 +352,53 @@ static void a_retry_delivered_after_its_window_has_no_place_to_give_back(void **
 	desk_close(&desk);
 }
 
+static void a_target_of_batches_that_is_well_again_gets_batches_of_what_waited(void **state)
+{
+	set_up_budget(0, 4);
+	desk.limits[0].max_in_flight = 2;
+	desk.limits[0].batch_items = 4;
+	desk.limits[0].batch_bytes = 1 << 20;
+	desk_open(&desk);
+	offer(10);
+	while (desk.start_count > 0)
+		answer_all(TN_RETRY);
+	commit();
+	desk_tick(&desk, 50);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->count, 4); /* the budget of a start, and the second place is free */
+	assert_int_equal(view().over_budget, 6);
+	answer_all(TN_DELIVERED);
+	assert_int_equal(desk.starts[0].attempt->count, 4);
+	answer_all(TN_DELIVERED);
+	assert_int_equal(desk.starts[0].attempt->count, 2);
+	desk_close(&desk);
+}
+
+static void first_attempts_go_along_in_a_batch_past_retries_over_budget(void **state)
+{
+	set_up_budget(0, 1);
+	desk.limits[0].max_in_flight = 1;
+	desk.limits[0].batch_items = 4;
+	desk.limits[0].batch_bytes = 1 << 20;
+	desk_open(&desk);
+	offer(4);
+	while (desk.start_count > 0)
+		answer_all(TN_RETRY);
+	commit();
+	offer(1);
+	uint64_t under_way = desk.starts[0].token;
+	offer(1);
+	desk_tick(&desk, 50); /* in line: a first attempt, four retries, */
+	offer(1);             /* and another first attempt */
+	struct tn_outcome delivered = {.verdict = TN_DELIVERED};
+	tn_engine_result(desk.engine, &(struct tn_result){.token = under_way, .count = 1, .outcomes = &delivered});
+	desk_obey(&desk);
+	assert_int_equal(desk.start_count, 1);
+	assert_int_equal(desk.starts[0].attempt->count, 3);
+	assert_int_equal(view().over_budget, 3);
+	desk_close(&desk);
+}
+
 static void one_answer_to_a_whole_batch_gives_back_the_places_of_all_in_it(void **state)
 {
 	set_up_budget(0, 2);
@@ -702,6 +749,8 @@ int main(void)
 		cmocka_unit_test(a_retry_that_was_no_attempt_gives_its_place_back),
 		cmocka_unit_test(a_retry_that_fails_or_is_refused_gives_nothing_back),
 		cmocka_unit_test(a_retry_delivered_after_its_window_has_no_place_to_give_back),
+		cmocka_unit_test(a_target_of_batches_that_is_well_again_gets_batches_of_what_waited),
+		cmocka_unit_test(first_attempts_go_along_in_a_batch_past_retries_over_budget),
 		cmocka_unit_test(one_answer_to_a_whole_batch_gives_back_the_places_of_all_in_it),
 		cmocka_unit_test(a_dead_letter_for_a_sink_is_none_of_its_retries),
 		cmocka_unit_test(a_probe_is_within_the_budget_too_and_a_first_attempt_passes_what_is_over_it),

@@ -354,6 +354,45 @@ def test_after_a_kill_the_numbers_of_a_purge_are_those_of_the_store(place):
     check_numbers_after_kills(place, 6000, ("purge", "--all", "--yes"), "purged")
 
 
+def text_of(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def await_pages(path, count):
+    """Waits until the numbers there were written so many times more."""
+    texts, end = {text_of(path)}, time.monotonic() + 10
+    while len(texts) <= count and time.monotonic() < end:
+        texts.add(text_of(path))
+        time.sleep(0.0005)
+
+
+def test_after_a_kill_of_the_command_the_numbers_are_those_of_the_store(place):
+    count = 10000
+    bus, port = many(place, count)
+    place.sink(name="well", port=port)
+    equal(dlq(place, bus, "redrive", "--all", "--detach")[0], 0)
+    wait_until(lambda: tasks(place, bus)[0]["moved"], what="some of it")
+    bus.kill()
+    seen = [tasks(place, bus)[0]["moved"]]
+    while len(seen) < 5:
+        command = place.start("stopped", [bus.process.child.args[0], "dlq", "redrive", "-c", bus.path("turnout.yaml"), "--resume"])
+        await_pages(bus.path("store/redrive_at.json"), len(seen))
+        command.kill()
+        left = len(listed(place, bus, "--limit", str(count)))
+        state = tasks(place, bus)
+        if not state: # it was quick
+            equal(left, 0)
+            break
+        equal((state[0]["moved"], state[0]["selected"], state[0]["looked_at"]), (count - left,) * 3, f"after {seen}")
+        seen.append(count - left)
+    check(len(set(seen)) > 1, "a kill in the middle of it", seen)
+    note(f"redrive of {count} by the command, killed at {seen}")
+
+
 def test_a_cancelled_redrive_is_still_cancelled_when_the_bus_was_stopped(place):
     bus, port = many(place, 200)
     place.sink(name="well", port=port)

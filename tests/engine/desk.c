@@ -312,6 +312,17 @@ void desk_txn(struct desk *desk, uint32_t txn, enum tn_txn_end end)
 	desk_obey(desk);
 }
 
+/* event_seq * prime + route_no is hashed: one less in route_no is made up for by the prime's inverse in event_seq. */
+struct tn_row_key desk_twin(struct tn_row_key key)
+{
+	const uint64_t prime = 0x100000001b3u;
+	uint64_t inverse = prime;
+	for (int i = 0; i < 6; i++)
+		inverse *= 2 - prime * inverse;
+	assert_true(key.route_no > 0 && prime * inverse == 1);
+	return (struct tn_row_key){key.event_seq + inverse, key.route_no - 1};
+}
+
 const struct tn_books *desk_books(const struct desk *desk)
 {
 	return tn_engine_books(desk->engine);

@@ -76,6 +76,8 @@ void desk_end_stream(struct desk *desk, uint32_t stream, enum tn_stream_event ev
 void desk_commit(struct desk *desk, enum tn_commit commit); /* and obeys */
 void desk_page(struct desk *desk, const struct tn_row *rows, uint32_t count, int64_t next_due_ms); /* the last page; and obeys */
 void desk_txn(struct desk *desk, uint32_t txn, enum tn_txn_end end); /* of the n-th since the last desk_obey; and obeys */
+/* Another key that the engine's maps of rows hash alike. */
+struct tn_row_key desk_twin(struct tn_row_key key);
 const struct tn_books *desk_books(const struct desk *desk);
 /* The n-th row put by the outstanding batch, or NULL; and how many operations of a kind. */
 const struct tn_row *desk_row(const struct desk *desk, uint32_t n);

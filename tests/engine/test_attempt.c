@@ -13,7 +13,7 @@
 
 static struct desk desk;
 
-static void more_than_a_thousand_attempts_run_at_once(void **state)
+static void offer_many(void)
 {
 	desk_init(&desk);
 	desk.limits[0].max_in_flight = 3000;
@@ -21,6 +21,11 @@ static void more_than_a_thousand_attempts_run_at_once(void **state)
 	desk_open(&desk);
 	for (uint32_t i = 0; i < 1100; i++)
 		assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
+}
+
+static void more_than_a_thousand_attempts_run_at_once(void **state)
+{
+	offer_many();
 	/* The first 1,024 have their slots; no memory for more: it is asked for again soon. */
 	desk_obey(&desk);
 	assert_int_equal(desk.start_count, 1100);
@@ -30,12 +35,7 @@ static void more_than_a_thousand_attempts_run_at_once(void **state)
 
 static void a_start_without_memory_is_tried_again_soon(void **state)
 {
-	desk_init(&desk);
-	desk.limits[0].max_in_flight = 3000;
-	desk.config.window = 4000;
-	desk_open(&desk);
-	for (uint32_t i = 0; i < 1100; i++)
-		assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	offer_many();
 	desk.fail_after = 17; /* the list of slabs, 16 slabs, and then it would grow */
 	desk_obey(&desk);
 	assert_int_equal(desk.start_count, 1024);

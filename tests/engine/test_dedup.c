@@ -15,7 +15,8 @@ static struct desk desk;
 
 static const struct tn_claim_answer nothing = {.claim = TN_CLAIM_NOTHING}, done = {.claim = TN_CLAIM_DONE, .fingerprint = 7},
 	error = {.claim = TN_CLAIM_ERROR}, elsewhere = {.claim = TN_CLAIM_ELSEWHERE, .recheck_ms = 5000};
-static const struct desk_key key_1 = {1, 7, 1}, other_payload = {1, 8, 1};
+static const struct tn_claim_answer both_new[] = {{.claim = TN_CLAIM_NOTHING}, {.claim = TN_CLAIM_NOTHING}};
+static const struct desk_key key_1 = {1, 7, 1}, key_2 = {2, 7, 1}, other_payload = {1, 8, 1};
 
 static void open_desk(bool answers)
 {
@@ -25,10 +26,21 @@ static void open_desk(bool answers)
 	desk_open(&desk);
 }
 
+static void offer_batch(enum tn_ack_when ack_when, const struct desk_key *keys, uint32_t count)
+{
+	assert_int_equal(desk_offer_keys(&desk, ack_when, keys, count), TN_OK);
+	desk_obey(&desk);
+}
+
 static void offer(enum tn_ack_when ack_when, const struct desk_key *key)
 {
-	assert_int_equal(desk_offer_keys(&desk, ack_when, key, 1), TN_OK);
-	desk_obey(&desk);
+	offer_batch(ack_when, key, 1);
+}
+
+static void offer_two(enum tn_ack_when ack_when)
+{
+	static const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
+	offer_batch(ack_when, two, 2);
 }
 
 /* The first of its key, which nobody knows; journaled or started. */
@@ -394,8 +406,7 @@ static void a_batch_may_be_partly_copies(void **state)
 {
 	open_desk(true);
 	static const struct desk_key batch[] = {{1, 7, 2}, {2, 7, 1}, {0, 0, 1}, {3, 7, 0}, {2, 7, 1}};
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_JOURNALED, batch, 5), TN_OK);
-	desk_obey(&desk);
+	offer_batch(TN_ACK_JOURNALED, batch, 5);
 	assert_int_equal(desk.claims[0].key_count, 2); /* one a key; none for what matches nothing */
 	struct tn_claim_answer answers[] = {done, nothing};
 	desk_claimed(&desk, 0, answers, 2);
@@ -414,9 +425,7 @@ static void a_batch_may_be_partly_copies(void **state)
 static void a_batch_with_one_conflict_is_not_taken_at_all(void **state)
 {
 	open_desk(true);
-	static const struct desk_key batch[] = {{1, 7, 1}, {2, 7, 1}};
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_JOURNALED, batch, 2), TN_OK);
-	desk_obey(&desk);
+	offer_two(TN_ACK_JOURNALED);
 	struct tn_claim_answer answers[] = {nothing, {.claim = TN_CLAIM_DONE, .fingerprint = 8}};
 	desk_claimed(&desk, 0, answers, 2);
 	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_CONFLICT);
@@ -431,9 +440,7 @@ static void a_batch_waits_for_the_copies_in_it_and_starts_what_is_new(void **sta
 	open_desk(false);
 	offer_first(TN_ACK_SETTLED);
 	uint64_t start = desk.starts[0].token;
-	static const struct desk_key batch[] = {{1, 7, 1}, {2, 7, 1}};
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, batch, 2), TN_OK);
-	desk_obey(&desk);
+	offer_two(TN_ACK_SETTLED);
 	assert_int_equal(desk.claims[0].key_count, 1);
 	assert_int_equal(desk.claims[0].keys[0].bytes[0], 2);
 	desk_claimed(&desk, 0, &nothing, 1);
@@ -451,8 +458,7 @@ static void a_batch_with_two_copies_takes_over_once(void **state)
 	open_desk(true);
 	offer_first(TN_ACK_JOURNALED);
 	static const struct desk_key batch[] = {{1, 7, 1}, {1, 7, 1}};
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_JOURNALED, batch, 2), TN_OK);
-	desk_obey(&desk);
+	offer_batch(TN_ACK_JOURNALED, batch, 2);
 	desk_commit(&desk, TN_COMMIT_REFUSED);
 	assert_int_equal(desk.claims[0].key_count, 1);
 	desk_claimed(&desk, 0, &nothing, 1);
@@ -522,13 +528,10 @@ static void an_engine_may_end_in_the_middle_of_all_this(void **state)
 
 static void a_strict_batch_waits_for_the_rest_when_one_key_is_durable(void **state)
 {
-	const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
-	const struct tn_claim_answer new[] = {nothing, nothing};
 	open_desk(false);
 	desk.dedup.strict = true;
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, two, 2), TN_OK);
-	desk_obey(&desk);
-	desk_claimed(&desk, 0, new, 2);
+	offer_two(TN_ACK_SETTLED);
+	desk_claimed(&desk, 0, both_new, 2);
 	assert_int_equal(desk.start_count, 2);
 	uint64_t second = desk.starts[1].token;
 	desk_answer(&desk, 0, TN_DELIVERED);
@@ -545,13 +548,10 @@ static void a_strict_batch_waits_for_the_rest_when_one_key_is_durable(void **sta
 
 static void a_strict_batch_whose_keys_wait_together_is_answered_once(void **state)
 {
-	const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
-	const struct tn_claim_answer new[] = {nothing, nothing};
 	open_desk(false);
 	desk.dedup.strict = true;
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, two, 2), TN_OK);
-	desk_obey(&desk);
-	desk_claimed(&desk, 0, new, 2);
+	offer_two(TN_ACK_SETTLED);
+	desk_claimed(&desk, 0, both_new, 2);
 	struct tn_outcome delivered = {.verdict = TN_DELIVERED};
 	for (uint32_t i = 0; i < 2; i++)
 		tn_engine_result(desk.engine, &(struct tn_result){.token = desk.starts[i].token, .count = 1, .outcomes = &delivered});
@@ -565,11 +565,9 @@ static void a_strict_batch_whose_keys_wait_together_is_answered_once(void **stat
 
 static void a_batch_with_a_copy_of_one_at_work_is_busy_whatever_else_is_in_it(void **state)
 {
-	const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
 	open_desk(true);
 	offer_first(TN_ACK_SETTLED);
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, two, 2), TN_OK);
-	desk_obey(&desk);
+	offer_two(TN_ACK_SETTLED);
 	assert_int_equal(desk.claim_count, 0);
 	assert_int_equal(desk.answer_count, 1);
 	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_BUSY);
@@ -578,12 +576,10 @@ static void a_batch_with_a_copy_of_one_at_work_is_busy_whatever_else_is_in_it(vo
 
 static void one_key_that_cannot_be_looked_up_refuses_the_batch(void **state)
 {
-	const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
 	const struct tn_claim_answer half[] = {error, nothing};
 	open_desk(true);
 	desk.dedup.hold = true;
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, two, 2), TN_OK);
-	desk_obey(&desk);
+	offer_two(TN_ACK_SETTLED);
 	desk_claimed(&desk, 0, half, 2);
 	assert_int_equal(desk.start_count, 0);
 	assert_int_equal(desk.answer_count, 1);
@@ -607,7 +603,6 @@ static void a_drain_that_ends_before_its_batch_is_durable_says_nothing_of_the_ke
 
 static void a_drain_gives_back_a_batch_of_which_only_a_copy_is_done(void **state)
 {
-	const struct desk_key two[] = {{1, 7, 1}, {2, 7, 1}};
 	const struct tn_claim_answer half[] = {done, nothing};
 	desk_init(&desk);
 	desk.dedup.window_ms = 300000;
@@ -615,8 +610,7 @@ static void a_drain_gives_back_a_batch_of_which_only_a_copy_is_done(void **state
 	desk_open(&desk);
 	assert_int_equal(desk_offer_to(&desk, TN_ACK_SETTLED, 1), TN_OK);
 	desk_obey(&desk);
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, two, 2), TN_OK);
-	desk_obey(&desk);
+	offer_two(TN_ACK_SETTLED);
 	desk_claimed(&desk, 0, half, 2);
 	assert_int_equal(desk.start_count, 0);
 	tn_engine_drain(desk.engine, 10000);
@@ -699,16 +693,12 @@ static void more_keys_than_a_batch_takes_go_into_two(void **state)
 	desk_close(&desk);
 }
 
-static const struct desk_key key_2 = {2, 7, 1};
-
 /* Leads key 1, and waits behind another for key 2. */
 static void offer_both_keys(void)
 {
-	const struct desk_key keys[] = {{1, 7, 1}, {2, 7, 1}};
 	offer(TN_ACK_JOURNALED, &key_2);
 	desk_claimed(&desk, 0, &nothing, 1); /* it is being journaled */
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_JOURNALED, keys, 2), TN_OK);
-	desk_obey(&desk);
+	offer_two(TN_ACK_JOURNALED);
 	assert_int_equal(desk.claims[0].key_count, 1);
 }
 
@@ -745,8 +735,7 @@ static void a_batch_with_two_conflicts_is_answered_once(void **state)
 	const struct desk_key keys[] = {{1, 8, 1}, {2, 8, 1}};
 	const struct tn_claim_answer both[] = {done, done};
 	open_desk(true);
-	assert_int_equal(desk_offer_keys(&desk, TN_ACK_JOURNALED, keys, 2), TN_OK);
-	desk_obey(&desk);
+	offer_batch(TN_ACK_JOURNALED, keys, 2);
 	desk_claimed(&desk, 0, both, 2);
 	assert_int_equal(desk.answer_count, 1);
 	assert_int_equal(desk.settlements[0].answer, TN_ANSWER_CONFLICT);

@@ -519,15 +519,43 @@ static void open_with_blockers(const struct tn_row *rows, uint32_t count)
 	pass_scans();
 }
 
-static void release(const struct tn_row *row)
+static void make_move(enum tn_move move, struct tn_row_key key)
 {
 	uint64_t as_of;
 	assert_true(tn_engine_moves_ended(desk.engine, &as_of));
-	struct tn_move_item item = {.key = row->key, .target_no = 1};
-	struct tn_moves moves = {.move = TN_MOVE_RELEASE, .token = 1, .as_of = as_of, .items = &item, .count = 1};
+	struct tn_move_item item = {.key = key, .target_no = 1};
+	struct tn_moves moves = {.move = move, .token = 1, .as_of = as_of, .items = &item, .count = 1};
 	assert_int_equal(tn_engine_move(desk.engine, &moves), TN_OK);
 	desk_obey(&desk);
 	desk_commit(&desk, TN_COMMIT_OK);
+}
+
+static void release(const struct tn_row *row)
+{
+	make_move(TN_MOVE_RELEASE, row->key);
+}
+
+/* It comes back with the place it had in its lane. */
+static struct tn_row redrive(const struct tn_row *dead)
+{
+	make_move(TN_MOVE_REDRIVE, dead->key);
+	struct tn_row row = *dead;
+	row.state = TN_ROW_PARKED;
+	row.redrives = 1;
+	row.last = NULL;
+	row.tries.not_before_ms = desk.now_ms;
+	row.rule = TN_STR("r1");
+	row.target = TN_STR("t1");
+	return row;
+}
+
+static struct tn_row die(uint8_t key)
+{
+	offer(TN_ACK_SETTLED, key);
+	desk_answer(&desk, 0, TN_REJECTED);
+	struct tn_row dead = *desk_row(&desk, 0);
+	desk_commit(&desk, TN_COMMIT_OK);
+	return dead;
 }
 
 static void of_two_blockers_found_the_first_blocks_the_lane(void **state)
@@ -553,18 +581,10 @@ static void blocked_lanes_are_listed_page_by_page(void **state)
 	desk_close(&desk);
 }
 
-static uint64_t inverse_of(uint64_t number)
-{
-	uint64_t inverse = number;
-	for (int i = 0; i < 6; i++)
-		inverse *= 2 - number * inverse;
-	return inverse;
-}
-
 static void of_blockers_whose_keys_share_a_hash_the_right_one_is_released(void **state)
 {
-	/* event_seq * prime + route_no is what they are hashed by */
-	struct tn_row rows[] = {blocker(3, 1, 7), blocker(3 + inverse_of(0x100000001b3u), 0, 8)};
+	struct tn_row_key twin = desk_twin((struct tn_row_key){3, 1});
+	struct tn_row rows[] = {blocker(3, 1, 7), blocker(twin.event_seq, twin.route_no, 8)};
 	struct tn_lane_view view[2];
 	for (int i = 0; i < 2; i++) {
 		open_with_blockers(rows, 2);
@@ -600,25 +620,10 @@ static void a_redriven_dead_letter_goes_before_what_was_held_at_its_place(void *
 {
 	prepare();
 	desk_open(&desk);
-	offer(TN_ACK_SETTLED, 7);
-	desk_answer(&desk, 0, TN_REJECTED);
-	struct tn_row redriven = *desk_row(&desk, 0);
-	desk_commit(&desk, TN_COMMIT_OK);
+	struct tn_row redriven = die(7);
 	offer(TN_ACK_SETTLED, 7);
 	uint64_t second = desk.starts[0].token;
-	uint64_t as_of;
-	assert_true(tn_engine_moves_ended(desk.engine, &as_of));
-	struct tn_move_item item = {.key = redriven.key, .target_no = 1};
-	struct tn_moves moves = {.move = TN_MOVE_REDRIVE, .token = 1, .as_of = as_of, .items = &item, .count = 1};
-	assert_int_equal(tn_engine_move(desk.engine, &moves), TN_OK);
-	desk_obey(&desk);
-	desk_commit(&desk, TN_COMMIT_OK);
-	redriven.state = TN_ROW_PARKED;
-	redriven.redrives = 1;
-	redriven.last = NULL;
-	redriven.tries.not_before_ms = desk.now_ms;
-	redriven.rule = TN_STR("r1");
-	redriven.target = TN_STR("t1");
+	redriven = redrive(&redriven);
 	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
 	desk_page(&desk, &redriven, 1, INT64_MAX);
 	assert_int_equal(desk.start_count, 0); /* the second is under way */
@@ -838,35 +843,6 @@ static void a_row_that_has_a_time_of_its_own_is_not_taken_before_it(void **state
 	desk_page(&desk, &rows[1], 1, INT64_MAX);
 	assert_int_equal(desk.start_count, 1);
 	desk_close(&desk);
-}
-
-/* A dead letter that is redriven: it comes with its old place, before what is in hand. */
-static struct tn_row redrive(const struct tn_row *dead)
-{
-	uint64_t as_of;
-	assert_true(tn_engine_moves_ended(desk.engine, &as_of));
-	struct tn_move_item item = {.key = dead->key, .target_no = 1};
-	struct tn_moves moves = {.move = TN_MOVE_REDRIVE, .token = 1, .as_of = as_of, .items = &item, .count = 1};
-	assert_int_equal(tn_engine_move(desk.engine, &moves), TN_OK);
-	desk_obey(&desk);
-	desk_commit(&desk, TN_COMMIT_OK);
-	struct tn_row row = *dead;
-	row.state = TN_ROW_PARKED;
-	row.redrives = 1;
-	row.last = NULL;
-	row.tries.not_before_ms = desk.now_ms;
-	row.rule = TN_STR("r1");
-	row.target = TN_STR("t1");
-	return row;
-}
-
-static struct tn_row die(uint8_t key)
-{
-	offer(TN_ACK_SETTLED, key);
-	desk_answer(&desk, 0, TN_REJECTED);
-	struct tn_row dead = *desk_row(&desk, 0);
-	desk_commit(&desk, TN_COMMIT_OK);
-	return dead;
 }
 
 static void a_drain_parks_what_waits_for_its_retry_with_the_time_of_that_though_another_comes_before_it(void **state)

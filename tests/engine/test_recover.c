@@ -133,11 +133,9 @@ static void a_lost_stream_takes_what_waits_back_and_gets_no_ack(void **state)
 	struct tn_position stream = {.source = 1, .stream = 1, .epoch = 1};
 	assert_int_equal(tn_engine_stream(desk.engine, stream, TN_STREAM_LOST, 0), TN_OK);
 	assert_int_equal(desk_books(&desk)->released, 1);
-	struct tn_command started[2] = {desk.starts[0], desk.starts[1]};
+	uint64_t started[2] = {desk.starts[0].token, desk.starts[1].token};
 	for (int i = 0; i < 2; i++) {
-		desk.starts[0] = started[i];
-		desk.start_count = 1;
-		desk_answer(&desk, 0, TN_DELIVERED);
+		desk_answer_to(&desk, started[i], TN_DELIVERED);
 		assert_int_equal(desk.answer_count, 0);
 	}
 	assert_int_equal(desk_books(&desk)->delivered, 2);

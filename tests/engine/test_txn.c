@@ -19,6 +19,12 @@ static void prepare(struct desk *desk)
 	desk->limits[0].cluster = desk->limits[1].cluster = desk->limits[3].cluster = CLUSTER;
 }
 
+static void open_desk(struct desk *desk)
+{
+	prepare(desk);
+	desk_open(desk);
+}
+
 static void open_second_stream(struct desk *desk)
 {
 	assert_int_equal(tn_engine_open_stream(desk->engine, (struct tn_position){.source = 1, .stream = 2, .epoch = 1}, &desk->terms), TN_OK);
@@ -31,6 +37,13 @@ static uint32_t offer_to(struct desk *desk, uint32_t target_no)
 	assert_int_equal(desk_offer_to(desk, TN_ACK_SETTLED, target_no), TN_OK);
 	desk_obey(desk);
 	return desk->start_count;
+}
+
+/* One event to that target, which has taken it into the transaction. */
+static void stage(struct desk *desk, uint32_t target_no)
+{
+	assert_int_equal(offer_to(desk, target_no), 1);
+	desk_answer(desk, 0, TN_STAGED);
 }
 
 static void assert_commit(const struct desk *desk, uint64_t txn, uint64_t last)
@@ -53,8 +66,7 @@ static void assert_abort(const struct desk *desk, uint64_t txn)
 static void what_is_staged_is_delivered_by_the_commit_which_is_the_ack(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 1), 1);
 	assert_int_equal(desk.starts[0].attempt->txn, 1);
 	desk_answer(&desk, 0, TN_STAGED);
@@ -101,8 +113,7 @@ static void a_transaction_is_full_after_so_many_events(void **state)
 static void outside_targets_settle_before_members_are_attempted(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 3), TN_OK);
 	desk_obey(&desk);
 	assert_int_equal(desk.start_count, 1);
@@ -138,8 +149,7 @@ static void an_outside_target_that_parks_lets_its_event_go_on(void **state)
 static void an_event_without_members_is_settled_by_a_transaction_too(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 3), 1);
 	desk_answer(&desk, 0, TN_DELIVERED);
 	assert_int_equal(desk.answer_count, 0);
@@ -156,8 +166,7 @@ static void an_event_without_members_is_settled_by_a_transaction_too(void **stat
 static void positions_pass_nothing_that_is_not_in_the_transaction(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 3), 1);
 	uint64_t outside = desk.starts[0].token;
 	assert_int_equal(offer_to(&desk, 1), 0); /* behind it in its stream */
@@ -174,11 +183,9 @@ static void positions_pass_nothing_that_is_not_in_the_transaction(void **state)
 static void streams_of_a_source_share_its_transaction(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	open_second_stream(&desk);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	stage(&desk, 1);
 	desk.stream = 2;
 	assert_int_equal(offer_to(&desk, 1), 1);
 	assert_int_equal(desk.starts[0].attempt->txn, 1);
@@ -195,10 +202,8 @@ static void streams_of_a_source_share_its_transaction(void **state)
 static void any_other_outcome_aborts_and_what_was_staged_goes_again_without_having_been_tried(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	open_desk(&desk);
+	stage(&desk, 1);
 	assert_int_equal(offer_to(&desk, 2), 1);
 	desk_answer(&desk, 0, TN_RETRY);
 	assert_abort(&desk, 1);
@@ -225,10 +230,8 @@ static void any_other_outcome_aborts_and_what_was_staged_goes_again_without_havi
 static void a_commit_that_was_aborted_goes_again(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	open_desk(&desk);
+	stage(&desk, 1);
 	desk_tick(&desk, 200);
 	desk_txn(&desk, 0, TN_TXN_ABORTED);
 	assert_int_equal(desk_books(&desk)->delivered, 0);
@@ -241,8 +244,7 @@ static void a_commit_that_was_aborted_goes_again(void **state)
 static void an_open_transaction_may_be_aborted_by_others(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 1), 1);
 	uint64_t under_way = desk.starts[0].token;
 	tn_engine_txn(desk.engine, 1, TN_TXN_COMMITTED); /* which nobody asked for */
@@ -372,8 +374,7 @@ static void behind_a_staged_dead_letter_its_lane_waits_for_the_commit(void **sta
 static void a_dead_letter_for_the_store_is_durable_before_its_event_is_taken_again(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 2), TN_OK);
 	desk_obey(&desk);
 	assert_int_equal(desk.start_count, 2);
@@ -411,8 +412,7 @@ static void members_are_held_never_parked(void **state)
 static void a_member_behind_an_open_breaker_is_held_and_goes_on_when_it_closes(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_OPEN), TN_OK);
 	assert_int_equal(offer_to(&desk, 1), 0);
 	desk_tick(&desk, 60000);
@@ -500,8 +500,7 @@ static void what_dies_of_age_in_line_ends_its_transaction_before_its_dead_letter
 static void hold_is_no_attempt_and_keeps_the_transaction(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 1), 1);
 	desk_answer(&desk, 0, TN_HOLD);
 	assert_int_equal(desk.txn_count, 0);
@@ -515,14 +514,11 @@ static void hold_is_no_attempt_and_keeps_the_transaction(void **state)
 static void a_lost_stream_takes_its_transaction_with_it(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	open_second_stream(&desk);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	stage(&desk, 1);
 	desk.stream = 2;
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	stage(&desk, 1);
 	desk_end_stream(&desk, 2, TN_STREAM_LOST);
 	assert_abort(&desk, 1);
 	assert_true(desk.stream_done);
@@ -538,14 +534,11 @@ static void a_lost_stream_takes_its_transaction_with_it(void **state)
 static void a_commit_that_was_said_decides_for_the_streams_that_are_left(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	open_second_stream(&desk);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	stage(&desk, 1);
 	desk.stream = 2;
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	stage(&desk, 1);
 	desk_tick(&desk, 200);
 	uint64_t txn = desk.txns[0].token;
 	desk_end_stream(&desk, 2, TN_STREAM_LOST);
@@ -560,10 +553,8 @@ static void a_commit_that_was_said_decides_for_the_streams_that_are_left(void **
 static void fenced_forgets_everything_of_the_source(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	open_desk(&desk);
+	stage(&desk, 1);
 	assert_int_equal(offer_to(&desk, 2), 1);
 	uint64_t under_way = desk.starts[0].token;
 	tn_engine_txn(desk.engine, 1, TN_TXN_FENCED);
@@ -593,8 +584,7 @@ static void revoke(struct desk *desk, int64_t grace_ms)
 static void a_revoked_stream_is_committed_when_all_is_staged_within_the_grace(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 1), 1);
 	uint64_t under_way = desk.starts[0].token;
 	revoke(&desk, 1000);
@@ -612,10 +602,8 @@ static void a_revoked_stream_is_committed_when_all_is_staged_within_the_grace(vo
 static void a_revoked_stream_is_aborted_when_its_grace_is_over(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	open_desk(&desk);
+	stage(&desk, 1);
 	assert_int_equal(offer_to(&desk, 1), 1);
 	revoke(&desk, 1000);
 	desk_tick(&desk, 1000);
@@ -629,8 +617,7 @@ static void a_revoked_stream_is_aborted_when_its_grace_is_over(void **state)
 static void what_fails_within_the_grace_goes_back(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 1), 1);
 	uint64_t under_way = desk.starts[0].token;
 	revoke(&desk, 1000);
@@ -644,8 +631,7 @@ static void what_fails_within_the_grace_goes_back(void **state)
 static void draining_commits_what_can_be_staged_and_waits_for_the_answer(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 1), 1);
 	uint64_t under_way = desk.starts[0].token;
 	tn_engine_drain(desk.engine, 10000);
@@ -685,10 +671,8 @@ static void draining_aborts_what_cannot_be_staged_any_more(void **state)
 static void a_drain_that_times_out_leaves_the_commit_behind(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	open_desk(&desk);
+	stage(&desk, 1);
 	tn_engine_drain(desk.engine, 1000);
 	desk_obey(&desk);
 	assert_int_equal(desk.txns[0].kind, TN_TXN_COMMIT);
@@ -701,8 +685,7 @@ static void a_drain_that_times_out_leaves_the_commit_behind(void **state)
 static void a_drain_that_times_out_aborts_what_is_open(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 1), 1);
 	tn_engine_drain(desk.engine, 1000);
 	desk_obey(&desk);
@@ -741,8 +724,7 @@ static void until_commit_was_said_a_lost_stream_still_aborts(void **state)
 	desk.stream = 2;
 	assert_int_equal(offer_to(&desk, 3), 1);
 	desk.stream = 1;
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	stage(&desk, 1);
 	struct tn_command command;
 	tn_engine_tick(desk.engine, desk.now_ms += 200);
 	assert_true(tn_engine_next(desk.engine, &command));
@@ -836,8 +818,7 @@ static void what_was_redriven_between_two_of_a_transaction_waits_for_the_first_a
 	desk_open(&desk);
 	for (int i = 0; i < 4 && desk.scan->order != TN_SCAN_DUE; i++)
 		desk_page(&desk, NULL, 0, INT64_MAX);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	stage(&desk, 1);
 	struct tn_row row = {.key = {1, 0}, .state = TN_ROW_PARKED, .id = {{8}}, .lane = desk_lane(1, 1), .redrives = 1,
 		.lane_seq = ((uint64_t)desk.now_ms + 5) << 20, .rule = TN_STR("r1"), .target = TN_STR("t1"), .target_no = 1,
 		.tries = {.accepted_ms = desk.now_ms}};
@@ -871,8 +852,7 @@ static void what_was_redriven_between_two_of_a_transaction_waits_for_the_first_a
 static void a_member_that_is_removed_is_held_and_dies_after_the_grace(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	desk.limits[0].removed = true;
 	desk_reload(&desk);
 	assert_int_equal(offer_to(&desk, 1), 0);
@@ -891,8 +871,7 @@ static void a_member_that_is_removed_is_held_and_dies_after_the_grace(void **sta
 static void a_target_that_leaves_the_cluster_is_served_outside(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(tn_engine_breaker(desk.engine, 1, TN_BREAKER_OPEN), TN_OK);
 	assert_int_equal(offer_to(&desk, 1), 0);
 	desk.limits[0].cluster = 0;
@@ -908,8 +887,7 @@ static void a_target_that_leaves_the_cluster_is_served_outside(void **state)
 static void without_memory_a_transactional_stream_does_not_open(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	struct tn_position stream = {.source = 2, .stream = 1, .epoch = 1};
 	for (int pieces = 0; pieces < 3; pieces++) { /* the stream, its transaction, a place for its position: each call gets one more */
 		desk.fail_after = pieces > 0;
@@ -938,10 +916,8 @@ static void a_source_of_no_cluster_has_no_members(void **state)
 static void an_answer_that_comes_twice_changes_nothing(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	open_desk(&desk);
+	stage(&desk, 1);
 	desk_tick(&desk, 200);
 	desk_txn(&desk, 0, TN_TXN_COMMITTED);
 	tn_engine_txn(desk.engine, 1, TN_TXN_FENCED);
@@ -954,8 +930,7 @@ static void an_answer_that_comes_twice_changes_nothing(void **state)
 static void fenced_while_it_is_revoked_ends_the_stream_at_once(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 1), 1);
 	revoke(&desk, 1000);
 	assert_false(desk.stream_done);
@@ -968,8 +943,7 @@ static void fenced_while_it_is_revoked_ends_the_stream_at_once(void **state)
 static void a_position_without_events_is_committed_with_the_others(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(desk_offer_keys(&desk, TN_ACK_SETTLED, NULL, 0), TN_OK);
 	desk_obey(&desk);
 	desk_tick(&desk, 200);
@@ -1034,8 +1008,7 @@ static void of_two_sources_in_one_lane_the_second_waits_for_the_commit_of_the_fi
 	desk.lane_key = 1;
 	desk_open(&desk);
 	open_source(&desk, 2);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	stage(&desk, 1);
 	assert_int_equal(tn_engine_offer(desk.engine, &arrival), TN_OK);
 	desk_obey(&desk);
 	assert_int_equal(desk.starts[0].attempt->txn, 2);
@@ -1097,10 +1070,8 @@ static void a_held_dead_letter_whose_sink_rests_is_in_the_store_after_three_trie
 static void a_drain_waits_for_the_answer_to_an_abort_though_nothing_else_is_left(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
-	assert_int_equal(offer_to(&desk, 1), 1);
-	desk_answer(&desk, 0, TN_STAGED);
+	open_desk(&desk);
+	stage(&desk, 1);
 	desk_end_stream(&desk, 1, TN_STREAM_LOST);
 	assert_abort(&desk, 1);
 	tn_engine_drain(desk.engine, 10000);
@@ -1137,8 +1108,7 @@ static void a_member_that_is_refused_after_its_transaction_was_aborted_is_dead(v
 static void a_member_that_is_refused_after_its_stream_was_lost_goes_back_to_its_source(void **state)
 {
 	struct desk desk;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	assert_int_equal(offer_to(&desk, 1), 1);
 	uint64_t under_way = desk.starts[0].token;
 	desk_end_stream(&desk, 1, TN_STREAM_LOST);
@@ -1166,8 +1136,7 @@ static void a_stream_that_ended_before_its_source_is_fenced_does_not_end_again(v
 {
 	struct desk desk;
 	struct tn_command command;
-	prepare(&desk);
-	desk_open(&desk);
+	open_desk(&desk);
 	open_second_stream(&desk);
 	desk_end_stream(&desk, 2, TN_STREAM_LOST);
 	assert_true(desk.stream_done);

@@ -33,6 +33,7 @@ def test_metrics_have_help_and_type_for_each_name(place):
     bus = place.simple_bus(place.sink()).start()
     lines = bus.admin("/metrics").body.decode().splitlines()
     names = {line.split("{")[0].split(" ")[0] for line in lines if not line.startswith("#")}
+    check("turnout_deliveries_delivered_total" in names, names)
     for name in names:
         check(any(line.startswith(f"# HELP {name} ") for line in lines), f"{name} has help")
         check(any(line.startswith(f"# TYPE {name} ") for line in lines), f"{name} has a type")
@@ -279,7 +280,8 @@ def test_a_second_sigterm_ends_it_at_once(place):
     equal(bus.post(event("1")).status, 202)
     wait_until(lambda: sink.lines(), what="the attempt to begin")
     bus.process.send(15)
-    time.sleep(0.3)
+    wait_until(lambda: bus.admin("/readyz").status != 200, what="the drain to begin")
+    check(bus.process.running(), "it waits for its attempt")
     begin = time.monotonic()
     bus.process.send(15)
     bus.process.wait()
@@ -381,9 +383,11 @@ def test_several_workers_deliver_all_while_rules_reload(place):
     bus = place.simple_bus(sink, workers=3, target={"retry": {"profile": "fast", "base": "20ms", "cap": "100ms", "max_retries": 100}}).start()
     sender = place.start("sender", [bus.process.child.args[0], "send", bus.url(), "--count", "3000", "-c", "12", "--id-prefix", "e",
                                     "--rate", "1500", "--json"])
-    for _ in range(5):
-        time.sleep(0.2)
+    for reloads in range(1, 6):
+        sent = len(sink.ids())
+        wait_until(lambda: len(sink.ids()) >= sent + 200, what="more deliveries")
         bus.reload()
+        wait_until(lambda: bus.metrics()["turnout_reloads_total"] == reloads, what="the reload")
     equal(sender.wait(), 0)
     wait_until(bus.settled, 30, "all to be delivered")
     equal(sink.ids(), {f"e-{number}" for number in range(3000)})

@@ -167,10 +167,7 @@ def test_a_journal_row_that_cannot_be_read_alive_is_buried_unread(place):
 
 def park_one(place, port):
     """A bus that is down, with one parked event that ends whoever reads it."""
-    class Nobody:
-        def url(self):
-            return f"http://127.0.0.1:{port}/"
-    bus = crashing_bus(place, Nobody(), target={"retry": {"profile": "fast", "base": "400ms", "cap": "400ms"}},
+    bus = crashing_bus(place, f"http://127.0.0.1:{port}/", target={"retry": {"profile": "fast", "base": "400ms", "cap": "400ms"}},
                        limits={"park_after": "1ms"}).start()
     equal(bus.post(event("bad", data="crash:thaw")).status, 202)
     ends(bus)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the HTTP source refuses, over a real socket: the status, the sentence, and where the fault is."""
 import json
+import socket
 
-from harness import check, equal, event, post_event, raw, request
+from harness import check, equal, event, post_event, raw, read_answer, request
 
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
 
@@ -224,8 +225,6 @@ def test_pipelined_requests_are_answered_in_order(place):
     _, bus = listening(place)
     good = post_head("Content-Length: 2", *[f"{n}: {v}" for n, v in binary_headers().items()]) + b"{}"
     bad = post_head("Content-Length: 2", "Content-Type: application/cloudevents+json") + b"{}"
-    import socket
-    from harness import read_answer
     with socket.create_connection(("127.0.0.1", bus.port), timeout=15) as connection:
         connection.sendall(good + bad + good)
         stream = connection.makefile("rb")

@@ -60,11 +60,12 @@ def test_sync_mode_answers_202_when_some_of_it_waits_in_the_store(place):
 
 def test_max_retries_means_three_over_restarts(place):
     sink = place.sink("--fail", 1)
-    bus = place.simple_bus(sink, target={"retry": {**FAST, "base": "300ms", "cap": "300ms", "max_retries": 3}}).start()
+    bus = place.simple_bus(sink, target={"retry": {**FAST, "base": "700ms", "cap": "700ms", "max_retries": 3}}).start()
     equal(bus.post(event("1")).status, 202)
     for seen in (1, 2, 3):
         wait_until(lambda: len(sink.lines()) >= seen, what=f"attempt {seen}")
-        time.sleep(0.1)  # the failure is counted before the next attempt may begin
+        wait_until(lambda: bus.metrics()["turnout_retries_total"] == 1, what="its failure")
+        time.sleep(0.1)  # which is written before the next attempt may begin
         bus.kill()
         bus.start()
     wait_until(lambda: bus.metrics()["turnout_deliveries_dead_total"] == 1, what="the dead letter")
@@ -89,11 +90,11 @@ def test_retry_after_holds_the_whole_target(place):
     sink = place.sink("--fail-first", 1, "--retry-after", "2s")
     bus = place.simple_bus(sink, target={"retry": FAST}).start()
     equal(bus.post(event("1")).status, 202)
-    wait_until(lambda: sink.lines(), what="the first attempt")
-    time.sleep(0.2)
+    wait_until(lambda: bus.metrics()['turnout_target_paused{target="sink"}'] == 1, what="the pause")
+    begin = time.monotonic()
     equal(bus.post(event("2")).status, 202)
-    time.sleep(1)
-    equal([line["id"] for line in sink.lines()], ["1"], "nothing else was tried meanwhile")
+    wait_until(lambda: sink.ids() == {"1", "2"}, what="both deliveries")
+    check(time.monotonic() - begin >= 1.5, "nothing else was tried meanwhile", sink.lines())
 
 
 def test_a_long_wait_is_parked_and_survives_a_kill(place):
@@ -131,9 +132,9 @@ def test_a_target_that_is_gone_may_be_held(place):
     sink = place.sink("--fail-first", 1, "--status", 410)
     bus = place.simple_bus(sink, target={"disable_on_gone": True}).start()
     equal(bus.post(event("1")).status, 202)
-    wait_until(lambda: sink.lines(), what="the first attempt")
+    wait_until(lambda: bus.metrics()['turnout_target_breaker{target="sink"}'] == 2, what="the hold")
     equal(bus.post(event("2")).status, 202)
-    time.sleep(0.5)
+    wait_until(lambda: bus.metrics()["turnout_deliveries_parked"] == 2, what="both to be parked")
     equal([line["id"] for line in sink.lines()], ["1"], "nothing else was tried")
     equal(bus.metrics()["turnout_deliveries_dead_total"], 0)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """More than can be done: senders wait for a moment, then they are turned away until there is room."""
+import concurrent.futures
 import time
 
 from harness import check, equal, event, post_event, wait_until
@@ -40,7 +41,9 @@ def test_senders_hear_503_while_memory_is_full_and_are_let_in_again(place):
 
 def test_a_burst_only_waits(place):
     sink = place.sink("--delay", "100ms")
-    bus = place.simple_bus(sink, mode="sync", limits={"memory": "4MiB"}, ).start()
-    for number in range(12):
-        equal(post_event(bus.port, event(str(number), data="x" * 500_000)).status, 200)
+    bus = place.simple_bus(sink, mode="sync", limits={"memory": "4MiB"}).start()
+    with concurrent.futures.ThreadPoolExecutor(12) as senders:
+        answers = senders.map(lambda number: post_event(bus.port, event(str(number), data="x" * 500_000)).status, range(12))
+        equal(list(answers), [200] * 12)
+    check(bus.metrics()["turnout_offers_full_total"] > 0, "there was not room for all at once")
     equal(bus.metrics()['turnout_source_shed_total{source="web"}'], 0)

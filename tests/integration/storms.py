@@ -16,7 +16,6 @@ ALL = {"source": [{"exists": True}]}
 RETRY = {"profile": "fast", "base": "20ms", "cap": "200ms", "max_retries": 100}
 
 
-
 def send(bus, *words):
     return [TURNOUT, "send", bus.url(), *map(str, words)]
 
@@ -70,6 +69,7 @@ def test_reloads_under_load_with_targets_coming_and_going_lose_nothing(place):
     acked = {line.strip() for line in open(acks)}
     metrics = bus.metrics()
     note(f"{metrics['turnout_reloads_total']:.0f} reloads, {metrics['turnout_reload_errors_total']:.0f} refused, {len(acked)} acknowledged")
+    check(len(acked) > 100 and metrics["turnout_reloads_total"] > 5 and metrics["turnout_reload_errors_total"] > 0, "there was load, and reloads")
     equal(acked - sinks[0].ids(), set(), "lost")
     equal(bus.stop(), 0, bus.process.output()[-2000:])
 

@@ -20,10 +20,7 @@ def clock_bus(place, url):
             file.write(struct.pack("<q", ahead))
     set_clock(0)
 
-    class There:
-        def url(self):
-            return url
-    bus = place.simple_bus(There(), target={"retry": {"base": "200ms", "cap": "200ms", "max_retries": 1000, "max_age": "24h"}},
+    bus = place.simple_bus(url, target={"retry": {"base": "200ms", "cap": "200ms", "max_retries": 1000, "max_age": "24h"}},
                            limits={"park_after": "100ms"})
     return bus, {"LD_PRELOAD": LIBRARY, "CLOCK_STEPS_FILE": steps}, set_clock
 

@@ -345,6 +345,28 @@ static void a_count_that_the_store_refuses_keeps_no_dead_letter_from_its_sink(vo
 	desk_close(&desk);
 }
 
+static void what_only_the_journal_has_is_parked_beyond_what_brokers_may_park(void **state)
+{
+	desk_init(&desk);
+	desk.policy.system.base_ms = 60000;
+	desk.limits[0].park_rows_kept = 1;
+	start_one(TN_ACK_SETTLED);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_offer(&desk, TN_ACK_SETTLED, 1), TN_OK);
+	desk_obey(&desk);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_TRIED); /* its source keeps it */
+	desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_offer(&desk, TN_ACK_JOURNALED, 1), TN_OK);
+	desk_obey(&desk);
+	desk_commit(&desk, TN_COMMIT_OK);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +389,7 @@ int main(void)
 		cmocka_unit_test(no_room_said_when_nobody_waits_for_the_answer_any_more_gives_it_back_or_parks_it),
 		cmocka_unit_test(a_dead_letter_that_its_sink_takes_while_its_count_is_written_leaves_no_row),
 		cmocka_unit_test(a_count_that_the_store_refuses_keeps_no_dead_letter_from_its_sink),
+		cmocka_unit_test(what_only_the_journal_has_is_parked_beyond_what_brokers_may_park),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

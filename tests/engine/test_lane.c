@@ -961,7 +961,8 @@ static void what_was_parked_while_its_lane_was_read_is_asked_for_next(void **sta
 	desk_close(&desk);
 }
 
-static void a_row_is_not_taken_from_a_page_that_was_read_before_another_was_parked_before_it(void **state)
+/* A lane's page was asked for; then one was parked in that lane. Answers a row of a later place, which the page shows. */
+static struct tn_row park_while_page_is_read(uint64_t *out_lane_seq)
 {
 	struct tn_row gone = parked(1, 40, TN_ROW_BEHIND_MS);
 	prepare();
@@ -973,14 +974,123 @@ static void a_row_is_not_taken_from_a_page_that_was_read_before_another_was_park
 	offer(TN_ACK_SETTLED, 7);
 	desk_tick(&desk, 15000);
 	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
-	assert_true(desk_row(&desk, 0)->lane_seq < later.lane_seq);
-	uint64_t lane_seq = desk_row(&desk, 0)->lane_seq;
+	*out_lane_seq = desk_row(&desk, 0)->lane_seq;
+	assert_true(*out_lane_seq < later.lane_seq);
 	desk_commit(&desk, TN_COMMIT_OK);
+	return later;
+}
+
+static void a_row_is_not_taken_from_a_page_that_was_read_before_another_was_parked_before_it(void **state)
+{
+	uint64_t lane_seq;
+	struct tn_row later = park_while_page_is_read(&lane_seq);
 	desk_page(&desk, &later, 1, INT64_MAX);
 	assert_int_equal(desk.start_count, 0);
 	pass_scans();
 	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
 	assert_true(desk.scan->after_lane_seq < lane_seq);
+	desk_close(&desk);
+}
+
+static void it_is_taken_when_its_target_orders_no_more(void **state)
+{
+	uint64_t lane_seq;
+	struct tn_row later = park_while_page_is_read(&lane_seq);
+	desk.limits[0].ordered = false;
+	desk_reload(&desk);
+	desk_page(&desk, &later, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
+	desk_close(&desk);
+}
+
+static void at_a_target_that_was_given_up_a_dead_letter_blocks_nothing(void **state)
+{
+	prepare();
+	desk.policy.block_exhausted = true;
+	desk.limits[0].timeout_ms = 3600000;
+	desk.removal_grace_ms = 1000;
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	uint64_t under_way = desk.starts[0].token;
+	desk.limits[0].removed = true;
+	desk_reload(&desk);
+	desk_tick(&desk, 1000);
+	desk_answer_to(&desk, under_way, TN_REJECTED);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_DEAD);
+	assert_false(desk_row(&desk, 0)->blocks);
+	desk_close(&desk);
+}
+
+static void of_a_target_that_is_gone_for_good_a_row_dies_though_its_rule_may_come_back(void **state)
+{
+	struct tn_row rows[] = {parked(1, 40, 0), parked(2, 50, 2000000)};
+	prepare();
+	desk.limits[0].removed = true;
+	open_with_rows(3, 2);
+	desk_page(&desk, rows, 2, INT64_MAX);
+	pass_scans();
+	desk_tick(&desk, 600000);
+	while (desk.batch != NULL)
+		desk_commit(&desk, TN_COMMIT_OK);
+	desk_page(&desk, &rows[0], 1, INT64_MAX);
+	while (desk.batch != NULL)
+		desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk_reload(&desk); /* other rules */
+	rows[1].rule = (struct tn_str){0};
+	desk_page(&desk, &rows[1], 1, INT64_MAX);
+	while (desk.batch != NULL)
+		desk_commit(&desk, TN_COMMIT_OK);
+	assert_int_equal(desk_books(&desk)->dead, 2);
+	desk_close(&desk);
+}
+
+static void what_is_too_old_when_its_turn_comes_is_dropped_and_its_lane_is_gone(void **state)
+{
+	prepare();
+	desk.policy.max_age_ms = 500;
+	desk.policy.drop_exhausted = true;
+	desk_open(&desk);
+	offer(TN_ACK_SETTLED, 7);
+	uint64_t first = desk.starts[0].token;
+	offer(TN_ACK_SETTLED, 7);
+	desk_tick(&desk, 1000);
+	desk_answer_to(&desk, first, TN_DELIVERED);
+	assert_int_equal(desk_books(&desk)->dropped, 1);
+	assert_int_equal(lanes(), 0);
+	desk_close(&desk);
+}
+
+/* Its rows are read to be given up. */
+static void a_blocked_lane_of_a_target_that_comes_back_while_it_is_read_stays_blocked(void **state)
+{
+	struct tn_row dead = blocker(1, 0, 7), behind = parked(2, 50, TN_ROW_BEHIND_MS);
+	prepare();
+	desk.limits[0].found_dead_rows = 1;
+	desk.removal_grace_ms = 1000;
+	open_with_rows(3, 1);
+	desk_page(&desk, &behind, 1, INT64_MAX);
+	desk_page(&desk, &dead, 1, INT64_MAX);
+	desk_page(&desk, NULL, 0, INT64_MAX); /* the journal */
+	pass_scans();
+	assert_null(desk.scan);
+	desk.limits[0].removed = true;
+	desk_reload(&desk);
+	desk_tick(&desk, 1000);
+	for (int i = 0; i < 3 && desk.scan->order != TN_SCAN_LANE; i++)
+		desk_page(&desk, NULL, 0, INT64_MAX);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk.limits[0].removed = false;
+	desk_reload(&desk);
+	desk_page(&desk, &behind, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 0);
+	assert_int_equal(desk_books(&desk)->parked, 1);
+	pass_scans();
+	assert_null(desk.scan);
+	release(&dead);
+	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	desk_page(&desk, &behind, 1, INT64_MAX);
+	assert_int_equal(desk.start_count, 1);
 	desk_close(&desk);
 }
 
@@ -1026,6 +1136,11 @@ int main(void)
 		cmocka_unit_test(a_due_row_of_a_blocked_key_waits),
 		cmocka_unit_test(what_was_parked_while_its_lane_was_read_is_asked_for_next),
 		cmocka_unit_test(a_row_is_not_taken_from_a_page_that_was_read_before_another_was_parked_before_it),
+		cmocka_unit_test(it_is_taken_when_its_target_orders_no_more),
+		cmocka_unit_test(at_a_target_that_was_given_up_a_dead_letter_blocks_nothing),
+		cmocka_unit_test(of_a_target_that_is_gone_for_good_a_row_dies_though_its_rule_may_come_back),
+		cmocka_unit_test(what_is_too_old_when_its_turn_comes_is_dropped_and_its_lane_is_gone),
+		cmocka_unit_test(a_blocked_lane_of_a_target_that_comes_back_while_it_is_read_stays_blocked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

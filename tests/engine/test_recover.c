@@ -257,6 +257,19 @@ static void journaled_work_stays_in_the_journal_when_draining(void **state)
 	desk_close(&desk);
 }
 
+static void what_the_journal_still_has_is_parked_beyond_what_brokers_may_park(void **state)
+{
+	desk_init(&desk);
+	desk.policy.system.base_ms = 60000;
+	desk.limits[0].park_rows_kept = 1;
+	desk.limits[0].found_parked = 1;
+	struct tn_row open = row_of(TN_ROW_OPEN, 3, 0);
+	recover(NULL, NULL, &open);
+	desk_answer(&desk, 0, TN_RETRY);
+	assert_int_equal(desk_row(&desk, 0)->state, TN_ROW_PARKED);
+	desk_close(&desk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +286,7 @@ int main(void)
 		cmocka_unit_test(drain_parks_what_was_tried),
 		cmocka_unit_test(drain_leaves_what_does_not_end_behind_unanswered),
 		cmocka_unit_test(journaled_work_stays_in_the_journal_when_draining),
+		cmocka_unit_test(what_the_journal_still_has_is_parked_beyond_what_brokers_may_park),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

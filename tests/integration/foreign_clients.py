@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from harness import SLOWNESS, Failure, check, equal, free_port, request, wait_until
+from harness import SLOWNESS, Failure, equal, free_port, request, wait_until
 
 NODE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node")
 

@@ -18,13 +18,6 @@
 
 enum { EVENT_LIMIT = 16 * 1024 * 1024 };
 
-static int complain(const struct tn_error *error)
-{
-	char text[1024];
-	fprintf(stderr, "turnout explain: %s\n", tn_error_format(error, text, sizeof text));
-	return TN_EXIT_UNUSABLE;
-}
-
 static enum tn_status load_rules(const char *config_file, const char *rule_file, struct tn_ruleset **out_ruleset, struct tn_error *error)
 {
 	if (rule_file) {
@@ -150,7 +143,7 @@ static int run(int argc, char **argv)
 	}
 	int status;
 	if (load_rules(config, rules, &ruleset, &error) != TN_OK || read_event(argv[1], &event, &error) != TN_OK)
-		status = complain(&error);
+		status = tn_command_complain(&tn_command_explain, &error);
 	else
 		status = explain(ruleset, event, json);
 	tn_event_unref(event);

@@ -5,6 +5,7 @@
 #include "admin_client.h"
 #include "arguments.h"
 #include "command.h"
+#include "member.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -20,14 +21,6 @@ struct request {
 	char **ids;
 	int id_count;
 };
-
-static int complain(const struct tn_error *error)
-{
-	char text[1024];
-	tn_error_format(error, text, sizeof text);
-	fprintf(stderr, "turnout lanes: %s\n", text);
-	return TN_EXIT_UNUSABLE;
-}
 
 /* One call; 503 is tried again for a while. NULL: it was said why not. */
 static json_t *ask(const char *socket, const char *path, const char *body)
@@ -46,7 +39,7 @@ static json_t *ask(const char *socket, const char *path, const char *body)
 	if (status == TN_OK && !root)
 		tn_error_set(&error, "the bus answered %ld: %.*s", code, (int)(answer.len > 300 ? 300 : answer.len), answer.bytes ? answer.bytes : "");
 	if (!root)
-		complain(&error);
+		tn_command_complain(&tn_command_lanes, &error);
 	tn_buf_fini(&answer);
 	return root;
 }
@@ -58,12 +51,6 @@ static int print_json(json_t *root)
 	free(text);
 	json_decref(root);
 	return TN_EXIT_GOOD;
-}
-
-static const char *word(const json_t *lane, const char *name)
-{
-	const char *value = json_string_value(json_object_get(lane, name));
-	return value ? value : "";
 }
 
 static int list(const char *socket, const struct request *request)
@@ -78,7 +65,7 @@ static int list(const char *socket, const struct request *request)
 	if (json_array_size(lanes) > 0)
 		printf("%-24s %-34s %9s %9s\n", "TARGET", "BLOCKED BY DEAD LETTER", "IN HAND", "PARKED");
 	json_array_foreach(lanes, i, each)
-		printf("%-24s %-34s %9" JSON_INTEGER_FORMAT " %9" JSON_INTEGER_FORMAT "\n", word(each, "target"), word(each, "dead_letter"),
+		printf("%-24s %-34s %9" JSON_INTEGER_FORMAT " %9" JSON_INTEGER_FORMAT "\n", tn_member_text(each, "target"), tn_member_text(each, "dead_letter"),
 			json_integer_value(json_object_get(each, "in_hand")), json_integer_value(json_object_get(each, "parked")));
 	printf("%" JSON_INTEGER_FORMAT " blocked\n", json_integer_value(json_object_get(root, "blocked")));
 	json_decref(root);
@@ -131,7 +118,7 @@ static int act(const struct tn_config *config, const char *verb, const struct re
 	char socket[300];
 	if (tn_admin_client_find(config, socket, sizeof socket) != TN_OK) {
 		tn_error_set(&error, "no bus is running on %s", config->store_path.bytes);
-		return complain(&error);
+		return tn_command_complain(&tn_command_lanes, &error);
 	}
 	return strcmp(verb, "list") == 0 ? list(socket, request) : release(socket, request);
 }
@@ -162,7 +149,7 @@ static int run(int argc, char **argv)
 	else if (strcmp(verb, "release") == 0 && chosen != 1)
 		tn_error_set(&error, "say which: the ids of the dead letters, or --target NAME, or --all");
 	if (error.message[0] || tn_config_read(file, &config, &error) != TN_OK)
-		return complain(&error);
+		return tn_command_complain(&tn_command_lanes, &error);
 	int status = act(config, verb, &request);
 	tn_config_free(config);
 	return status;

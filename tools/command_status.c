@@ -10,44 +10,28 @@
 #include "admin_client.h"
 #include "arguments.h"
 #include "command.h"
+#include "member.h"
 #include "target_text.h"
 #include "turnout/clock.h"
-
-static int complain(const struct tn_error *error)
-{
-	char text[1024];
-	fprintf(stderr, "turnout status: %s\n", tn_error_format(error, text, sizeof text));
-	return TN_EXIT_UNUSABLE;
-}
-
-static json_int_t number(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
-static const char *string(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
 
 static void print_books(const json_t *books)
 {
 	const json_t *hand = json_object_get(books, "in_hand");
-	json_int_t in_hand = number(hand, "pending") + number(hand, "backoff") + number(hand, "inflight") + number(hand, "staged") +
-		number(hand, "parking") + number(hand, "burying");
+	json_int_t in_hand = tn_member_number(hand, "pending") + tn_member_number(hand, "backoff") + tn_member_number(hand, "inflight") +
+		tn_member_number(hand, "staged") + tn_member_number(hand, "parking") + tn_member_number(hand, "burying");
 	printf("books    matched %" JSON_INTEGER_FORMAT " + recovered %" JSON_INTEGER_FORMAT " + redriven %" JSON_INTEGER_FORMAT
 	       " = delivered %" JSON_INTEGER_FORMAT " + dead %" JSON_INTEGER_FORMAT " + dropped %" JSON_INTEGER_FORMAT
 	       " + released %" JSON_INTEGER_FORMAT " + parked %" JSON_INTEGER_FORMAT " + in hand %" JSON_INTEGER_FORMAT "  %s\n",
-		number(books, "matched"), number(books, "recovered"), number(books, "redriven"), number(books, "delivered"),
-		number(books, "dead"), number(books, "dropped"), number(books, "released"), number(books, "parked"), in_hand,
+		tn_member_number(books, "matched"), tn_member_number(books, "recovered"), tn_member_number(books, "redriven"), tn_member_number(books, "delivered"),
+		tn_member_number(books, "dead"), tn_member_number(books, "dropped"), tn_member_number(books, "released"),
+		tn_member_number(books, "parked"), in_hand,
 		json_is_true(json_object_get(books, "closed")) ? "(closed)" : "(NOT CLOSED: please report this)");
 	printf("events   accepted %" JSON_INTEGER_FORMAT ", unmatched %" JSON_INTEGER_FORMAT "; attempts %" JSON_INTEGER_FORMAT
 	       ", of which failed and were to be repeated %" JSON_INTEGER_FORMAT "\n",
-		number(books, "accepted"), number(books, "unmatched"), number(books, "attempts"), number(books, "retried"));
-	if (number(books, "deduplicated") + number(books, "dedup_conflict") > 0)
+		tn_member_number(books, "accepted"), tn_member_number(books, "unmatched"), tn_member_number(books, "attempts"), tn_member_number(books, "retried"));
+	if (tn_member_number(books, "deduplicated") + tn_member_number(books, "dedup_conflict") > 0)
 		printf("copies   %" JSON_INTEGER_FORMAT " not taken again, %" JSON_INTEGER_FORMAT " with another payload under their key\n",
-			number(books, "deduplicated"), number(books, "dedup_conflict"));
+			tn_member_number(books, "deduplicated"), tn_member_number(books, "dedup_conflict"));
 }
 
 static void print_lists(const json_t *status, const char *file)
@@ -56,11 +40,11 @@ static void print_lists(const json_t *status, const char *file)
 	const json_t *each;
 	json_array_foreach(json_object_get(status, "sources"), i, each)
 	{
-		printf("source   %-16s %s%s  messages %" JSON_INTEGER_FORMAT ", refused %" JSON_INTEGER_FORMAT, string(each, "name"),
-			string(each, "kind"), json_is_true(json_object_get(each, "open")) ? "" : " (closed)", number(each, "messages"),
-			number(each, "refused"));
-		if (number(each, "over_rate") > 0)
-			printf(", of them over %s %" JSON_INTEGER_FORMAT, string(each, "rate"), number(each, "over_rate"));
+		printf("source   %-16s %s%s  messages %" JSON_INTEGER_FORMAT ", refused %" JSON_INTEGER_FORMAT, tn_member_text(each, "name"),
+			tn_member_text(each, "kind"), json_is_true(json_object_get(each, "open")) ? "" : " (closed)", tn_member_number(each, "messages"),
+			tn_member_number(each, "refused"));
+		if (tn_member_number(each, "over_rate") > 0)
+			printf(", of them over %s %" JSON_INTEGER_FORMAT, tn_member_text(each, "rate"), tn_member_number(each, "over_rate"));
 		putchar('\n');
 	}
 	json_array_foreach(json_object_get(status, "targets"), i, each)
@@ -71,21 +55,22 @@ static void print_text(const json_t *status, const char *file)
 {
 	const json_t *rules = json_object_get(status, "rules"), *store = json_object_get(status, "store");
 	char used[24], most[24];
-	printf("bus      %s, %s since %s\n", string(status, "bus"), string(status, "phase"), string(status, "started"));
-	printf("rules    %" JSON_INTEGER_FORMAT " rule%s, revision %" JSON_INTEGER_FORMAT "%s\n", number(rules, "count"),
-		number(rules, "count") == 1 ? "" : "s", number(rules, "revision"),
+	printf("bus      %s, %s since %s\n", tn_member_text(status, "bus"), tn_member_text(status, "phase"), tn_member_text(status, "started"));
+	printf("rules    %" JSON_INTEGER_FORMAT " rule%s, revision %" JSON_INTEGER_FORMAT "%s\n", tn_member_number(rules, "count"),
+		tn_member_number(rules, "count") == 1 ? "" : "s", tn_member_number(rules, "revision"),
 		json_is_true(json_object_get(rules, "failing")) ? "  (what is on disk now was refused; see the log)" : "");
-	if (number(status, "clock_ahead_ms") > 0)
+	if (tn_member_number(status, "clock_ahead_ms") > 0)
 		printf("clock    the wall clock is %" JSON_INTEGER_FORMAT " days ahead of the bus's: see `turnout help clock`\n",
-			number(status, "clock_ahead_ms") / 86400000);
+			tn_member_number(status, "clock_ahead_ms") / 86400000);
 	if (json_object_get(status, "shedding"))
-		printf("shedding senders are turned away: %s\n", string(status, "shedding"));
+		printf("shedding senders are turned away: %s\n", tn_member_text(status, "shedding"));
 	print_books(json_object_get(status, "books"));
 	print_lists(status, file);
 	printf("store    open %" JSON_INTEGER_FORMAT ", tried %" JSON_INTEGER_FORMAT ", parked %" JSON_INTEGER_FORMAT
 	       ", dead %" JSON_INTEGER_FORMAT "; %s of %s%s\n",
-		number(store, "open"), number(store, "tried"), number(store, "parked"), number(store, "dead"),
-		tn_target_text_size((uint64_t)number(store, "used_bytes"), used), tn_target_text_size((uint64_t)number(store, "max_bytes"), most),
+		tn_member_number(store, "open"), tn_member_number(store, "tried"), tn_member_number(store, "parked"), tn_member_number(store, "dead"),
+		tn_target_text_size((uint64_t)tn_member_number(store, "used_bytes"), used),
+		tn_target_text_size((uint64_t)tn_member_number(store, "max_bytes"), most),
 		json_is_true(json_object_get(store, "nearly_full")) ? "  (nearly full: new events are refused)" : "");
 }
 
@@ -97,10 +82,10 @@ static int ask_bus(const char *socket, const char *file, bool json)
 	int status = TN_EXIT_GOOD;
 	json_t *root = NULL;
 	if (tn_admin_client_call(socket, "/status", NULL, 10, &answer, &code, &error) != TN_OK) {
-		status = complain(&error);
+		status = tn_command_complain(&tn_command_status, &error);
 	} else if (code != 200 || !(root = json_loadb(answer.bytes, answer.len, 0, NULL))) {
 		tn_error_set(&error, "the bus answered %ld: %.*s", code, (int)(answer.len > 300 ? 300 : answer.len), answer.bytes);
-		status = complain(&error);
+		status = tn_command_complain(&tn_command_status, &error);
 	} else if (json) {
 		printf("%.*s\n", TN_STR_ARG(tn_buf_str(&answer)));
 	} else {
@@ -151,10 +136,10 @@ static int run(int argc, char **argv)
 	if (!tn_arguments_parse(table, &argc, argv))
 		return TN_EXIT_UNUSABLE;
 	if (tn_config_read(file, &config, &error) != TN_OK)
-		return complain(&error);
+		return tn_command_complain(&tn_command_status, &error);
 	int status;
 	if (tn_admin_client_reach(config, socket, sizeof socket, &store, &error) != TN_OK)
-		status = complain(&error);
+		status = tn_command_complain(&tn_command_status, &error);
 	else
 		status = store ? ask_store(config, store, file, json) : ask_bus(socket, file, json);
 	tn_config_free(config);

@@ -12,27 +12,19 @@
 #include <stdio.h>
 #include <string.h>
 
-static int complain(const struct tn_error *error)
-{
-	char text[1024];
-	tn_error_format(error, text, sizeof text);
-	fprintf(stderr, "turnout target: %s\n", text);
-	return TN_EXIT_UNUSABLE;
-}
-
 /* One request. 404 is a finding: there is no such target. The answer's body is appended to out. */
 static int ask(const char *socket, const char *path, const char *body, struct tn_buf *out)
 {
 	struct tn_error error = {0};
 	long code = 0;
 	if (tn_admin_client_call(socket, path, body, 10, out, &code, &error) != TN_OK)
-		return complain(&error);
+		return tn_command_complain(&tn_command_target, &error);
 	if (code == 404)
 		return TN_EXIT_FINDINGS;
 	if (code / 100 == 2)
 		return TN_EXIT_GOOD;
 	tn_error_set(&error, "the bus answered %ld: %.*s", code, (int)(out->len > 300 ? 300 : out->len), out->bytes);
-	return complain(&error);
+	return tn_command_complain(&tn_command_target, &error);
 }
 
 static int set_breaker(const char *socket, const char *name, const char *state)
@@ -87,7 +79,7 @@ static int act(const struct tn_config *config, const char *file, const char *ver
 	char socket[300];
 	if (tn_admin_client_find(config, socket, sizeof socket) != TN_OK) {
 		tn_error_set(&error, "no bus is running on %s", config->store_path.bytes);
-		return complain(&error);
+		return tn_command_complain(&tn_command_target, &error);
 	}
 	int status = TN_EXIT_GOOD;
 	char meant[160];
@@ -121,10 +113,10 @@ static int run(int argc, char **argv)
 		const char *meant = argc == 3 ? tn_arguments_suggest(verb, verbs) : NULL;
 		tn_error_set(&error, "say status, open or close, and the name of a target%s%s%s", meant ? " (did you mean " : "", meant ? meant : "",
 			meant ? "?)" : "");
-		return complain(&error);
+		return tn_command_complain(&tn_command_target, &error);
 	}
 	if (tn_config_read(file, &config, &error) != TN_OK)
-		return complain(&error);
+		return tn_command_complain(&tn_command_target, &error);
 	int status = act(config, file, verb, argv[2], json);
 	tn_config_free(config);
 	return status;

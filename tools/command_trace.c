@@ -11,29 +11,12 @@
 #include "admin_client.h"
 #include "arguments.h"
 #include "command.h"
+#include "member.h"
 #include "turnout/admin.h"
 #include "turnout/clock.h"
 #include "turnout/json.h"
 
 enum { PATIENCE_S = 30 };
-
-static int complain(const struct tn_error *error)
-{
-	char text[1024];
-	fprintf(stderr, "turnout trace: %s\n", tn_error_format(error, text, sizeof text));
-	return TN_EXIT_UNUSABLE;
-}
-
-static const char *string(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
-
-static long long number(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
 
 /* --- Printing --- */
 
@@ -54,7 +37,7 @@ static const char *format_span(int64_t span_ms, char out[24])
 static int64_t time_of(const json_t *object, const char *name)
 {
 	int64_t at_ms = 0;
-	return tn_clock_parse(tn_str_from(string(object, name)), &at_ms) ? at_ms : 0;
+	return tn_clock_parse(tn_str_from(tn_member_text(object, name)), &at_ms) ? at_ms : 0;
 }
 
 /* "2026-05-01T12:00:00.123Z  +1.2 s    what" */
@@ -69,13 +52,13 @@ static void print_outcome(const json_t *step)
 {
 	char span[24];
 	if (json_object_get(step, "status"))
-		printf(" %lld", number(step, "status"));
-	if (string(step, "code")[0])
-		printf(" %s", string(step, "code"));
+		printf(" %lld", tn_member_number(step, "status"));
+	if (tn_member_text(step, "code")[0])
+		printf(" %s", tn_member_text(step, "code"));
 	if (json_object_get(step, "latency_ms"))
-		printf(" after %s", format_span(number(step, "latency_ms"), span));
-	if (string(step, "message")[0])
-		printf(": %s", string(step, "message"));
+		printf(" after %s", format_span(tn_member_number(step, "latency_ms"), span));
+	if (tn_member_text(step, "message")[0])
+		printf(": %s", tn_member_text(step, "message"));
 }
 
 static void print_step(const json_t *step, int64_t received_ms)
@@ -83,18 +66,18 @@ static void print_step(const json_t *step, int64_t received_ms)
 	char what[32], span[24];
 	int64_t at_ms = time_of(step, "at");
 	bool next = json_object_get(step, "next_at") != NULL;
-	if (strcmp(string(step, "what"), "attempt") == 0)
-		snprintf(what, sizeof what, "attempt %lld", number(step, "attempt"));
+	if (strcmp(tn_member_text(step, "what"), "attempt") == 0)
+		snprintf(what, sizeof what, "attempt %lld", tn_member_number(step, "attempt"));
 	else
-		snprintf(what, sizeof what, "%s", string(step, "what"));
-	print_line(string(step, "at"), at_ms - received_ms, what);
-	if (strcmp(string(step, "what"), "delivered") == 0)
-		printf(" at attempt %lld:", number(step, "attempt"));
-	if (strcmp(string(step, "what"), "retry") != 0)
+		snprintf(what, sizeof what, "%s", tn_member_text(step, "what"));
+	print_line(tn_member_text(step, "at"), at_ms - received_ms, what);
+	if (strcmp(tn_member_text(step, "what"), "delivered") == 0)
+		printf(" at attempt %lld:", tn_member_number(step, "attempt"));
+	if (strcmp(tn_member_text(step, "what"), "retry") != 0)
 		print_outcome(step);
 	if (next && time_of(step, "next_at") > at_ms) /* what is parked may have been due before */
-		printf("%s next try in %s, %s", strcmp(string(step, "what"), "retry") == 0 ? "" : ";",
-		        format_span(time_of(step, "next_at") - at_ms, span), string(step, "next_at"));
+		printf("%s next try in %s, %s", strcmp(tn_member_text(step, "what"), "retry") == 0 ? "" : ";",
+		        format_span(time_of(step, "next_at") - at_ms, span), tn_member_text(step, "next_at"));
 	putchar('\n');
 }
 
@@ -102,8 +85,8 @@ static void print_delivery(const json_t *delivery, int64_t received_ms)
 {
 	size_t i;
 	const json_t *step;
-	printf("\n  delivery %s  rule %s -> target %s: %s\n", string(delivery, "delivery"), string(delivery, "rule"),
-	        string(delivery, "target"), string(delivery, "state"));
+	printf("\n  delivery %s  rule %s -> target %s: %s\n", tn_member_text(delivery, "delivery"), tn_member_text(delivery, "rule"),
+	        tn_member_text(delivery, "target"), tn_member_text(delivery, "state"));
 	json_array_foreach(json_object_get(delivery, "steps"), i, step) print_step(step, received_ms);
 }
 
@@ -112,18 +95,18 @@ static void print_story(const json_t *story)
 	size_t i;
 	const json_t *delivery, *origin = json_object_get(story, "origin"), *event = json_object_get(story, "event");
 	int64_t received_ms = time_of(story, "received_at");
-	printf("event    %s  source %s  type %s\n", string(story, "id"), string(story, "source"),
-	        string(story, "type"));
-	printf("received %s", string(story, "received_at"));
+	printf("event    %s  source %s  type %s\n", tn_member_text(story, "id"), tn_member_text(story, "source"),
+	        tn_member_text(story, "type"));
+	printf("received %s", tn_member_text(story, "received_at"));
 	if (origin)
-		printf(" from %s (%s)", string(origin, "name"), string(origin, "kind"));
+		printf(" from %s (%s)", tn_member_text(origin, "name"), tn_member_text(origin, "kind"));
 	putchar('\n');
 	if (event) {
 		char *text = json_dumps(event, JSON_COMPACT);
 		printf("payload  %s\n", text ? text : "");
 		free(text);
 	} else if (json_object_get(story, "event_omitted_bytes")) {
-		printf("payload  of %lld bytes was too long to be kept\n", number(story, "event_omitted_bytes"));
+		printf("payload  of %lld bytes was too long to be kept\n", tn_member_number(story, "event_omitted_bytes"));
 	}
 	if (json_object_get(story, "unmatched_at"))
 		puts("matched  by no rule");
@@ -157,7 +140,7 @@ static int print_report(const struct tn_config *config, const char *id, struct t
 		json_decref(report);
 		tn_error_set(
 		        &error, "the answer cannot be read: %.*s", (int)(text.len > 300 ? 300 : text.len), text.bytes);
-		return complain(&error);
+		return tn_command_complain(&tn_command_trace, &error);
 	}
 	if (json)
 		printf("%.*s\n", TN_STR_ARG(text));
@@ -227,12 +210,12 @@ static int run(int argc, char **argv)
 		return TN_EXIT_UNUSABLE;
 	}
 	if (tn_config_read(file, &config, &error) != TN_OK)
-		return complain(&error);
+		return tn_command_complain(&tn_command_trace, &error);
 	enum tn_status asked = tn_admin_client_reach(config, socket, sizeof socket, &store, &error);
 	if (asked == TN_OK)
 		asked = store ? ask_store(config, store, argv[1], &answer, &error) : ask_bus(socket, argv[1], &answer, &error);
 	tn_store_close(store);
-	int status = asked == TN_OK ? print_report(config, argv[1], tn_buf_str(&answer), json) : complain(&error);
+	int status = asked == TN_OK ? print_report(config, argv[1], tn_buf_str(&answer), json) : tn_command_complain(&tn_command_trace, &error);
 	tn_buf_fini(&answer);
 	tn_config_free(config);
 	return status;

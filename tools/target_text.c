@@ -13,19 +13,9 @@
 #include <string.h>
 
 #include "arguments.h"
+#include "member.h"
 #include "turnout/clock.h"
 #include "turnout/str.h"
-
-static json_int_t number(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
-static const char *string(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
 
 const char *tn_target_text_size(uint64_t bytes, char out[24])
 {
@@ -88,7 +78,7 @@ static void print_until(const char *text, int64_t now_ms)
 static void print_breaker(const json_t *target, const char *file, int64_t now_ms)
 {
 	const json_t *breaker = json_object_get(target, "breaker");
-	const char *state = string(breaker, "state"), *code = string(breaker, "code");
+	const char *state = tn_member_text(breaker, "state"), *code = tn_member_text(breaker, "code");
 	if (strcmp(state, "half_open") == 0) {
 		print_wrong("breaker half open");
 		printf(" after %s: one delivery after the other probes it\n", code);
@@ -97,12 +87,12 @@ static void print_breaker(const json_t *target, const char *file, int64_t now_ms
 		printf(" by %s: nothing is sent, what comes waits in the store and loses no attempt\n           ", code);
 		if (json_object_get(breaker, "until")) {
 			printf("probed ");
-			print_until(string(breaker, "until"), now_ms);
+			print_until(tn_member_text(breaker, "until"), now_ms);
 			printf("; closed at once with: ");
 		} else {
 			printf("until it is closed with: ");
 		}
-		print_command("target close", string(target, "name"), file);
+		print_command("target close", tn_member_text(target, "name"), file);
 	}
 }
 
@@ -111,25 +101,25 @@ static void print_pause(const json_t *target, int64_t now_ms)
 	if (!json_object_get(target, "paused_until"))
 		return;
 	print_wrong("paused");
-	printf(" by %s: goes on ", string(target, "paused_by"));
-	print_until(string(target, "paused_until"), now_ms);
+	printf(" by %s: goes on ", tn_member_text(target, "paused_by"));
+	print_until(tn_member_text(target, "paused_until"), now_ms);
 	putchar('\n');
 }
 
 static void print_rate(const json_t *target)
 {
 	const json_t *rate = json_object_get(target, "rate");
-	json_int_t period_ms = number(rate, "period_ms");
-	if (!rate || number(rate, "tokens") > 0 || number(target, "pending") == 0)
+	json_int_t period_ms = tn_member_number(rate, "period_ms");
+	if (!rate || tn_member_number(rate, "tokens") > 0 || tn_member_number(target, "pending") == 0)
 		return;
 	print_wrong("");
-	printf("what is pending waits for its rate, %" JSON_INTEGER_FORMAT "/%s\n", number(rate, "count"),
+	printf("what is pending waits for its rate, %" JSON_INTEGER_FORMAT "/%s\n", tn_member_number(rate, "count"),
 		period_ms == 1000 ? "s" : period_ms == 60000 ? "m" : "h");
 }
 
 static void print_budget(const json_t *target)
 {
-	json_int_t count = number(target, "over_retry_budget");
+	json_int_t count = tn_member_number(target, "over_retry_budget");
 	if (count == 0)
 		return;
 	print_wrong("");
@@ -144,10 +134,10 @@ static void print_park(const json_t *target)
 	if (!full)
 		return;
 	print_wrong("");
-	printf("as much is parked as may be (%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT ", %s of %s): %s\n", number(target, "parked"),
-		number(full, "max_parked"), tn_target_text_size((uint64_t)number(target, "parked_bytes"), used),
-		tn_target_text_size((uint64_t)number(full, "max_parked_bytes"), most),
-		strcmp(string(full, "then"), "dead_letter") == 0 ? "what else fails becomes a dead letter" :
+	printf("as much is parked as may be (%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT ", %s of %s): %s\n", tn_member_number(target, "parked"),
+		tn_member_number(full, "max_parked"), tn_target_text_size((uint64_t)tn_member_number(target, "parked_bytes"), used),
+		tn_target_text_size((uint64_t)tn_member_number(full, "max_parked_bytes"), most),
+		strcmp(tn_member_text(full, "then"), "dead_letter") == 0 ? "what else fails becomes a dead letter" :
 								 "senders of what it should get hear 503");
 }
 
@@ -155,28 +145,28 @@ static void print_letters(const json_t *target, const char *file)
 {
 	const json_t *letters = json_object_get(target, "dead_letters");
 	char used[24], most[24];
-	if (number(letters, "rows") == 0)
+	if (tn_member_number(letters, "rows") == 0)
 		return;
 	if (json_is_true(json_object_get(letters, "full"))) {
 		print_wrong("paused");
 		printf(" by DEAD_LETTERS_FULL (%s of %s) until some were redriven or purged: ",
-			tn_target_text_size((uint64_t)number(letters, "bytes"), used),
-			tn_target_text_size((uint64_t)number(letters, "max_bytes"), most));
+			tn_target_text_size((uint64_t)tn_member_number(letters, "bytes"), used),
+			tn_target_text_size((uint64_t)tn_member_number(letters, "max_bytes"), most));
 	} else {
 		print_wrong("");
-		printf("%" JSON_INTEGER_FORMAT " dead letter%s: ", number(letters, "rows"), number(letters, "rows") == 1 ? "" : "s");
+		printf("%" JSON_INTEGER_FORMAT " dead letter%s: ", tn_member_number(letters, "rows"), tn_member_number(letters, "rows") == 1 ? "" : "s");
 	}
-	print_command("dlq count --target", string(target, "name"), file);
+	print_command("dlq count --target", tn_member_text(target, "name"), file);
 }
 
 static void print_lanes(const json_t *target, const char *file)
 {
-	json_int_t blocked = number(json_object_get(target, "lanes"), "blocked");
+	json_int_t blocked = tn_member_number(json_object_get(target, "lanes"), "blocked");
 	if (blocked == 0)
 		return;
 	print_wrong("");
 	printf("%" JSON_INTEGER_FORMAT " key%s blocked by a dead letter: ", blocked, blocked == 1 ? "" : "s");
-	print_command("lanes list --target", string(target, "name"), file);
+	print_command("lanes list --target", tn_member_text(target, "name"), file);
 }
 
 /* --- The target --- */
@@ -186,8 +176,8 @@ void tn_target_text_print(const json_t *target, const char *file, int64_t now_ms
 	printf("target   %-16s in flight %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT ", pending %" JSON_INTEGER_FORMAT
 	       ", backoff %" JSON_INTEGER_FORMAT ", parked %" JSON_INTEGER_FORMAT "; delivered %" JSON_INTEGER_FORMAT
 	       ", died %" JSON_INTEGER_FORMAT "\n",
-		string(target, "name"), number(target, "in_flight"), number(target, "limit"), number(target, "pending"),
-		number(target, "backoff"), number(target, "parked"), number(target, "delivered"), number(target, "dead"));
+		tn_member_text(target, "name"), tn_member_number(target, "in_flight"), tn_member_number(target, "limit"), tn_member_number(target, "pending"),
+		tn_member_number(target, "backoff"), tn_member_number(target, "parked"), tn_member_number(target, "delivered"), tn_member_number(target, "dead"));
 	if (json_is_true(json_object_get(target, "removed")))
 		puts("         ! removed from the configuration: what waits for it becomes dead letters, unless it returns within "
 		     "limits.removal_grace");
@@ -203,12 +193,13 @@ void tn_target_text_print(const json_t *target, const char *file, int64_t now_ms
 void tn_target_text_print_more(const json_t *target)
 {
 	const json_t *letters = json_object_get(target, "dead_letters"), *breaker = json_object_get(target, "breaker");
-	json_int_t opened = number(breaker, "opened");
+	json_int_t opened = tn_member_number(breaker, "opened");
 	char used[24], most[24];
 	printf("         breaker %s, opened %" JSON_INTEGER_FORMAT " time%s; repeated %" JSON_INTEGER_FORMAT ", dropped %" JSON_INTEGER_FORMAT
 	       "\n",
-		string(breaker, "state"), opened, opened == 1 ? "" : "s", number(target, "retried"), number(target, "dropped"));
-	printf("         dead letters in queue %s: %" JSON_INTEGER_FORMAT ", %s of %s\n", string(letters, "queue"), number(letters, "rows"),
-		tn_target_text_size((uint64_t)number(letters, "bytes"), used),
-		tn_target_text_size((uint64_t)number(letters, "max_bytes"), most));
+		tn_member_text(breaker, "state"), opened, opened == 1 ? "" : "s", tn_member_number(target, "retried"), tn_member_number(target, "dropped"));
+	printf("         dead letters in queue %s: %" JSON_INTEGER_FORMAT ", %s of %s\n", tn_member_text(letters, "queue"),
+		tn_member_number(letters, "rows"),
+		tn_target_text_size((uint64_t)tn_member_number(letters, "bytes"), used),
+		tn_target_text_size((uint64_t)tn_member_number(letters, "max_bytes"), most));
 }

@@ -703,26 +703,35 @@ static void without_a_recover_window_the_parked_rows_of_lanes_are_read_all_the_s
 	desk_close(&desk);
 }
 
-static void of_a_target_that_is_gone_for_good_a_row_dies_before_it_is_due(void **state)
+static void commit_all(void)
 {
-	struct tn_row rows[] = {parked(1, 40, 0), parked(2, 50, 2000000)};
+	while (desk.batch != NULL)
+		desk_commit(&desk, TN_COMMIT_OK);
+}
+
+/* Two rows of a key, the second due much later; the target goes, the first dies, and the lane asks for the second. */
+static void let_the_first_of_two_die_with_its_target(struct tn_row rows[2])
+{
 	prepare();
 	desk.limits[0].removed = true;
 	open_with_rows(3, 2);
 	desk_page(&desk, rows, 2, INT64_MAX);
 	pass_scans();
 	desk_tick(&desk, 600000);
-	while (desk.batch != NULL)
-		desk_commit(&desk, TN_COMMIT_OK);
+	commit_all();
 	assert_int_equal(desk.scan->order, TN_SCAN_DUE);
 	desk_page(&desk, &rows[0], 1, INT64_MAX);
-	while (desk.batch != NULL)
-		desk_commit(&desk, TN_COMMIT_OK);
+	commit_all();
 	assert_int_equal(desk_books(&desk)->dead, 1);
 	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+}
+
+static void of_a_target_that_is_gone_for_good_a_row_dies_before_it_is_due(void **state)
+{
+	struct tn_row rows[] = {parked(1, 40, 0), parked(2, 50, 2000000)};
+	let_the_first_of_two_die_with_its_target(rows);
 	desk_page(&desk, &rows[1], 1, INT64_MAX);
-	while (desk.batch != NULL)
-		desk_commit(&desk, TN_COMMIT_OK);
+	commit_all();
 	assert_int_equal(desk_books(&desk)->dead, 2);
 	desk_close(&desk);
 }
@@ -1024,23 +1033,11 @@ static void at_a_target_that_was_given_up_a_dead_letter_blocks_nothing(void **st
 static void of_a_target_that_is_gone_for_good_a_row_dies_though_its_rule_may_come_back(void **state)
 {
 	struct tn_row rows[] = {parked(1, 40, 0), parked(2, 50, 2000000)};
-	prepare();
-	desk.limits[0].removed = true;
-	open_with_rows(3, 2);
-	desk_page(&desk, rows, 2, INT64_MAX);
-	pass_scans();
-	desk_tick(&desk, 600000);
-	while (desk.batch != NULL)
-		desk_commit(&desk, TN_COMMIT_OK);
-	desk_page(&desk, &rows[0], 1, INT64_MAX);
-	while (desk.batch != NULL)
-		desk_commit(&desk, TN_COMMIT_OK);
-	assert_int_equal(desk.scan->order, TN_SCAN_LANE);
+	let_the_first_of_two_die_with_its_target(rows);
 	desk_reload(&desk); /* other rules */
 	rows[1].rule = (struct tn_str){0};
 	desk_page(&desk, &rows[1], 1, INT64_MAX);
-	while (desk.batch != NULL)
-		desk_commit(&desk, TN_COMMIT_OK);
+	commit_all();
 	assert_int_equal(desk_books(&desk)->dead, 2);
 	desk_close(&desk);
 }

@@ -352,17 +352,23 @@ static void a_retry_delivered_after_its_window_has_no_place_to_give_back(void **
 	desk_close(&desk);
 }
 
-static void a_target_of_batches_that_is_well_again_gets_batches_of_what_waited(void **state)
+/* In batches of four, so many attempts at a time; all wait out one failure. */
+static void let_batches_fail(uint32_t per_second, uint32_t max_in_flight, uint32_t count)
 {
-	set_up_budget(0, 4);
-	desk.limits[0].max_in_flight = 2;
+	set_up_budget(0, per_second);
+	desk.limits[0].max_in_flight = max_in_flight;
 	desk.limits[0].batch_items = 4;
 	desk.limits[0].batch_bytes = 1 << 20;
 	desk_open(&desk);
-	offer(10);
+	offer(count);
 	while (desk.start_count > 0)
 		answer_all(TN_RETRY);
 	commit();
+}
+
+static void a_target_of_batches_that_is_well_again_gets_batches_of_what_waited(void **state)
+{
+	let_batches_fail(4, 2, 10);
 	desk_tick(&desk, 50);
 	assert_int_equal(desk.start_count, 1);
 	assert_int_equal(desk.starts[0].attempt->count, 4); /* the budget of a start, and the second place is free */
@@ -376,15 +382,7 @@ static void a_target_of_batches_that_is_well_again_gets_batches_of_what_waited(v
 
 static void first_attempts_go_along_in_a_batch_past_retries_over_budget(void **state)
 {
-	set_up_budget(0, 1);
-	desk.limits[0].max_in_flight = 1;
-	desk.limits[0].batch_items = 4;
-	desk.limits[0].batch_bytes = 1 << 20;
-	desk_open(&desk);
-	offer(4);
-	while (desk.start_count > 0)
-		answer_all(TN_RETRY);
-	commit();
+	let_batches_fail(1, 1, 4);
 	offer(1);
 	uint64_t under_way = desk.starts[0].token;
 	offer(1);

@@ -4,8 +4,7 @@
  *
  * Called by a running bus and by tools; the order of the writes is kept_task.h's. Any thread, one a queue.
  *
- * Version 1 had the numbers in this file, too, for a time; they are passed over. A version that cannot be read as this one gets another
- * number, and is refused here.
+ * A version that cannot be read as this one gets another number, and is refused here.
  */
 #include "turnout/kept_task.h"
 

@@ -56,7 +56,7 @@ struct tn_dlq_kept_task {                 /* {0}; what read filled in, fini give
 bool tn_dlq_kept_task_exists(const char *store_path, struct tn_str queue);
 /* Both files; the store says what became of a page on its way, and the numbers are kept again without it, before anything else can happen
  * to its records. One found running is INTERRUPTED. TN_NOT_FOUND: there is none. TN_INVALID: the file is none of this version's; the
- * error names it. Members it does not know are passed over (an older form had numbers in it). TN_IO. */
+ * error names it. Members it does not know are passed over. TN_IO. */
 enum tn_status tn_dlq_kept_task_read(const char *store_path, struct tn_str queue, struct tn_store *store,
 	struct tn_dlq_kept_task *out_task, struct tn_error *error) TN_MUST_CHECK;
 void tn_dlq_kept_task_fini(struct tn_dlq_kept_task *task);
